@@ -1,0 +1,477 @@
+/**
+ * The error catalogue: one entry per thing that can go wrong, with what it does to a runbook, how it is
+ * answered over HTTP, which exit code the CLI ends with, and what the operator can do about it.
+ * `docs/errors.md` is generated from here. Recognise an error by its code, never by `instanceof` across rooms.
+ */
+
+/** `retry`: try again, it may pass. `pause`: an operator decides. `fail`: the operation ends, nothing more is tried. */
+export type ErrorOutcome = 'retry' | 'pause' | 'fail';
+
+interface ErrorEntry {
+  readonly outcome: ErrorOutcome;
+  readonly http: number;
+  /** CLI exit code by class: 2 bad input, 3 not found, 4 refused in this state, 5 credentials or trust, 6 a system out of reach, 7 data integrity, 8 a limit of the target. */
+  readonly exit: number;
+  /** `{name}` is replaced from the error's context. */
+  readonly message: string;
+  readonly remedy: string;
+}
+
+const entry = (
+  outcome: ErrorOutcome,
+  http: number,
+  exit: number,
+  message: string,
+  remedy: string,
+): ErrorEntry => ({
+  outcome,
+  http,
+  exit,
+  message,
+  remedy,
+});
+
+export const errorCatalogue = {
+  // Requests
+  DR_REQUEST_INVALID: entry(
+    'fail',
+    400,
+    2,
+    'The request is not valid: {problems}',
+    'Correct the fields named in the message and send the request again.',
+  ),
+  DR_REQUEST_UNAUTHENTICATED: entry(
+    'fail',
+    401,
+    5,
+    'The request carries no valid bearer token',
+    'Pass the token with --token-file or SWITCHBACK_TOKEN_FILE; the first one is in administrator.token in the data directory of the configuration server.',
+  ),
+  DR_CONFIG_INVALID: entry(
+    'fail',
+    500,
+    2,
+    'The configuration is not valid: {problems}',
+    'Correct every setting named in the message; `switchback config validate` checks without starting.',
+  ),
+  DR_POLICY_OUT_OF_RANGE: entry(
+    'fail',
+    400,
+    2,
+    'Policy value {field} is {value}; allowed is {allowed}',
+    'Choose a value inside the range.',
+  ),
+  DR_POLICY_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'There is no replication policy "{policy}"',
+    'List policies with `switchback policy list`, or create one with `switchback policy create`.',
+  ),
+  DR_NAME_TAKEN: entry(
+    'fail',
+    409,
+    4,
+    'The {kind} "{name}" exists already',
+    'Choose another name, or use the existing one.',
+  ),
+  DR_INTERNAL: entry(
+    'retry',
+    500,
+    1,
+    'Unexpected failure: {reason}',
+    'Look up the request id in the log of the configuration server; repeat the request, it is safe to.',
+  ),
+
+  // vCenter
+  DR_VCENTER_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'There is no vCenter "{vcenter}"',
+    'List them with `switchback vcenter list`, or add one with `switchback vcenter add`.',
+  ),
+  DR_VCENTER_CREDENTIALS: entry(
+    'fail',
+    401,
+    5,
+    'vCenter {url} refused the user name or password of "{username}"',
+    'Check the account in vCenter, then add the vCenter again with the right password.',
+  ),
+  DR_VCENTER_CERTIFICATE_CHANGED: entry(
+    'pause',
+    409,
+    5,
+    'vCenter {url} shows certificate {actual}, pinned is {pinned}',
+    'If the certificate was replaced on purpose, add the vCenter again and confirm the new fingerprint. If not, somebody may stand between: do not continue.',
+  ),
+  DR_VCENTER_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'vCenter {url} does not answer: {reason}',
+    'Check network, firewall (TCP 443) and that vCenter runs; the step goes on by itself once it answers.',
+  ),
+  DR_VCENTER_NO_PERMISSION: entry(
+    'fail',
+    403,
+    5,
+    'The account of vCenter "{vcenter}" lacks a privilege for {attempted}: {privilege}',
+    'Grant the privilege to the role (docs/vcenter-role.md lists all), then retry.',
+  ),
+  DR_VCENTER_TASK_FAILED: entry(
+    'retry',
+    502,
+    6,
+    'vCenter could not {attempted}: {fault}',
+    'Look at the task in vCenter; the step is tried again.',
+  ),
+
+  // Machines
+  DR_MACHINE_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'There is no machine "{machine}"',
+    'List machines with `switchback machine list`; discovery may be older than the machine: add --refresh.',
+  ),
+  DR_MACHINE_AMBIGUOUS: entry(
+    'fail',
+    409,
+    2,
+    '"{machine}" names {count} machines: {ids}',
+    'Use the machine id instead of the name.',
+  ),
+  DR_MACHINE_ALREADY_PROTECTED: entry(
+    'fail',
+    409,
+    4,
+    'Machine "{machine}" is protected already',
+    'Look at it with `switchback item show {machine}`.',
+  ),
+  DR_MACHINE_DISK_INDEPENDENT: entry(
+    'fail',
+    422,
+    4,
+    'Disk "{disk}" of "{machine}" is {mode}: snapshots leave it out, so it cannot be replicated',
+    'Change the disk mode to dependent in vCenter, or exclude the disk.',
+  ),
+  DR_MACHINE_DISK_RDM: entry(
+    'fail',
+    422,
+    4,
+    'Disk "{disk}" of "{machine}" is a raw device mapping ({backing})',
+    'Convert it to a VMDK in vCenter, or exclude the disk.',
+  ),
+  DR_MACHINE_DISK_SHARED: entry(
+    'fail',
+    422,
+    4,
+    'Disk "{disk}" of "{machine}" is shared between machines',
+    'Exclude the disk; shared disks cannot be tracked.',
+  ),
+  DR_MACHINE_DISK_TOO_LARGE: entry(
+    'fail',
+    422,
+    8,
+    'Disk "{disk}" of "{machine}" has {gib} GiB; Azure imports at most {gibMax} GiB',
+    'Exclude the disk or move its data to smaller disks.',
+  ),
+  DR_MACHINE_FOREIGN_SNAPSHOT: entry(
+    'fail',
+    409,
+    4,
+    'Machine "{machine}" has snapshots that are not ours: {snapshots}',
+    'Delete or consolidate them in vCenter; change tracking cannot be enabled safely while they exist.',
+  ),
+  DR_MACHINE_NO_CHANGE_TRACKING: entry(
+    'fail',
+    422,
+    4,
+    'Machine "{machine}" does not support changed-block tracking',
+    'Upgrade the virtual hardware to version 7 or newer.',
+  ),
+  DR_MACHINE_WITHOUT_DISKS: entry(
+    'fail',
+    422,
+    4,
+    'Machine "{machine}" has no disk to protect',
+    'Attach a disk, or do not exclude all of them.',
+  ),
+
+  // Replication
+  DR_REPLICATION_CBT_RESET: entry(
+    'pause',
+    409,
+    7,
+    'Changed-block tracking restarted on "{machine}", disk {disk}: {reason}',
+    'The next cycle reads the disk in full by itself; failover stays possible to older points.',
+  ),
+  DR_REPLICATION_FENCED: entry(
+    'fail',
+    409,
+    4,
+    'Epoch {epoch} may no longer write {what}: epoch {newer} has taken over',
+    'Nothing to do: a newer attempt continues this work.',
+  ),
+  DR_REPLICATION_SOURCE_READ: entry(
+    'retry',
+    502,
+    6,
+    'Reading disk {disk} at {offset} failed: {reason}',
+    'Check the path to the host (TCP 902) and the datastore; reading resumes by itself.',
+  ),
+  DR_REPLICATION_NOT_DRAINED: entry(
+    'retry',
+    409,
+    6,
+    'Barrier {number} of {item} is not applied yet',
+    'Wait; the recovery-site worker is still applying.',
+  ),
+  DR_SEGMENT_CORRUPT: entry(
+    'pause',
+    409,
+    7,
+    'Segment {segment} is damaged: {reason}',
+    'No recovery point was made from it and older points stay usable. Protect the machine again to copy it in full.',
+  ),
+  DR_JOURNAL_GAP: entry(
+    'pause',
+    409,
+    7,
+    'The journal of {item} has a gap: {reason}',
+    'Older recovery points stay usable. Protect the machine again to copy it in full.',
+  ),
+  DR_CACHE_DISK_FULL: entry(
+    'retry',
+    507,
+    6,
+    'No space on the process server: {path} has {freeMiB} MiB free, {neededMiB} MiB are kept free',
+    'Free space on that volume; replication goes on by itself and loses no change.',
+  ),
+
+  // Storage and keys
+  DR_STORAGE_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'Storage account {account} does not answer: {reason}',
+    'Check network, firewall and the account; replication goes on by itself once it answers.',
+  ),
+  DR_STORAGE_FULL: entry(
+    'retry',
+    507,
+    8,
+    'Storage account {account} has no room: {reason}',
+    'Raise the limit of the account or remove old data; replication goes on by itself.',
+  ),
+  DR_STORAGE_REFUSED: entry(
+    'fail',
+    403,
+    5,
+    'Storage account {account} refused {attempted}: {reason}',
+    'Give the identity the role Storage Blob Data Contributor, or correct the account key.',
+  ),
+  DR_KEY_MISSING: entry(
+    'pause',
+    409,
+    7,
+    'The data key of {item} cannot be opened: {reason}',
+    'Start with the vault key that sealed it; without that key its segments cannot be read.',
+  ),
+
+  // Operations on protected items
+  DR_ITEM_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'There is no protected item "{item}"',
+    'List them with `switchback item list`.',
+  ),
+  DR_OPERATION_REFUSED: entry(
+    'fail',
+    409,
+    4,
+    '{operation} is not possible for "{item}": {reason}',
+    'Look at the allowed operations with `switchback item show {item}`.',
+  ),
+  DR_OPERATION_BUSY: entry(
+    'fail',
+    409,
+    4,
+    '{operation} is not possible for "{item}": {running} is running',
+    'Wait for job {job} to end: `switchback job watch {job}`.',
+  ),
+  DR_COMMIT_BEFORE_FAILOVER: entry(
+    'fail',
+    409,
+    4,
+    '"{item}" has no failover to commit: its state is {state}',
+    'Run `switchback item failover {item}` first.',
+  ),
+  DR_POINT_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    '"{item}" has no recovery point {point}',
+    'List its points with `switchback item points {item}`.',
+  ),
+  DR_POINT_NONE: entry(
+    'fail',
+    409,
+    4,
+    '"{item}" has no recovery point for the choice {choice}',
+    'Wait for replication to make one, or choose another kind of point.',
+  ),
+  DR_JOB_UNKNOWN: entry('fail', 404, 3, 'There is no job "{job}"', 'List jobs with `switchback job list`.'),
+  DR_SOURCE_STATE_UNKNOWN: entry(
+    'pause',
+    409,
+    6,
+    'The power state of source "{machine}" is not known: {reason}',
+    'Make sure by other means that the source is off before the Azure machine takes over its address.',
+  ),
+
+  // Azure
+  DR_AZURE_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'Azure Resource Manager does not answer: {reason}',
+    'Check network and credentials; the step goes on by itself.',
+  ),
+  DR_AZURE_REFUSED: entry(
+    'fail',
+    403,
+    5,
+    'Azure refused {attempted}: {azureCode} {reason}',
+    'Give the identity the role of docs/azure-role.md on the target resource group and network.',
+  ),
+  DR_AZURE_QUOTA: entry(
+    'pause',
+    409,
+    8,
+    'Quota {quota} in {location} allows {limit}, {used} are used, {needed} more are needed',
+    'Raise the quota, or choose a smaller VM size, then retry.',
+  ),
+  DR_AZURE_SIZE_UNAVAILABLE: entry(
+    'pause',
+    409,
+    8,
+    'VM size {size} is not available in {location}: {reason}',
+    'Choose another size for the item.',
+  ),
+  DR_AZURE_NETWORK_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'Subnet {subnet} does not exist',
+    'Create it, or choose another subnet.',
+  ),
+  DR_AZURE_NETWORK_NOT_ISOLATED: entry(
+    'fail',
+    409,
+    4,
+    'Network {network} is not isolated: {reason}',
+    'Drill in a network without peerings and gateways that is not the production network.',
+  ),
+  DR_AZURE_ADDRESS_TAKEN: entry(
+    'pause',
+    409,
+    8,
+    'Address {address} in {subnet} is taken by {owner}',
+    'Free the address (a left-over drill is the usual cause) or choose another one.',
+  ),
+  DR_AZURE_NAME_TAKEN: entry(
+    'fail',
+    409,
+    4,
+    '{resource} exists and does not belong to run {run}',
+    'Remove or rename it; Switchback never touches what it did not make.',
+  ),
+  DR_AZURE_OPERATION_FAILED: entry(
+    'pause',
+    502,
+    8,
+    'Azure could not {attempted}: {azureCode} {reason}',
+    'Read the Azure message; correct the cause and start the operation again.',
+  ),
+  DR_CLEANUP_INCOMPLETE: entry(
+    'retry',
+    409,
+    6,
+    'After cleanup of run {run} these remain: {resources}',
+    'Cleanup is tried again; remove locks on the resources if it keeps failing.',
+  ),
+
+  // Orchestration
+  DR_TEMPORAL_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'Temporal at {address} does not answer: {reason}',
+    'Start the Temporal server; running operations go on where they were.',
+  ),
+  DR_SERVER_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'The configuration server at {url} does not answer: {reason}',
+    'Start it with `switchback appliance`, or pass its address with --server.',
+  ),
+  DR_SERVER_CERTIFICATE: entry(
+    'fail',
+    495,
+    5,
+    'The configuration server at {url} shows a certificate of another authority',
+    'Pass the right authority file with --ca-file. If it was not replaced on purpose, do not continue.',
+  ),
+  DR_TOOL_MISSING: entry(
+    'fail',
+    500,
+    6,
+    'The tool {tool} was not found: {reason}',
+    'Run the command in the message, or put the tool on PATH.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+export type ErrorContext = Readonly<Record<string, string | number>>;
+
+/** Looks up a code that came over a wire. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue, code);
+}
+
+export function errorMessage(code: ErrorCode, context: ErrorContext): string {
+  return fill(errorCatalogue[code].message, context);
+}
+
+export function errorRemedy(code: ErrorCode, context: ErrorContext): string {
+  return fill(errorCatalogue[code].remedy, context);
+}
+
+/** The one error class of the product. The cause stays a cause and is never pasted into the message. */
+export class DrError extends Error {
+  readonly code: ErrorCode;
+  readonly context: ErrorContext;
+
+  constructor(code: ErrorCode, context: ErrorContext, options?: ErrorOptions) {
+    super(errorMessage(code, context), options);
+    this.name = 'DrError';
+    this.code = code;
+    this.context = context;
+  }
+
+  get outcome(): ErrorOutcome {
+    return errorCatalogue[this.code].outcome;
+  }
+
+  get remedy(): string {
+    return errorRemedy(this.code, this.context);
+  }
+}
+
+function fill(template: string, context: ErrorContext): string {
+  return template.replaceAll(/\{(\w+)\}/g, (whole, key: string) => String(context[key] ?? whole));
+}

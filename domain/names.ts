@@ -1,0 +1,67 @@
+/**
+ * Deterministic names: what a step makes is found again by its name after a crash.
+ * Pure functions; the hash is passed in as text because workflow code has no `crypto`.
+ */
+import type { DiskId, ProtectedItemId, RecoveryPointId, RunId } from './ids.ts';
+
+/** Tag on every Azure resource of a run; cleanup is proven by an empty listing by this tag. */
+export const RUN_TAG = 'switchback-run';
+/** Tag naming the protected item a resource belongs to. */
+export const ITEM_TAG = 'switchback-item';
+/** Tag with the run's mode: `test` or `real`. Cleanup refuses to delete a group that is not `test`. */
+export const MODE_TAG = 'switchback-mode';
+
+/** The page of names below is the layout of the storage account's container (ARCHITECTURE.md, "Where things lie"). */
+export const blobNames = {
+  segment: (disk: DiskId, epoch: number, firstSeq: number) =>
+    `journal/${disk}/${pad(epoch, 16)}/${pad(firstSeq, 12)}.seg`,
+  journalPrefix: (disk: DiskId) => `journal/${disk}/`,
+  /** Write-once: which segments make up barrier `number`. Segments no barrier names are garbage. */
+  barrier: (item: ProtectedItemId, number: number) => `barriers/${item}/${pad(number, 8)}.json`,
+  barrierPrefix: (item: ProtectedItemId) => `barriers/${item}/`,
+  replica: (item: ProtectedItemId, disk: DiskId) => `replica/${item}/${disk}.vhd`,
+  point: (item: ProtectedItemId, sourceTime: string, point: RecoveryPointId) =>
+    `points/${item}/${sourceTime}-${point}.json`,
+  pointPrefix: (item: ProtectedItemId) => `points/${item}/`,
+  item: (item: ProtectedItemId) => `items/${item}.json`,
+  key: (item: ProtectedItemId) => `keys/${item}.json`,
+  /** Sealed vCenter credential; the plain text exists only in the memory of the process server. */
+  vcenter: (id: string) => `vcenters/${id}.json`,
+  /** Page blob a run copies a recovery point's disk to; Azure imports it as a managed disk. */
+  staged: (run: RunId, disk: DiskId) => `failover/${run}/${disk}.vhd`,
+  stagedPrefix: (run: RunId) => `failover/${run}/`,
+} as const;
+
+export function recoveryPointId(barrierNumber: number): RecoveryPointId {
+  return `p${pad(barrierNumber, 6)}` as RecoveryPointId;
+}
+
+/** Product snapshots carry this prefix; any other snapshot on a machine is foreign. */
+export const SNAPSHOT_PREFIX = 'switchback-';
+
+/** vSphere snapshot of one replication cycle: a lookup key after a crash. */
+export function snapshotName(item: ProtectedItemId, barrierNumber: number): string {
+  return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-${pad(barrierNumber, 8)}`;
+}
+
+/** Azure names of one run. Groups ≤ 90, disks ≤ 80, VMs ≤ 64 characters, letters, digits and hyphens. */
+export const azureNames = {
+  resourceGroup: (run: RunId) => `switchback-${run}`,
+  vm: (machineName: string, mode: 'test' | 'real') =>
+    `${legalVmName(machineName)}${mode === 'test' ? '-test' : ''}`,
+  disk: (machineName: string, index: number) => `${legalVmName(machineName)}-disk${index}`,
+  nic: (machineName: string) => `${legalVmName(machineName)}-nic0`,
+} as const;
+
+function legalVmName(name: string): string {
+  const cleaned = name
+    .replaceAll(/[^A-Za-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 50)
+    .replace(/-+$/, '');
+  return cleaned === '' ? 'machine' : cleaned;
+}
+
+function pad(value: number, width: number): string {
+  return String(value).padStart(width, '0');
+}

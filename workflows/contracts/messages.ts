@@ -1,0 +1,34 @@
+/**
+ * Messages of the workflows. Names only: this module is loaded by clients and inside the sandbox alike.
+ * Updates are commands: refused by a synchronous validator or booked and answered at once with the operation id,
+ * which is also the update id. The query `describe` is for a close-up; lists come from the catalogue.
+ */
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type {
+  CleanupInput,
+  CommitInput,
+  FailoverInput,
+  ItemView,
+  OperationAccepted,
+  ProtectInput,
+  TestFailoverInput,
+} from './types.ts';
+
+/** Sent with update-with-start. */
+export const protectUpdate = defineUpdate<OperationAccepted, [ProtectInput]>('protect');
+export const testFailoverUpdate = defineUpdate<OperationAccepted, [TestFailoverInput]>('testFailover');
+export const cleanupTestFailoverUpdate = defineUpdate<OperationAccepted, [CleanupInput]>(
+  'cleanupTestFailover',
+);
+export const failoverUpdate = defineUpdate<OperationAccepted, [FailoverInput]>('failover');
+export const commitUpdate = defineUpdate<OperationAccepted, [CommitInput]>('commit');
+export const describeQuery = defineQuery<ItemView>('describe');
+
+/** Workflow type names, for clients that must not import workflow code. */
+export const workflowTypes = {
+  protectedItem: 'protectedItem',
+  failover: 'failover',
+  cleanup: 'cleanup',
+  vcenterProbe: 'vcenterProbe',
+  vcenterDiscovery: 'vcenterDiscovery',
+} as const;

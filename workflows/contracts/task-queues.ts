@@ -1,0 +1,16 @@
+/** Task queues, one per class of work and place: a queue is the bulkhead between them. */
+export const taskQueues = {
+  /** Workflows and catalogue writes; polled by the configuration server. */
+  control: 'control',
+  /** vSphere calls of a site; polled by its process server. */
+  site: (site: string) => `site.${site}`,
+  /** Bytes leaving a site. */
+  move: (site: string) => `move.${site}`,
+  /** Segments applied to replicas of a region; polled by the recovery-site worker. */
+  apply: (region: string) => `apply.${region}`,
+  /** Azure provisioning of a region. */
+  azure: (region: string) => `azure.${region}`,
+  /** Reserved slots for failover: replication can never use them up. */
+  urgentSite: (site: string) => `urgent.site.${site}`,
+  urgentAzure: (region: string) => `urgent.azure.${region}`,
+} as const;
