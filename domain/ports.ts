@@ -218,6 +218,13 @@ export interface VaultKey {
   open(sealed: Uint8Array, context: string): Promise<Uint8Array>;
 }
 
+/** Registered vCenters with their sealed credentials, kept in the storage account so that every site can read its own. */
+export interface VCenterDirectory {
+  save(connection: VCenterConnection): Promise<void>;
+  /** @throws DR_VCENTER_UNKNOWN, DR_KEY_MISSING */
+  load(id: VCenterId): Promise<VCenterConnection>;
+}
+
 // ---------------------------------------------------------------- Azure Resource Manager
 
 export type RunMode = 'test' | 'real';
