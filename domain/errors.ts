@@ -191,6 +191,13 @@ export const errorCatalogue = {
     'Machine "{machine}" does not support changed-block tracking',
     'Upgrade the virtual hardware to version 7 or newer.',
   ),
+  DR_MACHINE_DISK_CHANGED: entry(
+    'pause',
+    409,
+    7,
+    'Disk "{disk}" of "{machine}" is not what was protected: {reason}',
+    'Recovery points made so far stay usable. Protect the machine again to take the change in.',
+  ),
   DR_MACHINE_WITHOUT_DISKS: entry(
     'fail',
     422,

@@ -8,6 +8,8 @@ import type { ErrorCode } from './errors.ts';
 
 export const itemStates = [
   'enablingProtection',
+  /** The machine was refused or could not be prepared; nothing was left behind and it may be protected again. */
+  'enablingFailed',
   'initialReplicating',
   'protected',
   'failingOver',
@@ -66,6 +68,7 @@ const drillGuards: Readonly<Partial<Record<ItemOperation, (drill: DrillState) =>
 
 const stateReasons: Readonly<Record<ItemState, string>> = {
   enablingProtection: 'protection is being enabled',
+  enablingFailed: 'protection could not be enabled; protect the machine again',
   initialReplicating: 'initial replication has not finished',
   protected: 'the machine runs on premises and is protected',
   failingOver: 'a failover is running',
