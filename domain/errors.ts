@@ -331,6 +331,13 @@ export const errorCatalogue = {
     'Wait for replication to make one, or choose another kind of point.',
   ),
   DR_JOB_UNKNOWN: entry('fail', 404, 3, 'There is no job "{job}"', 'List jobs with `switchback job list`.'),
+  DR_PREFLIGHT_FAILED: entry(
+    'fail',
+    409,
+    4,
+    '{count} checks before the operation failed: {problems}',
+    'Correct each of them; nothing was changed and replication goes on.',
+  ),
   DR_SOURCE_STATE_UNKNOWN: entry(
     'pause',
     409,
