@@ -1,0 +1,42 @@
+/** What one call of `applyPending` is asked to do. */
+import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
+import type { VaultStorage } from '../../domain/ports.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { ItemKey } from '../keys.ts';
+
+export interface ApplyDisk {
+  readonly diskId: DiskId;
+  readonly capacityBytes: number;
+}
+
+export interface ApplyProgress {
+  readonly appliedBarrier: number;
+  readonly pendingBarriers: number;
+  /** Wire bytes of segments, applied by this call. */
+  readonly appliedBytes: number;
+  /** Wire bytes of segments this call will still apply. */
+  readonly pendingBytes: number;
+}
+
+export interface ApplyRequest {
+  readonly item: ProtectedItemId;
+  readonly disks: readonly ApplyDisk[];
+  /** Fencing epoch of this attempt; older ones can write no page any more. */
+  readonly epoch: number;
+  readonly key: ItemKey;
+  readonly storage: VaultStorage;
+  readonly signal: AbortSignal;
+  /** Applies nothing behind this barrier. */
+  readonly upToBarrier?: number;
+  /** Barriers applied at most in this call. */
+  readonly barriersMax?: number;
+  onProgress(progress: ApplyProgress): void;
+}
+
+export interface ApplyResult {
+  readonly appliedBarrier: number;
+  /** Recovery points that came into being, oldest first. */
+  readonly points: RecoveryPoint[];
+  /** There are durable barriers behind `appliedBarrier`. */
+  readonly moreWaiting: boolean;
+}

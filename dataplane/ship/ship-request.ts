@@ -1,0 +1,54 @@
+/** What one call of `shipBarrier` is asked to do. */
+import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
+import type { DiskSource, VaultStorage } from '../../domain/ports.ts';
+import type { Barrier, ChainTail, Extent, ReplicationProgress } from '../../domain/replication.ts';
+import type { ItemKey } from '../keys.ts';
+
+/** Bounds of the folder in which segments wait for their upload. */
+export interface CachePolicy {
+  readonly folder: string;
+  /** The volume is never filled beyond this; below it shipping stops with DR_CACHE_DISK_FULL. */
+  readonly freeBytesMin: number;
+  /** Bytes of one item that may wait for upload; reading waits above it. */
+  readonly bytesMax: number;
+}
+
+export interface ShipDisk {
+  readonly diskId: DiskId;
+  readonly source: DiskSource;
+  /** Sorted by offset and not overlapping. */
+  readonly extents: readonly Extent[] | AsyncIterable<Extent>;
+  /** End of the disk's chain: `tailsAfter(previous barrier, disks)`. */
+  readonly tail: ChainTail;
+  readonly changeId: string | null;
+  /** The replica is known to be empty in these extents: zero runs need no record. */
+  readonly skipZeros: boolean;
+}
+
+export interface ShipRequest {
+  readonly item: ProtectedItemId;
+  /** Fencing epoch of this attempt; never used by another one. */
+  readonly epoch: number;
+  readonly barrierNumber: number;
+  readonly kind: Barrier['kind'];
+  readonly cycle: Barrier['cycle'];
+  readonly consistency: Barrier['consistency'];
+  readonly sourceTime: string;
+  readonly snapshotName: string;
+  readonly resumeOffsets?: Readonly<Record<DiskId, number>>;
+  readonly disks: readonly ShipDisk[];
+  readonly key: ItemKey;
+  readonly storage: VaultStorage;
+  readonly cache: CachePolicy;
+  readonly signal: AbortSignal;
+  /** Called for every piece read and every segment sent; must return at once. */
+  onProgress(progress: ReplicationProgress): void;
+  readonly phase: ReplicationProgress['phase'];
+  readonly totalBytesHint?: number;
+}
+
+export interface ShipResult {
+  readonly barrier: Barrier;
+  /** Another attempt made this barrier; `barrier` is its record. */
+  readonly adopted: boolean;
+}

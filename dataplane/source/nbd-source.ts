@@ -1,0 +1,3 @@
+import type { DiskExport, DiskSource } from '../../domain/ports.ts';
+
+export declare function openNbdSource(disk: DiskExport, signal: AbortSignal): Promise<DiskSource>;
