@@ -1,0 +1,187 @@
+/**
+ * The configuration of one installation. Written as YAML, environment or flags; nothing in the code knows
+ * whether it runs on one machine or many: only these settings do. docs/configuration.md is made from here.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { duration, httpsUrl, matching, oneOf, path, secretText, size, text, wholeNumber } from './values.ts';
+
+const guid = (wanted: string) => matching(wanted, /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/);
+
+const authority = httpsUrl()
+  .exactOptional()
+  .describe('Where tokens are issued; absent: the public Microsoft cloud');
+
+const identity = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      kind: z.literal('clientSecret'),
+      tenantId: text('the tenant of the application').describe('Tenant of the application'),
+      clientId: text('the id of the application').describe('Application (client) id'),
+      secretFile: path('a file holding the client secret').describe('File holding the client secret'),
+      authorityHost: authority,
+    }),
+    z.strictObject({
+      kind: z.literal('managedIdentity'),
+      clientId: text('the id of a user-assigned identity')
+        .exactOptional()
+        .describe('User-assigned identity; absent: the machine’s own'),
+    }),
+    z.strictObject({
+      kind: z.literal('workloadIdentity'),
+      tenantId: text('the tenant of the application').describe('Tenant of the application'),
+      clientId: text('the id of the application').describe('Application (client) id'),
+      tokenFile: path('the projected service account token').describe('Projected service account token'),
+      authorityHost: authority,
+    }),
+  ],
+  { error: 'must be one of clientSecret, managedIdentity, workloadIdentity' },
+);
+
+const diskTransport = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('exportService') }),
+    z.strictObject({
+      kind: z.literal('nbdkitVddk'),
+      nbdkit: path('the nbdkit program').describe('The nbdkit program'),
+      libraryDir: path('the unpacked VDDK').describe(
+        'Folder of the unpacked VDDK (vmware-vix-disklib-distrib)',
+      ),
+    }),
+  ],
+  { error: 'must be one of exportService, nbdkitVddk' },
+);
+
+export const settingsSchema = z.strictObject({
+  dataDir: path('a folder')
+    .prefault('/var/lib/switchback')
+    .describe('Folder for certificates, the first token, the embedded catalogue and the cache'),
+  site: matching('1-40 lower-case letters, digits, hyphens', /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/)
+    .prefault('main')
+    .describe('Name of the source site; part of its task queues'),
+  temporal: z
+    .strictObject({
+      address: matching('host:port', /^[^/\s]+:\d{1,5}$/)
+        .prefault('127.0.0.1:7233')
+        .describe('Temporal frontend'),
+      namespace: text('a namespace').prefault('default').describe('Temporal namespace'),
+      tls: z
+        .strictObject({
+          caFile: path('a PEM file').describe('Authority of the Temporal server'),
+          certFile: path('a PEM file').describe('Client certificate'),
+          keyFile: path('a PEM file').describe('Key of the client certificate'),
+        })
+        .exactOptional(),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      host: text('an address to listen on').prefault('127.0.0.1').describe('Address to listen on'),
+      port: wholeNumber(0, 65_535).prefault('8443').describe('HTTPS port; 0 takes any free one'),
+      publicUrl: httpsUrl('an https:// address')
+        .exactOptional()
+        .describe('Address that clients use; its host is put into the certificate'),
+    })
+    .prefault({}),
+  catalogue: z
+    .strictObject({
+      url: secretText('a postgres:// address')
+        .exactOptional()
+        .describe('PostgreSQL address; absent: embedded in `<dataDir>/catalogue`. A secret: no flag'),
+      urlFile: path('a file holding a postgres:// address')
+        .exactOptional()
+        .describe('File holding the PostgreSQL address; instead of `catalogue.url`'),
+    })
+    .prefault({}),
+  vault: z
+    .strictObject({
+      keyFile: path('a file').exactOptional().describe('The vault’s key; absent: `<dataDir>/vault.key`'),
+    })
+    .prefault({}),
+  storage: z.strictObject({
+    accountUrl: httpsUrl().describe('Blob endpoint of the storage account'),
+    container: matching('3-63 lower-case letters, digits, hyphens', /^[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])$/)
+      .prefault('switchback')
+      .describe('Container that all blobs lie in'),
+    sharedKey: z
+      .strictObject({
+        accountName: text('an account name').describe('Account name, where no Azure identity is used'),
+        keyFile: path('a file holding the account key').describe('File holding the account key'),
+      })
+      .exactOptional(),
+  }),
+  azure: z.strictObject({
+    subscriptionId: guid('the id of the subscription').describe(
+      'Subscription that recovered machines run in',
+    ),
+    location: matching('a region such as westeurope', /^[a-z0-9]{2,40}$/).describe(
+      'Region of the recovery site; part of its task queues',
+    ),
+    endpoint: httpsUrl('an https:// address')
+      .exactOptional()
+      .describe('Azure Resource Manager; absent: the public Microsoft cloud'),
+    caFile: path('a PEM file').exactOptional().describe('Further authority to trust for `azure.endpoint`'),
+    pollInterval: duration('milliseconds', { min: '10ms', max: '10m' })
+      .exactOptional()
+      .describe('Time between looks at a long-running operation; absent: what Azure advises'),
+    identity,
+  }),
+  diskTransport,
+  replication: z
+    .strictObject({
+      intervalSecondsMin: duration('seconds', { min: '1s', max: '1h' })
+        .prefault('60s')
+        .describe('Shortest interval a policy may ask for'),
+      sessionHours: duration('hours', { min: '1m', max: '12h' })
+        .prefault('12h')
+        .describe('Longest run of one replication session'),
+      cache: z
+        .strictObject({
+          folder: path('a folder')
+            .exactOptional()
+            .describe('Cache of the process server; absent: `<dataDir>/cache`'),
+          freeMin: size('16MiB').prefault('2GiB').describe('Space kept free on the volume of the cache'),
+          max: size('64MiB').prefault('64GiB').describe('Most that the cache holds'),
+        })
+        .prefault({}),
+      cycleConcurrency: wholeNumber(1, 256).prefault('8').describe('Replication cycles at the same time'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .prefault('info')
+        .describe('Least severe line that is written'),
+    })
+    .prefault({}),
+});
+
+type Settings = z.output<typeof settingsSchema>;
+
+/**
+ * The checked configuration. `azure.pollInterval` is milliseconds, `cache.freeMin` and `cache.max` are bytes,
+ * paths are absolute; the catalogue's address stays sealed in a `Secret`.
+ */
+export interface Config extends Omit<Settings, 'catalogue' | 'vault' | 'replication'> {
+  readonly catalogue: Pick<Settings['catalogue'], 'url'>;
+  readonly vault: { readonly keyFile: string };
+  readonly replication: Omit<Settings['replication'], 'cache'> & {
+    readonly cache: { readonly folder: string; readonly freeMin: number; readonly max: number };
+  };
+}
+
+/** Fills the paths that depend on `dataDir`. */
+export function complete(settings: Settings): Config {
+  const { dataDir, vault, replication, catalogue } = settings;
+  return {
+    ...settings,
+    catalogue: catalogue.url === undefined ? {} : { url: catalogue.url },
+    vault: { keyFile: vault.keyFile ?? join(dataDir, 'vault.key') },
+    replication: {
+      ...replication,
+      cache: { ...replication.cache, folder: replication.cache.folder ?? join(dataDir, 'cache') },
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { inspect } from 'node:util';
+import { loadConfig } from '../../config/load.ts';
+import { settings, variableOf } from '../../config/settings.ts';
+import { renderConfigurationDoc } from '../../scripts/configuration-doc.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'switchback-config-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const example = 'config/examples/appliance.yaml';
+
+async function problemsOf(sources: Partial<Parameters<typeof loadConfig>[0]>): Promise<string> {
+  const failure = await loadConfig({ env: {}, flags: {}, ...sources }).then(
+    () => undefined,
+    (error: unknown) => error as { code: string; message: string },
+  );
+  expect(failure?.code).toBe('DR_CONFIG_INVALID');
+  return failure?.message ?? '';
+}
+
+describe('configuration', () => {
+  test('a flag wins over the environment, the environment over the file, the file over the default', async () => {
+    const env = { SWITCHBACK_API_PORT: '9001', SWITCHBACK_SITE: 'berlin' };
+    const config = await loadConfig({ file: example, env, flags: { 'api.port': '9002' } });
+    expect([config.api.port, config.site, config.api.host, config.temporal.namespace]).toEqual([
+      9002,
+      'berlin',
+      '0.0.0.0',
+      'default',
+    ]);
+  });
+
+  test('durations and sizes with units become numbers of the documented unit', async () => {
+    const { replication, azure } = await loadConfig({
+      file: example,
+      env: { SWITCHBACK_AZURE_POLL_INTERVAL: '2s', SWITCHBACK_REPLICATION_SESSION_HOURS: '90m' },
+      flags: { 'replication.intervalSecondsMin': '5m', 'replication.cache.freeMin': '1.5GiB' },
+    });
+    expect(azure.pollInterval).toBe(2000);
+    expect(replication.sessionHours).toBe(1.5);
+    expect(replication.intervalSecondsMin).toBe(300);
+    expect(replication.cache.freeMin).toBe(1.5 * 2 ** 30);
+  });
+
+  test('every problem is told at once, each with its path and where to correct it', async () => {
+    const file = join(folder, 'bad.yaml');
+    await writeFile(file, 'sight: x\napi: { port: 70000, tls: true }\nazure: { location: West Europe }\n');
+    const message = await problemsOf({
+      file,
+      env: { SWITCHBACK_API_PROT: '1', SWITCHBACK_LOG_LEVEL: 'loud' },
+      flags: { 'replication.cache.max': '8MB', 'no.such': '1' },
+    });
+    for (const path of [
+      'sight',
+      'api.port',
+      'api.tls',
+      'azure.location',
+      'azure.subscriptionId',
+      'azure.identity.kind',
+      'storage.accountUrl',
+      'diskTransport.kind',
+      'SWITCHBACK_API_PROT',
+      'log.level',
+      'replication.cache.max',
+      'no.such',
+    ]) {
+      expect(message).toContain(`\n  ${path}: `);
+    }
+    expect(message).toContain('SWITCHBACK_AZURE_LOCATION');
+  });
+
+  test('a storage account is reached without TLS on this machine only', async () => {
+    const flags = (url: string) => ({ 'storage.accountUrl': url });
+    const local = await loadConfig({ file: example, env: {}, flags: flags('http://127.0.0.1:10000/lab') });
+    expect(local.storage.accountUrl).toBe('http://127.0.0.1:10000/lab');
+    expect(await problemsOf({ file: example, flags: flags('http://storage.example.com') })).toContain(
+      'storage.accountUrl',
+    );
+    expect(await problemsOf({ file: example, flags: flags('https://s.example.com/?sig=abc') })).not.toContain(
+      'abc',
+    );
+  });
+
+  test('the address of the catalogue is read from a file, prints as dots and is refused as a flag', async () => {
+    const urlFile = join(folder, 'url');
+    await writeFile(urlFile, 'postgres://dr:hunter2@db.example.com/dr\n');
+    const config = await loadConfig({ file: example, env: {}, flags: { 'catalogue.urlFile': urlFile } });
+    expect(config.catalogue.url?.reveal()).toBe('postgres://dr:hunter2@db.example.com/dr');
+    expect(inspect(config, { depth: 9 }) + JSON.stringify(config)).not.toContain('hunter2');
+    const asFlag = { 'catalogue.url': 'postgres://dr:hunter2@db.example.com/dr' };
+    const message = await problemsOf({ file: example, flags: asFlag });
+    expect(message).toContain('catalogue.urlFile');
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('a file that is missing or not YAML is a problem like any other', async () => {
+    const broken = join(folder, 'broken.yaml');
+    await writeFile(broken, 'api: [');
+    expect(await problemsOf({ file: broken })).toContain('broken.yaml: cannot be read');
+    expect(await problemsOf({ file: join(folder, 'absent.yaml') })).toContain('absent.yaml: cannot be read');
+  });
+
+  test.each(['appliance', 'production'])('the example %s is valid', async (name) => {
+    const flags: Record<string, string> = {};
+    if (name === 'production') {
+      flags['catalogue.urlFile'] = join(folder, 'production-url');
+      await writeFile(flags['catalogue.urlFile'], 'postgres://db.example.com/switchback');
+    }
+    await expect(loadConfig({ file: `config/examples/${name}.yaml`, env: {}, flags })).resolves.toBeDefined();
+  });
+
+  test('every setting can be given by the variable that its path names', async () => {
+    expect(variableOf('replication.cache.freeMin')).toBe('SWITCHBACK_REPLICATION_CACHE_FREE_MIN');
+    expect(new Set(settings.map((s) => s.variable)).size).toBe(settings.length);
+    const env = {
+      SWITCHBACK_STORAGE_ACCOUNT_URL: 'https://a.blob.core.windows.net',
+      SWITCHBACK_AZURE_SUBSCRIPTION_ID: '00000000-0000-0000-0000-000000000000',
+      SWITCHBACK_AZURE_LOCATION: 'westeurope',
+      SWITCHBACK_AZURE_IDENTITY_KIND: 'managedIdentity',
+      SWITCHBACK_DISK_TRANSPORT_KIND: 'exportService',
+    };
+    const config = await loadConfig({ env, flags: {} });
+    expect(config.azure.identity).toEqual({ kind: 'managedIdentity' });
+  });
+
+  test('docs/configuration.md is what the schema says', async () => {
+    expect(await readFile('docs/configuration.md', 'utf8')).toBe(renderConfigurationDoc());
+  });
+});
