@@ -1,0 +1,126 @@
+/** `VaultStorage` on one container of an Azure storage account. */
+import { createHash, randomUUID } from 'node:crypto';
+import type { BlockBlobUploadOptions, ContainerClient } from '@azure/storage-blob';
+import type { VaultStorage } from '../../../domain/ports.ts';
+import { connectAccount } from './account.ts';
+import type { Account, StorageOptions } from './account.ts';
+import { isStatus, serviceAnswer } from './errors.ts';
+import { createReplicaBlob } from './replica-blob.ts';
+
+export { ensureContainer } from './account.ts';
+export type { StorageOptions } from './account.ts';
+
+/** Metadata that tells whose body a blob holds: a retried request can find the blob its first try has made. */
+const CALL_KEY = 'switchbackcall';
+/** A broken download goes on where it was. */
+const DOWNLOAD_RETRIES = 3;
+
+/** Connects lazily: nothing is sent before the first method is called. @throws DR_CONFIG_INVALID */
+export function createVaultStorage(options: StorageOptions): VaultStorage {
+  const account = connectAccount(options);
+  const { container } = account;
+  return {
+    async putOnce(name, body, signal) {
+      const etag = await upload(account, name, body, { ifNoneMatch: '*' }, signal);
+      return etag === null ? 'exists' : 'created';
+    },
+    put: (name, body, ifMatch) => upload(account, name, body, ifMatch === undefined ? {} : { ifMatch }),
+    get: (name, signal) => download(account, name, signal),
+    list: (prefix, signal) => list(account, prefix, signal),
+    delete: (name) =>
+      account.call({ attempted: `delete blob ${name}` }, (abortSignal) =>
+        remove(container, name, abortSignal),
+      ),
+    replica: (name) => createReplicaBlob(account, name),
+  };
+}
+
+/** The new ETag; null when the condition did not hold, that is: another body is there. */
+async function upload(
+  account: Account,
+  name: string,
+  body: Uint8Array,
+  conditions: NonNullable<BlockBlobUploadOptions['conditions']>,
+  signal?: AbortSignal,
+): Promise<string | null> {
+  const blob = account.container.getBlockBlobClient(name);
+  const call = randomUUID();
+  return account.call(
+    { attempted: `write blob ${name}`, bytes: body.byteLength, signal },
+    async (abortSignal) => {
+      try {
+        const done = await blob.upload(body, body.byteLength, {
+          abortSignal,
+          conditions,
+          metadata: { [CALL_KEY]: call },
+          transactionalContentMD5: createHash('md5').update(body).digest(),
+        });
+        return done.etag ?? '';
+      } catch (error) {
+        if (!isConditionFailure(error, conditions)) throw error;
+        const found = await propertiesOrNull(blob, abortSignal);
+        return found?.metadata?.[CALL_KEY] === call ? (found.etag ?? '') : null;
+      }
+    },
+  );
+}
+
+function isConditionFailure(error: unknown, conditions: { readonly ifMatch?: string }): boolean {
+  const answer = serviceAnswer(error);
+  if (answer?.status === 412 || answer?.serviceCode === 'BlobAlreadyExists') return true;
+  return conditions.ifMatch !== undefined && answer?.serviceCode === 'BlobNotFound';
+}
+
+async function propertiesOrNull(
+  blob: ReturnType<ContainerClient['getBlockBlobClient']>,
+  abortSignal: AbortSignal,
+) {
+  try {
+    return await blob.getProperties({ abortSignal });
+  } catch (error) {
+    if (isStatus(error, 404)) return null;
+    throw error;
+  }
+}
+
+async function download(account: Account, name: string, signal?: AbortSignal) {
+  const blob = account.container.getBlobClient(name);
+  return account.call({ attempted: `read blob ${name}`, signal }, async (abortSignal) => {
+    try {
+      const answer = await blob.download(0, undefined, { abortSignal, maxRetryRequests: DOWNLOAD_RETRIES });
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer.readableStreamBody ?? []) chunks.push(chunk as Buffer);
+      return { body: Buffer.concat(chunks), etag: answer.etag ?? '' };
+    } catch (error) {
+      if (serviceAnswer(error)?.serviceCode === 'BlobNotFound') return null;
+      throw error;
+    }
+  });
+}
+
+async function* list(account: Account, prefix: string, signal?: AbortSignal) {
+  let token: string | undefined;
+  do {
+    const page = await account.call({ attempted: `list blobs ${prefix}`, signal }, async (abortSignal) => {
+      const settings = token === undefined ? {} : { continuationToken: token };
+      return account.container.listBlobsFlat({ prefix, abortSignal }).byPage(settings).next();
+    });
+    if (page.done === true) return;
+    for (const item of page.value.segment.blobItems) {
+      yield { name: item.name, bytes: item.properties.contentLength ?? 0 };
+    }
+    token = page.value.continuationToken;
+  } while (token !== undefined && token !== '');
+}
+
+/** A lease is no reason to keep a blob that its owner deletes: the writer of a finished protection may be dead. */
+async function remove(container: ContainerClient, name: string, abortSignal: AbortSignal): Promise<void> {
+  const blob = container.getBlobClient(name);
+  try {
+    await blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' });
+  } catch (error) {
+    if (serviceAnswer(error)?.serviceCode !== 'LeaseIdMissing') throw error;
+    await blob.getBlobLeaseClient().breakLease(0, { abortSignal });
+    await blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' });
+  }
+}
