@@ -40,6 +40,13 @@ export const errorCatalogue = {
     'The request is not valid: {problems}',
     'Correct the fields named in the message and send the request again.',
   ),
+  DR_ROUTE_UNKNOWN: entry(
+    'fail',
+    404,
+    2,
+    'There is no route {method} {path}',
+    'Compare the versions of client and configuration server; api/openapi.json lists all routes.',
+  ),
   DR_REQUEST_UNAUTHENTICATED: entry(
     'fail',
     401,
@@ -162,6 +169,13 @@ export const errorCatalogue = {
     4,
     'Disk "{disk}" of "{machine}" is a raw device mapping ({backing})',
     'Convert it to a VMDK in vCenter, or exclude the disk.',
+  ),
+  DR_MACHINE_DISK_UNSUPPORTED: entry(
+    'fail',
+    422,
+    4,
+    'Disk "{disk}" of "{machine}" has a kind of backing that cannot be tracked',
+    'Convert it to a VMDK on a datastore, or exclude the disk.',
   ),
   DR_MACHINE_DISK_SHARED: entry(
     'fail',

@@ -223,6 +223,8 @@ export interface VCenterDirectory {
   save(connection: VCenterConnection): Promise<void>;
   /** @throws DR_VCENTER_UNKNOWN, DR_KEY_MISSING */
   load(id: VCenterId): Promise<VCenterConnection>;
+  /** Forgets the sealed credential; absent is done. */
+  remove(id: VCenterId): Promise<void>;
 }
 
 // ---------------------------------------------------------------- Azure Resource Manager
