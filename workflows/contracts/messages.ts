@@ -3,7 +3,7 @@
  * Updates are commands: refused by a synchronous validator or booked and answered at once with the operation id,
  * which is also the update id. The query `describe` is for a close-up; lists come from the catalogue.
  */
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type {
   CleanupInput,
   CommitInput,
@@ -23,6 +23,10 @@ export const cleanupTestFailoverUpdate = defineUpdate<OperationAccepted, [Cleanu
 export const failoverUpdate = defineUpdate<OperationAccepted, [FailoverInput]>('failover');
 export const commitUpdate = defineUpdate<OperationAccepted, [CommitInput]>('commit');
 export const describeQuery = defineQuery<ItemView>('describe');
+
+/** From a real failover to its entity: stop replicating; answered by `replicationStopped`. */
+export const stopReplicationSignal = defineSignal('stopReplication');
+export const replicationStoppedSignal = defineSignal('replicationStopped');
 
 /** Workflow type names, for clients that must not import workflow code. */
 export const workflowTypes = {

@@ -1,11 +1,16 @@
 /** Inputs, results and views that cross the border between clients, workflows and activities. Plain JSON only. */
 import type { Condition, Health } from '../../domain/health.ts';
 import type { OperationId, ProtectedItemId, RunId, VCenterId } from '../../domain/ids.ts';
-import type { Job, Requester } from '../../domain/job.ts';
+import type { Job, JobError, Requester } from '../../domain/job.ts';
 import type { DiscoveredMachine, ItemSpec, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
 import type { ActiveLocation, AllowedOperation, DrillState, ItemState } from '../../domain/protected-item.ts';
 import type { RunMode } from '../../domain/ports.ts';
-import type { Barrier, RecoveryPoint, RecoveryPointChoice } from '../../domain/replication.ts';
+import type {
+  RecoveryPoint,
+  RecoveryPointChoice,
+  ReplicationProgress,
+  ReplicationTotals,
+} from '../../domain/replication.ts';
 
 /** Starts the entity; the process server completes the machine facts itself, so a stale catalogue cannot mislead it. */
 export interface ProtectInput {
@@ -84,6 +89,15 @@ export interface FailoverResult {
   readonly rpoSeconds: number;
 }
 
+/** How a failover run ended. A failed run says what it left: nothing was made, all was removed again, or something may remain. */
+export type FailoverOutcome =
+  | { readonly outcome: 'done'; readonly result: FailoverResult }
+  | {
+      readonly outcome: 'failed';
+      readonly error: JobError;
+      readonly left: 'nothing' | 'removed' | 'unknown';
+    };
+
 export interface CleanupRun {
   readonly operationId: OperationId;
   readonly requestedBy: Requester;
@@ -91,6 +105,10 @@ export interface CleanupRun {
   readonly runId: RunId;
   readonly notes: string;
 }
+
+export type CleanupOutcome =
+  | { readonly outcome: 'done'; readonly result: CleanupResult }
+  | { readonly outcome: 'failed'; readonly error: JobError };
 
 export interface CleanupResult {
   /** Ids found by the run's tag after deletion; always empty in a result. */
@@ -132,24 +150,30 @@ export interface ShipSessionInput {
   readonly sessionEpoch: number;
   /** ISO 8601; the session returns `sessionEnded` after this. */
   readonly endsAt: string;
+  /** The session before this one stopped in trouble: answer `recovered` after the first good cycle. */
+  readonly reportRecovery: boolean;
 }
 
 export type SessionOutcome =
   | { readonly outcome: 'sessionEnded' }
+  | { readonly outcome: 'recovered' }
   | { readonly outcome: 'stopped'; readonly condition: Omit<Condition, 'since'> };
 
-export interface ApplySessionInput {
-  readonly item: ItemSpec;
-  readonly sessionEpoch: number;
-  readonly endsAt: string;
+export type ApplySessionInput = ShipSessionInput;
+
+/** Heartbeat details of the activities that move bytes; the API reads them from Temporal while they run. */
+export interface ReplicationHeartbeat {
+  readonly failures: number;
+  readonly progress?: ReplicationProgress;
+  readonly totals: ReplicationTotals;
 }
 
-export interface ShipFinalResult {
-  readonly barrier: Barrier;
-}
-
-export interface DrainResult {
-  readonly point: RecoveryPoint;
+/** Heartbeat details of the applier. */
+export interface ApplyHeartbeat {
+  readonly failures: number;
+  readonly appliedBarrier: number;
+  readonly pendingBytes: number;
+  readonly newestPointTime?: string;
 }
 
 export interface VCenterProbeInput {

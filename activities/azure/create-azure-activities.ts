@@ -1,0 +1,130 @@
+/**
+ * Provisioning of a run in Azure. Long operations are two activities: *begin* returns a resumable poller as soon
+ * as Azure has accepted, *await* picks it up on any worker. Polled from `azure.<region>` and `urgent.azure.<region>`.
+ */
+import { DrError } from '../../domain/errors.ts';
+import type { RunId } from '../../domain/ids.ts';
+import type {
+  AzureDisk,
+  AzureVm,
+  BegunOperation,
+  Cloud,
+  RunScope,
+  VaultStorage,
+} from '../../domain/ports.ts';
+import { blobNames } from '../../domain/names.ts';
+import type { PointDisk } from '../../domain/replication.ts';
+import type { FailoverRun } from '../../workflows/contracts/types.ts';
+import { supervised } from '../supervise.ts';
+import { preflightProblems } from './preflight.ts';
+
+export interface AzurePorts {
+  readonly cloud: Cloud;
+  readonly storage: VaultStorage;
+}
+
+export type AzureActivities = ReturnType<typeof createAzureActivities>;
+
+export function createAzureActivities({ cloud, storage }: AzurePorts) {
+  return {
+    /** Runs every check; one problem keeps its own code, several are reported together. */
+    async preflightFailover(input: { run: FailoverRun }): Promise<void> {
+      const problems = await preflightProblems(cloud, input.run);
+      const [first] = problems;
+      if (first === undefined) return;
+      if (problems.length === 1) throw first;
+      throw new DrError('DR_PREFLIGHT_FAILED', {
+        count: problems.length,
+        problems: problems.map((problem) => `${problem.code}: ${problem.message}`).join('; '),
+      });
+    },
+
+    async prepareRunGroup(input: { scope: RunScope }): Promise<void> {
+      await cloud.ensureResourceGroup(input.scope);
+    },
+
+    /** Starts the copy of a point's disk to a page blob of the run; Azure cannot import a snapshot directly. */
+    async beginStageDisk(input: { runId: RunId; disk: PointDisk }): Promise<{ blob: string }> {
+      const blob = blobNames.staged(input.runId, input.disk.diskId);
+      await storage.replica(input.disk.replicaBlob).copySnapshot(input.disk.snapshotId, blob);
+      return { blob };
+    },
+
+    /** Waits for the copy and answers the URL to import from (without any signature). */
+    async awaitStageDisk(input: { blob: string }): Promise<{ url: string }> {
+      return supervised(async ({ flush, signal }) => {
+        const staged = storage.replica(input.blob);
+        await staged.awaitCopy(flush, signal);
+        return { url: staged.url };
+      });
+    },
+
+    async beginDiskImport(input: {
+      scope: RunScope;
+      disk: Parameters<Cloud['beginDiskImport']>[1];
+    }): Promise<BegunOperation> {
+      return cloud.beginDiskImport(input.scope, input.disk);
+    },
+
+    async awaitDisk(input: { begun: BegunOperation }): Promise<AzureDisk> {
+      return supervised(({ flush, signal }) => cloud.awaitDisk(input.begun, flush, signal));
+    },
+
+    async beginNic(input: {
+      scope: RunScope;
+      nic: Parameters<Cloud['beginNic']>[1];
+    }): Promise<BegunOperation> {
+      return cloud.beginNic(input.scope, input.nic);
+    },
+
+    async awaitNic(input: {
+      begun: BegunOperation;
+    }): Promise<{ resourceId: string; privateIpAddress: string }> {
+      return supervised(({ flush, signal }) => cloud.awaitNic(input.begun, flush, signal));
+    },
+
+    async beginVm(input: { scope: RunScope; vm: Parameters<Cloud['beginVm']>[1] }): Promise<BegunOperation> {
+      return cloud.beginVm(input.scope, input.vm);
+    },
+
+    async awaitVmRunning(input: { begun: BegunOperation }): Promise<AzureVm> {
+      return supervised(({ flush, signal }) => cloud.awaitVmRunning(input.begun, flush, signal));
+    },
+
+    async beginDeleteRunGroup(input: { scope: RunScope }): Promise<BegunOperation> {
+      return cloud.beginDeleteResourceGroup(input.scope);
+    },
+
+    async awaitDeleted(input: { begun: BegunOperation }): Promise<void> {
+      await supervised(({ flush, signal }) => cloud.awaitDeleted(input.begun, flush, signal));
+    },
+
+    /** Ids of everything that carries the run's tag, and the run's staged blobs. */
+    async listRun(input: { runId: RunId }): Promise<{ resources: string[] }> {
+      const staged: string[] = [];
+      for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) staged.push(blob.name);
+      return { resources: [...(await cloud.listByRun(input.runId)), ...staged] };
+    },
+
+    /** Removes the page blobs the disks were imported from; the managed disks are standalone copies. */
+    async deleteStaged(input: { runId: RunId }): Promise<{ deleted: number }> {
+      return supervised(async () => {
+        let deleted = 0;
+        for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) {
+          await storage.delete(blob.name);
+          deleted += 1;
+        }
+        return { deleted };
+      });
+    },
+
+    /** Throws (and is retried) until a listing by the run's tag is empty. */
+    async proveRunEmpty(input: { runId: RunId }): Promise<void> {
+      const left = [...(await cloud.listByRun(input.runId))];
+      for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) left.push(blob.name);
+      if (left.length > 0) {
+        throw new DrError('DR_CLEANUP_INCOMPLETE', { run: input.runId, resources: left.join(', ') });
+      }
+    },
+  };
+}

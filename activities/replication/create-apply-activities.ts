@@ -1,0 +1,179 @@
+/** Segments applied to replicas, recovery points made and pruned. Polled from `apply.<region>` and `urgent.azure.<region>`. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DrError } from '../../domain/errors.ts';
+import type { RecoveryPointId } from '../../domain/ids.ts';
+import { blobNames } from '../../domain/names.ts';
+import { pointsToPrune } from '../../domain/retention.ts';
+import { fencingEpoch, type RecoveryPoint, type RecoveryPointChoice } from '../../domain/replication.ts';
+import type { ItemSpec } from '../../domain/machine.ts';
+import type { VaultKey, VaultStorage } from '../../domain/ports.ts';
+import { applyPending } from '../../dataplane/apply/apply-pending.ts';
+import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
+import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
+import { deletePoint, listPoints, pruneJournal } from '../../dataplane/points.ts';
+import type { ApplyHeartbeat, ApplySessionInput, SessionOutcome } from '../../workflows/contracts/types.ts';
+import { supervised, type Supervision } from '../supervise.ts';
+import { runSessionAttempt } from './session-loop.ts';
+
+export interface ApplyPorts {
+  readonly storage: VaultStorage;
+  readonly vaultKey: VaultKey;
+}
+
+export type ApplyActivities = ReturnType<typeof createApplyActivities>;
+
+/** Barriers applied before the attempt reports; keeps cancellation quick. */
+const BARRIERS_AT_ONCE = 8;
+/** The journal is looked at every fifth of the interval, within these bounds. */
+const LOOK_EVERY_MS = { min: 500, max: 15_000 } as const;
+const POINT_LOOK_MS = 500;
+
+export function createApplyActivities(ports: ApplyPorts) {
+  const { storage } = ports;
+  return {
+    /** Data key and item record: what a failover needs when the catalogue is lost. */
+    async prepareItem(input: { item: ItemSpec }): Promise<void> {
+      await ensureItemKey(storage, ports.vaultKey, input.item.itemId);
+      const record = new TextEncoder().encode(JSON.stringify(input.item));
+      await storage.put(blobNames.item(input.item.itemId), record);
+    },
+
+    /** Applies barriers as they come, one look an attempt, see session-loop.ts. */
+    async applySession(input: ApplySessionInput): Promise<SessionOutcome> {
+      return supervised<ApplyHeartbeat, SessionOutcome>(async (supervision) => {
+        const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
+        return runSessionAttempt({
+          endsAt: input.endsAt,
+          reportRecovery: input.reportRecovery,
+          supervision,
+          start: { failures: 0, appliedBarrier: 0, pendingBytes: 0 },
+          cycle: async (memory) => {
+            const next = await readBarrier(storage, input.item.itemId, memory.appliedBarrier + 1);
+            if (next === null && memory.appliedBarrier > 0)
+              return { memory, nextDelayMs: lookDelay(input.item) };
+            const done = await applySome(ports, input.item, epoch, supervision, memory);
+            return { memory: done.memory, nextDelayMs: done.moreWaiting ? 0 : lookDelay(input.item) };
+          },
+        });
+      });
+    },
+
+    /** Applies everything up to a barrier and returns its recovery point; replication of the item must have stopped. */
+    async drain(input: {
+      item: ItemSpec;
+      sessionEpoch: number;
+      barrierNumber: number | null;
+    }): Promise<RecoveryPoint> {
+      return supervised<ApplyHeartbeat, RecoveryPoint>(async (supervision) => {
+        const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
+        const upTo = input.barrierNumber ?? (await latestBarrier(storage, input.item.itemId))?.number ?? 0;
+        let memory: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
+        for (let more = true; more;) {
+          const done = await applySome(ports, input.item, epoch, supervision, memory, upTo);
+          memory = done.memory;
+          more = done.moreWaiting && memory.appliedBarrier < upTo;
+        }
+        return newest(await listPoints(storage, input.item.itemId), input.item, 'latest');
+      });
+    },
+
+    /** Chooses the recovery point of a drill; for `latest` waits until the newest durable barrier is applied. */
+    async resolvePoint(input: { item: ItemSpec; choice: RecoveryPointChoice }): Promise<RecoveryPoint> {
+      return supervised<unknown, RecoveryPoint>(async ({ signal }) => {
+        if (input.choice.kind !== 'latest') return choose(storage, input.item, input.choice);
+        const durable = (await latestBarrier(storage, input.item.itemId))?.number ?? 0;
+        for (;;) {
+          const points = await listPoints(storage, input.item.itemId);
+          const found = points.find((point) => point.barrierNumber >= durable);
+          if (found !== undefined) return newest(points, input.item, 'latest');
+          await delay(POINT_LOOK_MS, undefined, { signal });
+        }
+      });
+    },
+
+    /** Commit: the point the machine runs on stays, the others go. */
+    async deleteOtherPoints(input: { item: ItemSpec; keep: RecoveryPointId }): Promise<{ deleted: number }> {
+      return supervised<unknown, { deleted: number }>(async () => {
+        const others = (await listPoints(storage, input.item.itemId)).filter((p) => p.pointId !== input.keep);
+        for (const point of others) await deletePoint(storage, point);
+        return { deleted: others.length };
+      });
+    },
+  };
+}
+
+async function applySome(
+  ports: ApplyPorts,
+  item: ItemSpec,
+  epoch: number,
+  supervision: Supervision<ApplyHeartbeat>,
+  before: ApplyHeartbeat,
+  upToBarrier?: number,
+): Promise<{ memory: ApplyHeartbeat; moreWaiting: boolean }> {
+  const { storage } = ports;
+  const key = await openItemKey(storage, ports.vaultKey, item.itemId);
+  const done = await applyPending({
+    item: item.itemId,
+    disks: item.disks,
+    epoch,
+    key,
+    storage,
+    signal: supervision.signal,
+    barriersMax: BARRIERS_AT_ONCE,
+    ...(upToBarrier === undefined ? {} : { upToBarrier }),
+    onProgress: (progress) =>
+      supervision.report({
+        ...before,
+        appliedBarrier: progress.appliedBarrier,
+        pendingBytes: progress.pendingBytes,
+      }),
+  });
+  const newestPoint = done.points.at(-1);
+  if (newestPoint !== undefined) await prune(ports, item, newestPoint);
+  const newestPointTime = newestPoint?.sourceTime ?? before.newestPointTime;
+  return {
+    memory: {
+      failures: 0,
+      appliedBarrier: done.appliedBarrier,
+      pendingBytes: 0,
+      ...(newestPointTime === undefined ? {} : { newestPointTime }),
+    },
+    moreWaiting: done.moreWaiting,
+  };
+}
+
+async function prune(ports: ApplyPorts, item: ItemSpec, newestPoint: RecoveryPoint): Promise<void> {
+  const points = await listPoints(ports.storage, item.itemId);
+  for (const point of pointsToPrune(points, item.policy, Date.now())) await deletePoint(ports.storage, point);
+  const diskIds = item.disks.map((disk) => disk.diskId);
+  await pruneJournal(ports.storage, item.itemId, diskIds, newestPoint.barrierNumber);
+}
+
+async function choose(
+  storage: VaultStorage,
+  item: ItemSpec,
+  choice: RecoveryPointChoice,
+): Promise<RecoveryPoint> {
+  const points = await listPoints(storage, item.itemId);
+  if (choice.kind === 'custom') {
+    const found = points.find((point) => point.pointId === choice.pointId);
+    if (found === undefined) {
+      throw new DrError('DR_POINT_UNKNOWN', { item: item.machineName, point: choice.pointId });
+    }
+    return found;
+  }
+  const candidates =
+    choice.kind === 'latestAppConsistent' ? points.filter((p) => p.consistency === 'application') : points;
+  return newest(candidates, item, choice.kind);
+}
+
+function newest(points: readonly RecoveryPoint[], item: ItemSpec, choice: string): RecoveryPoint {
+  const [first] = points.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+  if (first === undefined) throw new DrError('DR_POINT_NONE', { item: item.machineName, choice });
+  return first;
+}
+
+function lookDelay(item: ItemSpec): number {
+  const fifth = (item.policy.intervalSeconds * 1_000) / 5;
+  return Math.min(LOOK_EVERY_MS.max, Math.max(LOOK_EVERY_MS.min, fifth));
+}

@@ -1,0 +1,142 @@
+/**
+ * Initial replication: the first segment chain of every disk, from one snapshot, in windows.
+ * Each window ends in a `progress` barrier that says how far each disk has come; a killed attempt goes on from
+ * the last one as long as the snapshot still exists, otherwise it starts over from a new snapshot.
+ * The last window ends in a `point` barrier: the first recovery point.
+ */
+import { snapshotName } from '../../domain/names.ts';
+import type { DiskId } from '../../domain/ids.ts';
+import type { ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
+import type { MachineSnapshot, SnapshotDisk } from '../../domain/ports.ts';
+import type { Barrier, Extent } from '../../domain/replication.ts';
+import { MiB } from '../../domain/units.ts';
+import {
+  frozenDisk,
+  openCycle,
+  shipFromSnapshot,
+  takeSnapshot,
+  type Cycle,
+  type CycleHooks,
+  type MovePorts,
+} from './read-cycle.ts';
+
+/** Source bytes of each disk that one progress barrier covers. */
+const WINDOW_BYTES = 256 * MiB;
+
+type Offsets = Readonly<Record<DiskId, number>>;
+
+interface CopyState {
+  readonly snapshot: MachineSnapshot;
+  readonly offsets: Offsets;
+  /** The replica holds nothing this copy did not put there, so zeros need not be sent. */
+  readonly replicaIsEmpty: boolean;
+}
+
+/** Runs to the end of the copy and returns its point barrier; done at once when it exists already. */
+export async function runInitialCopy(
+  ports: MovePorts,
+  request: { item: ItemSpec; epoch: number },
+  hooks: CycleHooks,
+  onBarrier: (barrier: Barrier) => void,
+): Promise<Barrier> {
+  const { item } = request;
+  let cycle = await openCycle(ports, item);
+  if (cycle.previous?.kind === 'point') return finish(cycle, item, cycle.previous, hooks);
+  const state = await resumeOrStart(cycle, item, hooks);
+  const areas = await writtenAreas(cycle, item, state);
+  const startedAt = new Date().toISOString();
+  const totalBytes = item.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
+  let offsets = state.offsets;
+  for (;;) {
+    const next = advance(item, offsets);
+    const isLast = item.disks.every((disk) => next[disk.diskId] === disk.capacityBytes);
+    const from = offsets;
+    const barrier = await shipFromSnapshot(
+      ports,
+      {
+        cycle,
+        item,
+        snapshot: state.snapshot,
+        number: (cycle.previous?.number ?? 0) + 1,
+        epoch: request.epoch,
+        plan: {
+          kind: isLast ? 'point' : 'progress',
+          cycle: 'initial',
+          phase: 'initial',
+          totalBytes,
+          doneBytesBefore: Object.values(from).reduce((sum, offset) => sum + offset, 0),
+          startedAt,
+          ...(isLast ? {} : { resumeOffsets: next }),
+          extentsOf: async (disk) => ({
+            extents: clip(areas.get(disk.diskId) ?? [], from[disk.diskId] ?? 0, next[disk.diskId] ?? 0),
+            skipZeros: state.replicaIsEmpty,
+          }),
+        },
+      },
+      hooks,
+    );
+    onBarrier(barrier);
+    if (barrier.kind === 'point') return finish(cycle, item, barrier, hooks);
+    offsets = barrier.resumeOffsets ?? next;
+    cycle = { ...cycle, previous: barrier };
+  }
+}
+
+async function finish(cycle: Cycle, item: ItemSpec, barrier: Barrier, hooks: CycleHooks): Promise<Barrier> {
+  await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat);
+  return barrier;
+}
+
+async function resumeOrStart(cycle: Cycle, item: ItemSpec, hooks: CycleHooks): Promise<CopyState> {
+  const { previous, session } = cycle;
+  const zero = Object.fromEntries(item.disks.map((disk) => [disk.diskId, 0])) as Offsets;
+  if (previous?.resumeOffsets !== undefined) {
+    const snapshot = await session.findSnapshot(item.machineId, previous.snapshotName);
+    if (snapshot !== null) return { snapshot, offsets: previous.resumeOffsets, replicaIsEmpty: true };
+  }
+  const name = snapshotName(item.itemId, (previous?.number ?? 0) + 1);
+  const snapshot = await takeSnapshot(cycle, item, name, hooks);
+  return { snapshot, offsets: zero, replicaIsEmpty: previous === null };
+}
+
+/** Areas ever written where change tracking knows them and the replica is empty; the whole disk otherwise. */
+async function writtenAreas(cycle: Cycle, item: ItemSpec, state: CopyState) {
+  const areas = new Map<DiskId, readonly Extent[]>();
+  for (const disk of item.disks) {
+    areas.set(disk.diskId, await areasOf(cycle, item, state, disk, frozenDisk(item, disk, state.snapshot)));
+  }
+  return areas;
+}
+
+async function areasOf(
+  cycle: Cycle,
+  item: ItemSpec,
+  state: CopyState,
+  disk: ProtectedDisk,
+  frozen: SnapshotDisk,
+): Promise<readonly Extent[]> {
+  const whole = [{ offset: 0, length: disk.capacityBytes }];
+  if (frozen.changeId === null || !state.replicaIsEmpty) return whole;
+  const query = { snapshot: state.snapshot, deviceKey: disk.deviceKey, changeId: '*' };
+  // On NFS, vSAN and vVol datastores vCenter may refuse `*` (Broadcom KB 320557): then read all and skip zeros.
+  return Array.fromAsync(cycle.session.changedAreas(item.machineId, query)).catch(() => whole);
+}
+
+function advance(item: ItemSpec, offsets: Offsets): Offsets {
+  return Object.fromEntries(
+    item.disks.map((disk) => [
+      disk.diskId,
+      Math.min((offsets[disk.diskId] ?? 0) + WINDOW_BYTES, disk.capacityBytes),
+    ]),
+  ) as Offsets;
+}
+
+function clip(extents: readonly Extent[], from: number, to: number): Extent[] {
+  return extents
+    .map((extent) => ({
+      offset: Math.max(extent.offset, from),
+      end: Math.min(extent.offset + extent.length, to),
+    }))
+    .filter((extent) => extent.end > extent.offset)
+    .map((extent) => ({ offset: extent.offset, length: extent.end - extent.offset }));
+}

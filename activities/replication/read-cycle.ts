@@ -1,0 +1,249 @@
+/**
+ * One replication cycle: snapshot → changed areas → read → segments → barrier → snapshot removed.
+ *
+ * Order matters (Forklift learned it from file-system corruption): the changeIds of a cycle are recorded in its
+ * barrier, its snapshot is removed, and only then a new snapshot is made. The snapshot's name carries the barrier
+ * number, so a repeated attempt finds and reuses what a killed one left.
+ */
+import { DrError } from '../../domain/errors.ts';
+import { snapshotName } from '../../domain/names.ts';
+import type { ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
+import type {
+  DiskTransport,
+  MachineSnapshot,
+  SnapshotDisk,
+  VaultKey,
+  VaultStorage,
+  VCenterConnection,
+  VCenterDirectory,
+  VCenterSession,
+  VSphere,
+} from '../../domain/ports.ts';
+import {
+  CHAIN_START,
+  type Barrier,
+  type Extent,
+  type ReplicationProgress,
+} from '../../domain/replication.ts';
+import { latestBarrier, tailsAfter } from '../../dataplane/journal/barriers.ts';
+import { openItemKey } from '../../dataplane/keys.ts';
+import { shipBarrier } from '../../dataplane/ship/ship-barrier.ts';
+import type { CachePolicy, ShipDisk } from '../../dataplane/ship/ship-request.ts';
+import { openNbdSource } from '../../dataplane/source/nbd-source.ts';
+
+export interface MovePorts {
+  readonly vsphere: VSphere;
+  readonly vcenters: VCenterDirectory;
+  readonly transport: DiskTransport;
+  readonly storage: VaultStorage;
+  readonly vaultKey: VaultKey;
+  readonly cache: CachePolicy;
+}
+
+export interface CycleHooks {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: ReplicationProgress) => void;
+  /** Called while vCenter works, so that the activity stays alive. */
+  readonly beat: () => void;
+}
+
+export interface Cycle {
+  readonly connection: VCenterConnection;
+  readonly session: VCenterSession;
+  readonly previous: Barrier | null;
+}
+
+/** The newest barrier and a session to read the next one from. */
+export async function openCycle(ports: MovePorts, item: ItemSpec): Promise<Cycle> {
+  const connection = await ports.vcenters.load(item.vcenterId);
+  return {
+    connection,
+    session: ports.vsphere.session(connection),
+    previous: await latestBarrier(ports.storage, item.itemId),
+  };
+}
+
+/** Makes (or finds) the cycle's snapshot after removing what other cycles left. */
+export async function takeSnapshot(
+  cycle: Cycle,
+  item: ItemSpec,
+  name: string,
+  hooks: CycleHooks,
+): Promise<MachineSnapshot> {
+  const { session } = cycle;
+  await session.removeSnapshots(item.machineId, item.itemId, name, hooks.beat);
+  const description = `Replication cycle of ${item.machineName}; removed when the cycle ends`;
+  return session.createSnapshot(item.machineId, { name, description, quiesce: false }, hooks.beat);
+}
+
+export interface ReadPlan {
+  readonly kind: Barrier['kind'];
+  readonly cycle: Barrier['cycle'];
+  readonly phase: ReplicationProgress['phase'];
+  readonly totalBytes: number;
+  /** Base for progress: bytes of source dealt with by earlier barriers of the same copy. */
+  readonly doneBytesBefore: number;
+  readonly startedAt: string;
+  readonly resumeOffsets?: Barrier['resumeOffsets'];
+  extentsOf(
+    disk: ProtectedDisk,
+    frozen: SnapshotDisk,
+  ): Promise<{ extents: readonly Extent[]; skipZeros: boolean }>;
+}
+
+/** Reads what the plan names from the snapshot and makes barrier `number` of it. */
+export async function shipFromSnapshot(
+  ports: MovePorts,
+  request: {
+    cycle: Cycle;
+    item: ItemSpec;
+    snapshot: MachineSnapshot;
+    number: number;
+    epoch: number;
+    plan: ReadPlan;
+  },
+  hooks: CycleHooks,
+): Promise<Barrier> {
+  const { cycle, item, snapshot, plan } = request;
+  const key = await openItemKey(ports.storage, ports.vaultKey, item.itemId);
+  const tails = tailsAfter(
+    cycle.previous,
+    item.disks.map((disk) => disk.diskId),
+  );
+  const machine = await cycle.session.getMachine(item.machineId);
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    const disks: ShipDisk[] = [];
+    for (const disk of item.disks) {
+      const frozen = frozenDisk(item, disk, snapshot);
+      const exported = await ports.transport.open({
+        connection: cycle.connection,
+        machineMoRef: machine.moRef,
+        snapshotMoRef: snapshot.moRef,
+        disk: frozen,
+        signal: hooks.signal,
+      });
+      opened.push(exported);
+      const source = await openNbdSource(exported, hooks.signal);
+      opened.push(source);
+      const wanted = await plan.extentsOf(disk, frozen);
+      disks.push({
+        diskId: disk.diskId,
+        source,
+        ...wanted,
+        tail: tails.get(disk.diskId) ?? CHAIN_START,
+        changeId: frozen.changeId,
+      });
+    }
+    const { barrier } = await shipBarrier({
+      item: item.itemId,
+      epoch: request.epoch,
+      barrierNumber: request.number,
+      kind: plan.kind,
+      cycle: plan.cycle,
+      phase: plan.phase,
+      consistency: snapshot.quiesced ? 'application' : 'crash',
+      sourceTime: snapshot.createdAt,
+      snapshotName: snapshot.name,
+      ...(plan.resumeOffsets === undefined ? {} : { resumeOffsets: plan.resumeOffsets }),
+      disks,
+      key,
+      storage: ports.storage,
+      cache: ports.cache,
+      signal: hooks.signal,
+      totalBytesHint: plan.totalBytes,
+      onProgress: (progress) =>
+        hooks.onProgress({
+          ...progress,
+          startedAt: plan.startedAt,
+          totalBytes: plan.totalBytes,
+          doneBytes: plan.doneBytesBefore + progress.doneBytes,
+        }),
+    });
+    return barrier;
+  } finally {
+    for (const each of opened.reverse()) await each.close().catch(() => undefined);
+  }
+}
+
+/** One delta: what changed since the previous barrier, or everything where change tracking cannot say. */
+export async function runDelta(
+  ports: MovePorts,
+  request: { item: ItemSpec; epoch: number; phase: 'delta' | 'final' },
+  hooks: CycleHooks,
+): Promise<Barrier> {
+  const { item } = request;
+  const cycle = await openCycle(ports, item);
+  if (cycle.previous === null)
+    throw new DrError('DR_JOURNAL_GAP', {
+      item: item.itemId,
+      reason: 'there is no barrier to continue from',
+    });
+  const number = cycle.previous.number + 1;
+  const snapshot = await takeSnapshot(cycle, item, snapshotName(item.itemId, number), hooks);
+  const planned = await planDelta(cycle, item, snapshot);
+  const barrier = await shipFromSnapshot(
+    ports,
+    {
+      cycle,
+      item,
+      snapshot,
+      number,
+      epoch: request.epoch,
+      plan: {
+        kind: 'point',
+        cycle: 'delta',
+        phase: request.phase,
+        totalBytes: planned.totalBytes,
+        doneBytesBefore: 0,
+        startedAt: new Date().toISOString(),
+        extentsOf: async (disk) => ({ extents: planned.extents.get(disk.diskId) ?? [], skipZeros: false }),
+      },
+    },
+    hooks,
+  );
+  await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat);
+  return barrier;
+}
+
+async function planDelta(cycle: Cycle, item: ItemSpec, snapshot: MachineSnapshot) {
+  const extents = new Map<string, readonly Extent[]>();
+  for (const disk of item.disks) {
+    const frozen = frozenDisk(item, disk, snapshot);
+    const changeId = cycle.previous?.disks.find((d) => d.diskId === disk.diskId)?.changeId ?? null;
+    extents.set(disk.diskId, await changedOrAll(cycle.session, item, snapshot, frozen, changeId));
+  }
+  const totalBytes = [...extents.values()].flat().reduce((sum, extent) => sum + extent.length, 0);
+  return { extents, totalBytes };
+}
+
+/** Changed areas; the whole disk when tracking restarted, because a delta then would lose writes silently. */
+async function changedOrAll(
+  session: VCenterSession,
+  item: ItemSpec,
+  snapshot: MachineSnapshot,
+  frozen: SnapshotDisk,
+  changeId: string | null,
+): Promise<readonly Extent[]> {
+  const whole = [{ offset: 0, length: frozen.capacityBytes }];
+  if (changeId === null || frozen.changeId === null) return whole;
+  try {
+    const query = { snapshot, deviceKey: frozen.deviceKey, changeId };
+    return await Array.fromAsync(session.changedAreas(item.machineId, query));
+  } catch (error) {
+    if (error instanceof DrError && error.code === 'DR_REPLICATION_CBT_RESET') return whole;
+    throw error;
+  }
+}
+
+/** The snapshot's side of a protected disk. A disk that is gone or has another size must not be copied as if nothing happened. */
+export function frozenDisk(item: ItemSpec, disk: ProtectedDisk, snapshot: MachineSnapshot): SnapshotDisk {
+  const frozen = snapshot.disks.find((d) => d.deviceKey === disk.deviceKey);
+  const changed = (reason: string) =>
+    new DrError('DR_MACHINE_DISK_CHANGED', { disk: disk.label, machine: item.machineName, reason });
+  if (frozen === undefined) throw changed('it is not attached any more');
+  if (frozen.capacityBytes !== disk.capacityBytes) {
+    throw changed(`it had ${disk.capacityBytes} bytes and has ${frozen.capacityBytes} now`);
+  }
+  return frozen;
+}

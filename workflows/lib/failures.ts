@@ -1,0 +1,56 @@
+/** What an activity, a child or an update failed with, in the words of the error catalogue. */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import {
+  errorMessage,
+  errorRemedy,
+  isErrorCode,
+  type ErrorCode,
+  type ErrorContext,
+} from '../../domain/errors.ts';
+import type { JobError } from '../../domain/job.ts';
+
+export function jobError(error: unknown): JobError {
+  const failure = applicationFailureOf(error);
+  const code = failure?.type ?? '';
+  if (failure !== undefined && isErrorCode(code)) {
+    const context = (failure.details?.[0] ?? {}) as ErrorContext;
+    return { code, message: failure.message, remedy: errorRemedy(code, context) };
+  }
+  return known('DR_INTERNAL', { reason: reasonOf(error) });
+}
+
+/** Refuses an update. Only ApplicationFailure may leave a handler: anything else would fail the workflow task for ever. */
+export function refusal(code: ErrorCode, context: ErrorContext): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: code,
+    message: errorMessage(code, context),
+    nonRetryable: true,
+    details: [context],
+  });
+}
+
+function known(code: ErrorCode, context: ErrorContext): JobError {
+  return { code, message: errorMessage(code, context), remedy: errorRemedy(code, context) };
+}
+
+function applicationFailureOf(error: unknown): ApplicationFailure | undefined {
+  if (error instanceof ApplicationFailure) return error;
+  if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) {
+    return applicationFailureOf(error.cause);
+  }
+  return undefined;
+}
+
+/** A timeout names the activity that nobody answered; the last failure Temporal kept says why it was retried. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure) {
+    return `${error.activityType} did not finish in time`;
+  }
+  if (error instanceof Error) return error.message;
+  return String(error);
+}

@@ -1,0 +1,78 @@
+/** The entity's mutable part: one record, one operation slot, and the projection that shows both. */
+import { raise, type Condition } from '../../domain/health.ts';
+import type { ItemOperation } from '../../domain/protected-item.ts';
+import { decide } from '../../domain/protected-item.ts';
+import type { ItemView } from '../contracts/types.ts';
+import { refusal } from './failures.ts';
+import { itemView, situation, type ItemRecord, type RunningOperation } from './item-state.ts';
+import { projection } from './projection.ts';
+import { catalogue } from './proxies.ts';
+import type { SessionSide } from './replication.ts';
+
+export class ItemStore {
+  running: RunningOperation | undefined;
+  #record: ItemRecord;
+  #revision = Date.now();
+  readonly #shown = projection<ItemView>((view) => catalogue.recordItem({ view }));
+
+  constructor(record: ItemRecord) {
+    this.#record = record;
+  }
+
+  get record(): ItemRecord {
+    return this.#record;
+  }
+
+  change(next: Partial<ItemRecord>): void {
+    this.#record = { ...this.#record, ...next };
+    this.#revision = Math.max(this.#revision + 1, Date.now());
+    this.#shown.show(this.view());
+  }
+
+  view(): ItemView {
+    return itemView(this.#record, this.running, this.#revision);
+  }
+
+  /** Resolves when the catalogue shows the newest state, or gives up after a bound. */
+  settled(): Promise<void> {
+    return this.#shown.settled();
+  }
+
+  /** Never the same number twice, over all runs of this item. */
+  nextSessionEpoch(): number {
+    const sessionEpoch = this.#record.sessionEpoch + 1;
+    this.#record = { ...this.#record, sessionEpoch };
+    return sessionEpoch;
+  }
+
+  /** @throws an ApplicationFailure that refuses the update */
+  refuseUnlessAllowed(operation: ItemOperation): void {
+    const verdict = decide(situation(this.#record, this.running), operation);
+    if (verdict.allowed) return;
+    throw refusal(verdict.code, {
+      operation,
+      item: this.#record.protect.machineName,
+      reason: verdict.reason,
+      state: this.#record.state,
+      choice: 'latest',
+      running: this.running?.operation ?? '',
+      job: this.running?.operationId ?? '',
+    });
+  }
+
+  /** At most one condition per side; the type says which side it is. */
+  raiseTrouble(side: SessionSide, trouble: Condition): void {
+    const others = this.#withoutSide(side, trouble.type);
+    this.change({ conditions: raise(others, { ...trouble, type: `${side}:${trouble.type}` }) });
+  }
+
+  clearTrouble(side: SessionSide): void {
+    this.change({ conditions: this.#withoutSide(side) });
+  }
+
+  #withoutSide(side: SessionSide, butType?: string): Condition[] {
+    return this.#record.conditions.filter(
+      (each) => !each.type.startsWith(`${side}:`) || each.type === `${side}:${butType}`,
+    );
+  }
+}

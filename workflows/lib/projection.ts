@@ -1,0 +1,35 @@
+/**
+ * Sends the newest state of something to the catalogue, one write at a time; states that were overtaken are
+ * skipped. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
+ * waiting after a bound.
+ */
+import { condition } from '@temporalio/workflow';
+
+export interface Projection<T> {
+  show(state: T): void;
+  /** Resolves when the newest state is written, at the latest after a minute. */
+  settled(): Promise<void>;
+}
+
+export function projection<T>(write: (state: T) => Promise<void>): Projection<T> {
+  let waiting: { state: T } | undefined;
+  let busy = false;
+  const drain = async () => {
+    busy = true;
+    while (waiting !== undefined) {
+      const { state } = waiting;
+      waiting = undefined;
+      await write(state).catch(() => undefined);
+    }
+    busy = false;
+  };
+  return {
+    show(state) {
+      waiting = { state };
+      if (!busy) void drain();
+    },
+    async settled() {
+      await condition(() => !busy && waiting === undefined, '1 minute');
+    },
+  };
+}
