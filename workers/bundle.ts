@@ -1,0 +1,58 @@
+/**
+ * The workflow bundle, built ahead and kept by the hash of what goes into it: a worker starts from a file and never
+ * runs webpack on the worst night. `npm run generate` and the container image build it; a missing one is built once.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SOURCES = ['workflows', 'domain', 'package-lock.json'] as const;
+
+/** Path of the bundle for exactly the present sources. Safe to call from several processes at once. */
+export async function workflowBundle(): Promise<string> {
+  const folder = join(ROOT, '.cache', 'workflow-bundle');
+  const file = join(folder, `${await hashOfSources()}.js`);
+  if (await exists(file)) return file;
+  await mkdir(folder, { recursive: true });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(ROOT, 'workflows', 'index.ts'),
+    logger: new DefaultLogger('ERROR'),
+  });
+  const half = `${file}.${process.pid}`;
+  await writeFile(half, code);
+  await rename(half, file);
+  return file;
+}
+
+async function hashOfSources(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const source of SOURCES) {
+    for (const file of await filesOf(join(ROOT, source))) {
+      hash
+        .update(relative(ROOT, file))
+        .update('\0')
+        .update(await readFile(file))
+        .update('\0');
+    }
+  }
+  return hash.digest('hex').slice(0, 24);
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  if (!(await stat(path)).isDirectory()) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

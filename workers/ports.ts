@@ -1,0 +1,73 @@
+/** Builds the ports of `domain/ports.ts` from the configuration. The only place where a provider meets a setting. */
+import { mkdir, readFile } from 'node:fs/promises';
+import type { Config } from '../config/load.ts';
+import {
+  Secret,
+  type Cloud,
+  type DiskTransport,
+  type VaultKey,
+  type VaultStorage,
+  type VSphere,
+} from '../domain/ports.ts';
+import { createCloud } from '../providers/azure/cloud/cloud.ts';
+import { createAzureCredential } from '../providers/azure/credential.ts';
+import { createVaultStorage, ensureContainer } from '../providers/azure/storage/vault-storage.ts';
+import { createFileVaultKey } from '../providers/vault/file-vault-key.ts';
+import { createExportServiceTransport } from '../providers/vsphere/transport/export-service.ts';
+import { createNbdkitVddkTransport } from '../providers/vsphere/transport/nbdkit-vddk.ts';
+
+export async function azureCredential(config: Config) {
+  const { identity, caFile } = config.azure;
+  const tlsCa = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+  const trust = tlsCa === undefined ? {} : { tlsCa };
+  if (identity.kind !== 'clientSecret') return createAzureCredential({ ...identity, ...trust });
+  const { secretFile, ...rest } = identity;
+  return createAzureCredential({ ...rest, ...trust, secret: await secretFrom(secretFile) });
+}
+
+export async function vaultStorage(config: Config): Promise<VaultStorage> {
+  const { accountUrl, container, sharedKey } = config.storage;
+  const credential =
+    sharedKey === undefined
+      ? ({ kind: 'identity', credential: await azureCredential(config) } as const)
+      : ({
+          kind: 'sharedKey',
+          accountName: sharedKey.accountName,
+          key: await secretFrom(sharedKey.keyFile),
+        } as const);
+  const options = { accountUrl, container, credential };
+  await ensureContainer(options);
+  return createVaultStorage(options);
+}
+
+export async function vaultKey(config: Config): Promise<VaultKey> {
+  return createFileVaultKey(config.vault.keyFile);
+}
+
+export async function cloud(config: Config): Promise<Cloud> {
+  const { subscriptionId, endpoint, caFile, pollInterval } = config.azure;
+  return createCloud({
+    subscriptionId,
+    credential: await azureCredential(config),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(caFile === undefined ? {} : { tlsCa: await readFile(caFile, 'utf8') }),
+    ...(pollInterval === undefined ? {} : { pollIntervalMs: pollInterval }),
+  });
+}
+
+export function diskTransport(config: Config, vsphere: VSphere): DiskTransport {
+  const { diskTransport: chosen } = config;
+  return chosen.kind === 'exportService'
+    ? createExportServiceTransport(vsphere)
+    : createNbdkitVddkTransport({ nbdkit: chosen.nbdkit, libraryDir: chosen.libraryDir });
+}
+
+export async function cachePolicy(config: Config) {
+  const { folder, freeMin, max } = config.replication.cache;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return { folder, freeBytesMin: freeMin, bytesMax: max };
+}
+
+async function secretFrom(file: string): Promise<Secret> {
+  return new Secret((await readFile(file, 'utf8')).trim());
+}

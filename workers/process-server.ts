@@ -1,0 +1,52 @@
+/** Process server: discovery, vSphere calls and the bytes that leave a site. */
+import { createMoveActivities } from '../activities/replication/create-move-activities.ts';
+import { createSiteActivities } from '../activities/vsphere/create-site-activities.ts';
+import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
+import { createVSphere } from '../providers/vsphere/vsphere.ts';
+import { taskQueues } from '../workflows/contracts/task-queues.ts';
+import { cachePolicy, diskTransport, vaultKey, vaultStorage } from './ports.ts';
+import { runRoleProcess, type RoleContext } from './role.ts';
+import { runWorkers } from './run-workers.ts';
+import { connectWorker } from './temporal.ts';
+
+const SITE_SLOTS = 16;
+/** Never used by replication: a failover finds them free. */
+const URGENT_SLOTS = 16;
+
+export async function processServer({ config, log, signal }: RoleContext): Promise<void> {
+  const vsphere = createVSphere();
+  try {
+    const storage = await vaultStorage(config);
+    const key = await vaultKey(config);
+    const vcenters = createVCenterDirectory(storage, key);
+    const site = createSiteActivities({ vsphere, vcenters });
+    const move = createMoveActivities({
+      vsphere,
+      vcenters,
+      storage,
+      vaultKey: key,
+      transport: diskTransport(config, vsphere),
+      cache: await cachePolicy(config),
+    });
+    const connection = await connectWorker(config, log, signal);
+    const queues = [
+      { taskQueue: taskQueues.site(config.site), slots: SITE_SLOTS, activities: site },
+      {
+        taskQueue: taskQueues.move(config.site),
+        slots: config.replication.cycleConcurrency,
+        activities: move,
+      },
+      {
+        taskQueue: taskQueues.urgentSite(config.site),
+        slots: URGENT_SLOTS,
+        activities: { ...site, ...move },
+      },
+    ];
+    await runWorkers(connection, queues, { config, log, signal });
+    await connection.close();
+  } finally {
+    await vsphere.close();
+  }
+}
+
+if (import.meta.main) await runRoleProcess('process-server', processServer);

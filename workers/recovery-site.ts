@@ -1,0 +1,30 @@
+/** Recovery-site worker: applies segments to replicas, makes recovery points, provisions Azure. */
+import { createAzureActivities } from '../activities/azure/create-azure-activities.ts';
+import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
+import { taskQueues } from '../workflows/contracts/task-queues.ts';
+import { cloud, vaultKey, vaultStorage } from './ports.ts';
+import { runRoleProcess, type RoleContext } from './role.ts';
+import { runWorkers } from './run-workers.ts';
+import { connectWorker } from './temporal.ts';
+
+const AZURE_SLOTS = 32;
+/** Never used by replication: a failover finds them free. */
+const URGENT_SLOTS = 64;
+
+export async function recoverySite({ config, log, signal }: RoleContext): Promise<void> {
+  const storage = await vaultStorage(config);
+  const apply = createApplyActivities({ storage, vaultKey: await vaultKey(config) });
+  const azure = createAzureActivities({ cloud: await cloud(config), storage });
+  const both = { ...azure, ...apply };
+  const connection = await connectWorker(config, log, signal);
+  const region = config.azure.location;
+  const queues = [
+    { taskQueue: taskQueues.apply(region), slots: config.replication.cycleConcurrency, activities: apply },
+    { taskQueue: taskQueues.azure(region), slots: AZURE_SLOTS, activities: both },
+    { taskQueue: taskQueues.urgentAzure(region), slots: URGENT_SLOTS, activities: both },
+  ];
+  await runWorkers(connection, queues, { config, log, signal });
+  await connection.close();
+}
+
+if (import.meta.main) await runRoleProcess('recovery-site', recoverySite);

@@ -1,0 +1,63 @@
+/** Polls a role's task queues until it is told to stop. */
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Config } from '../config/load.ts';
+import { activityFailures } from './interceptors/activity-failures.ts';
+
+/** A worker that is told to stop gives running activities this long to reach a place they can resume from. */
+const SHUTDOWN_GRACE = '15 seconds';
+
+export interface Queue {
+  readonly taskQueue: string;
+  /** Activities at the same time; the bulkhead between classes of work. */
+  readonly slots: number;
+  readonly activities: object;
+  readonly workflowBundlePath?: string;
+}
+
+/** Resolves when all have stopped after `signal`; rejects when one fails for good. */
+export async function runWorkers(
+  connection: NativeConnection,
+  queues: readonly Queue[],
+  options: { readonly config: Config; readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  const { config, log, signal } = options;
+  const workers = await Promise.all(
+    queues.map((queue) => Worker.create(workerOptions(connection, queue, config, log))),
+  );
+  const stop = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  const running = workers.map((worker) => worker.run());
+  if (signal.aborted) stop();
+  log.info({ taskQueues: queues.map((queue) => queue.taskQueue) }, 'polling');
+  try {
+    await Promise.all(running);
+  } finally {
+    stop();
+    await Promise.allSettled(running);
+  }
+}
+
+function workerOptions(
+  connection: NativeConnection,
+  queue: Queue,
+  config: Config,
+  log: Logger,
+): WorkerOptions {
+  return {
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue: queue.taskQueue,
+    activities: queue.activities,
+    maxConcurrentActivityTaskExecutions: queue.slots,
+    shutdownGraceTime: SHUTDOWN_GRACE,
+    maxHeartbeatThrottleInterval: '3 seconds',
+    defaultHeartbeatThrottleInterval: '3 seconds',
+    interceptors: { activity: [activityFailures(log)] },
+    ...(queue.workflowBundlePath === undefined
+      ? {}
+      : { workflowBundle: { codePath: queue.workflowBundlePath }, maxCachedWorkflows: 500 }),
+  };
+}
