@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// serveFolder serves the bytes of `…-flat.vmdk` files from the block stores, and everything else as the simulator does.
+// As on a real host, a disk in use is locked.
+func (v *vcenter) serveFolder(w http.ResponseWriter, r *http.Request) {
+	m, a, position := v.diskOfFlat(strings.TrimPrefix(r.URL.Path, "/folder/"))
+	if a == nil {
+		v.service.ServeDatastore(w, r)
+		return
+	}
+	if m.on.Load() {
+		refuse(w, http.StatusConflict, "the disk is locked: its machine is powered on")
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		source, capacity := a.store.liveView(), a.capacity
+		if f := v.freezeAt(m, a, position); f != nil {
+			source, capacity = a.frozenView(f), f.CapacityBytes
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		http.ServeContent(w, r, path.Base(r.URL.Path), time.Time{}, &seeker{view: source, capacity: capacity})
+	case http.MethodPut:
+		if err := replace(a, r.Body); err != nil {
+			refuse(w, http.StatusInternalServerError, err.Error())
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	default:
+		refuse(w, http.StatusMethodNotAllowed, "GET, HEAD or PUT")
+	}
+}
+
+func (v *vcenter) diskOfFlat(name string) (*machine, *attached, int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.byRef {
+		for _, a := range m.disks {
+			for position, file := range a.chain {
+				if flatName(datastorePath(file)) == name {
+					return m, a, position
+				}
+			}
+		}
+	}
+	return nil, nil, 0
+}
+
+// freezeAt finds what the file at that place of the chain holds; nil for the last one, which is being written.
+func (v *vcenter) freezeAt(m *machine, a *attached, position int) *freeze {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, s := range m.present() {
+		if f := a.freezeOf(s.Number); f != nil {
+			if position == 0 {
+				return f
+			}
+			position--
+		}
+	}
+	return nil
+}
+
+func replace(a *attached, body io.Reader) error {
+	buffer := make([]byte, 1<<20)
+	for offset := int64(0); offset < a.capacity; {
+		n, err := io.ReadFull(body, buffer[:min(int64(len(buffer)), a.capacity-offset)])
+		if n > 0 {
+			if err := a.store.write(buffer[:n], offset); err != nil {
+				return err
+			}
+		}
+		offset += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return a.store.zero(offset, a.capacity-offset)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type seeker struct {
+	view             view
+	capacity, offset int64
+}
+
+func (s *seeker) Read(p []byte) (int, error) {
+	n := min(int64(len(p)), s.capacity-s.offset)
+	if n <= 0 {
+		return 0, io.EOF
+	}
+	err := s.view.readAt(p[:n], s.offset)
+	s.offset += n
+	return int(n), err
+}
+
+func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.offset
+	case io.SeekEnd:
+		offset += s.capacity
+	}
+	if offset < 0 {
+		return 0, errors.New("negative offset")
+	}
+	s.offset = offset
+	return offset, nil
+}

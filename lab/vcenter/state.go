@@ -1,0 +1,198 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// state is everything that outlives a restart, besides the block stores. It is written whole after each change.
+type state struct {
+	dir          string
+	InstanceUUID string                   `json:"instanceUuid"`
+	Machines     map[string]*machineState `json:"machines"`
+	Disks        map[string]*disk         `json:"disks"` // by datastore path of the base file
+}
+
+type machineState struct {
+	PoweredOn      bool        `json:"poweredOn"`
+	ChangeTracking bool        `json:"changeTracking"`
+	Snapshots      []*snapshot `json:"snapshots"`
+}
+
+// snapshot is one entry of the record of everything ever frozen; removed ones stay.
+type snapshot struct {
+	Number   int       `json:"number"`
+	Name     string    `json:"name"`
+	TakenAt  time.Time `json:"takenAt"`
+	Removed  bool      `json:"removed"`
+	Quiesced bool      `json:"quiesced"`
+
+	ref types.ManagedObjectReference
+}
+
+type freeze struct {
+	Snapshot      int    `json:"snapshot"`
+	Map           int    `json:"map"`
+	ChangeID      string `json:"changeId"`
+	CapacityBytes int64  `json:"capacityBytes"`
+}
+
+type disk struct {
+	File       string   `json:"file"`
+	TrackingID string   `json:"trackingId"` // empty: changes are not tracked
+	Freezes    []freeze `json:"freezes"`
+	Database   []region `json:"database"`
+	Filled     bool     `json:"filled"`
+
+	store  *store
+	chain  []string // file names from the base to the one being written
+	owner  types.ManagedObjectReference
+	loaded bool // read from the state directory and not yet attached
+}
+
+func (d *disk) freezeOf(number int) *freeze {
+	for i := range d.Freezes {
+		if d.Freezes[i].Snapshot == number {
+			return &d.Freezes[i]
+		}
+	}
+	return nil
+}
+
+func (d *disk) byChangeID(id string) *freeze {
+	for i := range d.Freezes {
+		if id != "" && d.Freezes[i].ChangeID == id {
+			return &d.Freezes[i]
+		}
+	}
+	return nil
+}
+
+func (d *disk) frozenView(f *freeze) view { return d.store.frozenView(f.Map) }
+
+// attached is a disk as one machine sees it.
+type attached struct {
+	*disk
+	key         int32
+	capacity    int64
+	mode        string
+	backing     string
+	snapshotted bool // snapshots freeze it: neither independent nor a physical RDM
+}
+
+func (a *attached) trackable() bool { return a.snapshotted && a.backing != "shared" }
+
+type machine struct {
+	*machineState
+	ref   types.ManagedObjectReference
+	name  string
+	uuid  string
+	on    atomic.Bool
+	disks []*attached
+	adopt []*snapshot // snapshots to be made again after a restart
+}
+
+func (m *machine) disk(key int32) *attached {
+	for _, d := range m.disks {
+		if d.key == key {
+			return d
+		}
+	}
+	return nil
+}
+
+func (m *machine) present() []*snapshot {
+	var out []*snapshot
+	for _, s := range m.Snapshots {
+		if !s.Removed {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// named finds the newest snapshot of that name, removed or not.
+func (m *machine) named(name string) *snapshot {
+	for i := len(m.Snapshots) - 1; i >= 0; i-- {
+		if m.Snapshots[i].Name == name {
+			return m.Snapshots[i]
+		}
+	}
+	return nil
+}
+
+func loadState(dir string) (*state, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "disks"), 0o700); err != nil {
+		return nil, err
+	}
+	s := &state{dir: dir, InstanceUUID: uuid.NewString(), Machines: map[string]*machineState{}, Disks: map[string]*disk{}}
+	raw, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("state.json: %w", err)
+	}
+	for _, d := range s.Disks {
+		d.loaded = true
+		if d.store, err = openStore(s.diskDir(d.File)); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *state) save() error {
+	raw, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeFileAtomically(filepath.Join(s.dir, "state.json"), raw)
+}
+
+func (s *state) diskDir(file string) string {
+	name := sha256.Sum256([]byte(file))
+	return filepath.Join(s.dir, "disks", hex.EncodeToString(name[:8]))
+}
+
+func (s *state) createDisk(file string) (*disk, error) {
+	dir := s.diskDir(file)
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	blocks, err := openStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{File: file, store: blocks, chain: []string{file}}
+	s.Disks[file] = d
+	return d, nil
+}
+
+func writeFileAtomically(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func randomHex(bytes int) string {
+	raw := make([]byte, bytes)
+	rand.Read(raw)
+	return hex.EncodeToString(raw)
+}

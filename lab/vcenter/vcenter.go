@@ -1,0 +1,299 @@
+package main
+
+import (
+	"log"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// vcenter adds real disks to VMware's simulator. It is registered as a managed object of its own: methods the
+// simulator lacks are sent to it (replacing the simulator's objects would make it panic), and it hears of every change.
+//
+// Lock order: the simulator's object locks, then stun, then mu, then a store's own.
+type vcenter struct {
+	Self types.ManagedObjectReference
+
+	reg     *simulator.Registry
+	service *simulator.Service
+	stun    sync.RWMutex // held for writing while a snapshot freezes all disks of a machine
+	mu      sync.Mutex
+	state   *state
+	byRef   map[types.ManagedObjectReference]*machine
+	exports *exports
+	faults  *faults
+	guests  *guests
+}
+
+func newVCenter(service *simulator.Service, st *state) *vcenter {
+	v := &vcenter{
+		Self:    types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"},
+		reg:     service.Context.Map,
+		service: service,
+		state:   st,
+		byRef:   map[types.ManagedObjectReference]*machine{},
+		exports: newExports(),
+		faults:  newFaults(),
+	}
+	v.guests = newGuests(v)
+	v.reg.Put(v)
+	v.reg.AddHandler(v)
+	v.reg.Handler = v.handle
+	return v
+}
+
+func (v *vcenter) Reference() types.ManagedObjectReference { return v.Self }
+
+// handle runs before every SOAP call.
+func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+	entity := v.entityOf(call.This)
+	if plan := v.faults.match(call, entity, v.entityName(entity)); plan != nil {
+		if plan.task {
+			v.faults.failNextTask(entity, plan.fault)
+		} else if ctx.Session == nil {
+			return nil, plan.fault
+		} else {
+			call.This, call.Name, call.Body = v.Self, "RaiseFault", plan
+			return nil, nil
+		}
+	}
+	switch call.Name {
+	case "QueryChangedDiskAreas":
+		call.This = v.Self
+	case "RevertToSnapshot_Task", "RevertToCurrentSnapshot_Task":
+		return nil, &types.NotSupported{}
+	case "LoginByToken", "LoginExtensionByCertificate", "ImpersonateUser":
+		return nil, &types.InvalidLogin{}
+	case "PowerOnVM_Task":
+		if v.exports.beingWritten(entity) {
+			v.faults.failNextTask(entity, &types.FileLocked{})
+		}
+	}
+	return nil, nil
+}
+
+// entityOf is the object tasks of the call run on: the machine of a snapshot, else the object itself.
+func (v *vcenter) entityOf(this types.ManagedObjectReference) types.ManagedObjectReference {
+	if snap, ok := v.reg.Get(this).(*simulator.VirtualMachineSnapshot); ok {
+		return snap.Vm
+	}
+	return this
+}
+
+func (v *vcenter) entityName(ref types.ManagedObjectReference) string {
+	if m := v.machine(ref); m != nil {
+		return m.name
+	}
+	if entity, ok := v.reg.Get(ref).(mo.Entity); ok {
+		return entity.Entity().Name
+	}
+	return ""
+}
+
+func (v *vcenter) machine(ref types.ManagedObjectReference) *machine {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.byRef[ref]
+}
+
+func (v *vcenter) machineNamed(name string) *machine {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.byRef {
+		if m.name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// PutObject hears of new objects: snapshots freeze disks, tasks may be told to fail.
+func (v *vcenter) PutObject(_ *simulator.Context, object mo.Reference) {
+	switch o := object.(type) {
+	case *simulator.Task:
+		v.faults.arm(o)
+	case *simulator.VirtualMachineSnapshot:
+		vm := v.reg.Get(o.Vm).(*simulator.VirtualMachine)
+		v.stun.Lock()
+		v.mu.Lock()
+		defer v.stun.Unlock()
+		defer v.mu.Unlock()
+		v.takeSnapshot(v.byRef[o.Vm], &vm.VirtualMachine, o)
+	}
+}
+
+// UpdateObject hears of every changed property while the machine is locked by its caller.
+func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, changes []types.PropertyChange) {
+	vm, ok := object.(*mo.VirtualMachine)
+	if !ok || vm.Config == nil || vm.Name == "" {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m := v.know(vm)
+	m.name, m.uuid = vm.Name, vm.Config.InstanceUuid
+	for _, change := range changes {
+		switch change.Name {
+		case "config.hardware.device":
+			v.attachDisks(m, vm)
+		case "runtime.powerState", "config.changeVersion":
+			cycled := change.Name == "runtime.powerState"
+			m.on.Store(vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
+			m.PoweredOn = m.on.Load()
+			v.settleTracking(m, vm, cycled)
+		case "snapshot", "snapshot.rootSnapshotList", "snapshot.currentSnapshot":
+			v.followSnapshotTree(m, vm)
+		default:
+			continue
+		}
+		v.save()
+	}
+}
+
+// RemoveObject hears of machines that leave the inventory; their disks stay until a new one takes the file name.
+func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m := v.byRef[ref]
+	if m == nil {
+		return
+	}
+	for _, d := range m.disks {
+		d.owner = types.ManagedObjectReference{}
+	}
+	delete(v.byRef, ref)
+	delete(v.state.Machines, m.name)
+	v.save()
+}
+
+func (v *vcenter) save() {
+	if err := v.state.save(); err != nil {
+		log.Printf("state not saved: %v", err)
+	}
+}
+
+func (v *vcenter) know(vm *mo.VirtualMachine) *machine {
+	if m := v.byRef[vm.Self]; m != nil {
+		return m
+	}
+	saved := v.state.Machines[vm.Name]
+	if saved == nil {
+		saved = &machineState{}
+		v.state.Machines[vm.Name] = saved
+	}
+	m := &machine{machineState: saved, ref: vm.Self, name: vm.Name}
+	m.adopt = m.present()
+	v.byRef[vm.Self] = m
+	return m
+}
+
+func (v *vcenter) attachDisks(m *machine, vm *mo.VirtualMachine) {
+	before := m.disks
+	m.disks = nil
+	for _, device := range vm.Config.Hardware.Device {
+		if virtual, ok := device.(*types.VirtualDisk); ok {
+			if a := v.attach(m, virtual); a != nil {
+				m.disks = append(m.disks, a)
+			}
+		}
+	}
+	for _, old := range before {
+		if m.disk(old.key) == nil {
+			old.owner = types.ManagedObjectReference{}
+		}
+	}
+}
+
+func (v *vcenter) attach(m *machine, virtual *types.VirtualDisk) *attached {
+	a := describe(virtual)
+	if a == nil {
+		return nil
+	}
+	file, placeholder := fileName(virtual), v.flatPath(virtual)
+	for _, d := range v.state.Disks {
+		if d.owner == m.ref && d.chain[len(d.chain)-1] == file {
+			a.disk = d
+		}
+	}
+	if a.disk == nil {
+		a.disk = v.openDisk(file, placeholder)
+	}
+	a.owner, a.loaded = m.ref, false
+	if err := os.Truncate(placeholder, a.capacity); err != nil {
+		log.Printf("placeholder of %s: %v", file, err)
+	}
+	return a
+}
+
+// openDisk finds the disk of a file, or makes an empty one when the file is new: the simulator creates an empty
+// placeholder beside each new descriptor, and attach gives it the disk's size.
+func (v *vcenter) openDisk(file, placeholder string) *disk {
+	known := v.state.Disks[file]
+	fresh := true
+	if info, err := os.Stat(placeholder); err == nil && info.Size() > 0 {
+		fresh = false
+	}
+	if known != nil && (known.loaded || !fresh) {
+		if known.loaded {
+			known.chain = []string{file}
+		}
+		return known
+	}
+	if known != nil {
+		known.store.close()
+	}
+	created, err := v.state.createDisk(file)
+	if err != nil {
+		log.Fatalf("no room for the disk %s: %v", file, err)
+	}
+	return created
+}
+
+func (v *vcenter) flatPath(virtual *types.VirtualDisk) string {
+	base := virtual.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo()
+	if base.Datastore == nil {
+		return ""
+	}
+	store := v.reg.Get(*base.Datastore).(*simulator.Datastore)
+	return path.Join(store.Summary.Url, flatName(datastorePath(base.FileName)))
+}
+
+func fileName(virtual *types.VirtualDisk) string {
+	return virtual.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo().FileName
+}
+
+func flatName(descriptor string) string {
+	return strings.TrimSuffix(descriptor, ".vmdk") + "-flat.vmdk"
+}
+
+// datastorePath cuts the "[datastore] " off a file name.
+func datastorePath(file string) string {
+	_, within, _ := strings.Cut(file, "] ")
+	return within
+}
+
+// describe reads a device; nil when the simulator cannot back it with bytes.
+func describe(virtual *types.VirtualDisk) *attached {
+	a := &attached{key: virtual.Key, capacity: virtual.CapacityInBytes, backing: "flat"}
+	switch b := virtual.Backing.(type) {
+	case *types.VirtualDiskFlatVer2BackingInfo:
+		a.mode = b.DiskMode
+		if b.Sharing == string(types.VirtualDiskSharingSharingMultiWriter) {
+			a.backing = "shared"
+		}
+	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+		a.mode, a.backing = b.DiskMode, "rdmVirtual"
+		if b.CompatibilityMode == string(types.VirtualDiskCompatibilityModePhysicalMode) {
+			a.backing = "rdmPhysical"
+		}
+	default:
+		return nil
+	}
+	a.snapshotted = !strings.HasPrefix(a.mode, "independent") && a.backing != "rdmPhysical"
+	return a
+}
