@@ -368,6 +368,13 @@ export const errorCatalogue = {
     'Azure Resource Manager does not answer: {reason}',
     'Check network and credentials; the step goes on by itself.',
   ),
+  DR_AZURE_BUSY: entry(
+    'retry',
+    409,
+    6,
+    'Azure is busy and could not {attempted} yet: {azureCode} {reason}',
+    'Nothing to do: the step is tried again.',
+  ),
   DR_AZURE_REFUSED: entry(
     'fail',
     403,
@@ -439,6 +446,13 @@ export const errorCatalogue = {
     6,
     'Temporal at {address} does not answer: {reason}',
     'Start the Temporal server; running operations go on where they were.',
+  ),
+  DR_CATALOGUE_UNREACHABLE: entry(
+    'retry',
+    503,
+    6,
+    'The catalogue database cannot be used: {reason}',
+    'Check that PostgreSQL runs and the account of catalogue.url may connect; running operations go on without it.',
   ),
   DR_SERVER_UNREACHABLE: entry(
     'retry',

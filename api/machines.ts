@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { nameSchema, pageOf, pageQuery, problemSchema } from './common.ts';
+import { route } from './route.ts';
+
+const diskSchema = z.object({
+  deviceKey: z.number().int(),
+  label: z.string(),
+  capacityBytes: z.number(),
+  backing: z.string(),
+  fileName: z.string(),
+  diskMode: z.string(),
+  shared: z.boolean(),
+});
+
+const machineSchema = z
+  .object({
+    id: z.string(),
+    vcenterId: z.string(),
+    moRef: z.string(),
+    name: z.string(),
+    powerState: z.enum(['poweredOn', 'poweredOff', 'suspended']),
+    guestId: z.string(),
+    guestFamily: z.enum(['linux', 'windows', 'other']),
+    firmware: z.enum(['bios', 'efi']),
+    cpuCount: z.number().int(),
+    memoryMiB: z.number(),
+    disks: z.array(diskSchema),
+    nics: z.array(z.object({ deviceKey: z.number().int(), macAddress: z.string(), networkName: z.string() })),
+    snapshotNames: z.array(z.string()),
+    changeTrackingSupported: z.boolean(),
+    changeTrackingEnabled: z.boolean(),
+    isProtected: z.boolean(),
+    problems: z
+      .array(problemSchema)
+      .describe('What keeps the machine from being protected, no disk excluded'),
+  })
+  .meta({ id: 'Machine' });
+export type Machine = z.output<typeof machineSchema>;
+
+export const machineRoutes = {
+  listMachines: route({
+    method: 'GET',
+    path: '/v1/machines',
+    summary: 'Discovered machines by name',
+    query: z.strictObject({
+      vcenter: nameSchema.exactOptional(),
+      name: z.string().min(1).max(200).exactOptional().describe('Exact; `*` stands for any characters'),
+      ...pageQuery,
+    }),
+    status: 200,
+    response: pageOf(machineSchema),
+  }),
+};

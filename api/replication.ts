@@ -1,0 +1,64 @@
+/** Recovery points and what a running copy tells: raw facts, from which viewers compute rate, percent and time left. */
+import { z } from 'zod';
+import { timestampSchema } from './common.ts';
+
+export const recoveryPointSchema = z
+  .object({
+    version: z.literal(1),
+    pointId: z.string(),
+    itemId: z.string(),
+    barrierNumber: z.number().int(),
+    consistency: z.enum(['crash', 'application']),
+    sourceTime: timestampSchema,
+    durableTime: timestampSchema,
+    processedTime: timestampSchema,
+    snapshotName: z.string(),
+    disks: z.array(
+      z.object({
+        diskId: z.string(),
+        replicaBlob: z.string(),
+        snapshotId: z.string(),
+        capacityBytes: z.number(),
+        tail: z.object({ nextSeq: z.number().int(), hash: z.string() }),
+      }),
+    ),
+  })
+  .meta({ id: 'RecoveryPoint' });
+export type RecoveryPointView = z.output<typeof recoveryPointSchema>;
+
+export const replicationProgressSchema = z
+  .object({
+    phase: z.enum(['initial', 'delta', 'final']),
+    barrierNumber: z.number().int(),
+    startedAt: timestampSchema,
+    at: timestampSchema,
+    totalBytes: z.number(),
+    doneBytes: z.number(),
+    readBytes: z.number(),
+    wireBytes: z.number(),
+  })
+  .meta({ id: 'ReplicationProgress' });
+export type ReplicationProgressView = z.output<typeof replicationProgressSchema>;
+
+export const replicationTotalsSchema = z
+  .object({ cycles: z.number().int(), readBytes: z.number(), rawBytes: z.number(), wireBytes: z.number() })
+  .meta({ id: 'ReplicationTotals' });
+
+/** A replication activity as Temporal last heard of it. */
+export const replicationActivitySchema = z
+  .object({
+    activity: z.string(),
+    attempt: z.number().int(),
+    progress: replicationProgressSchema.optional(),
+    totals: replicationTotalsSchema.optional(),
+  })
+  .meta({ id: 'ReplicationActivity' });
+export type ReplicationActivity = z.output<typeof replicationActivitySchema>;
+
+export const recoveryPointChoiceSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['latest', 'latestProcessed', 'latestAppConsistent']) }),
+  z.strictObject({
+    kind: z.literal('custom'),
+    pointId: z.string().regex(/^p\d{6,}$/, 'must look like p000012'),
+  }),
+]);

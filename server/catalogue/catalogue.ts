@@ -1,0 +1,284 @@
+/**
+ * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
+ * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
+ */
+import { and, asc, count, desc, eq, like, lte, ne, or, sql, type SQL } from 'drizzle-orm';
+import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
+import type { Job, JobState } from '../../domain/job.ts';
+import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
+import type { ItemView } from '../../workflows/contracts/types.ts';
+import type { Database } from './migrate.ts';
+import { afterCursor, pageOf, type Page, type PageRequest } from './paging.ts';
+import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
+
+export type VCenterRecord = typeof vcenters.$inferSelect;
+export type TokenRecord = typeof tokens.$inferSelect;
+
+export interface ListedMachine {
+  readonly machine: DiscoveredMachine;
+  readonly isProtected: boolean;
+}
+
+/** Rows of one insert: keeps a statement far below PostgreSQL's 65,535 parameters. */
+const MACHINES_PER_INSERT = 500;
+
+export class Catalogue {
+  readonly #database: Database;
+  readonly #close: () => Promise<void>;
+
+  constructor(database: Database, close: () => Promise<void>) {
+    this.#database = database;
+    this.#close = close;
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  // ------------------------------------------------------------ projection
+
+  async recordItem(view: ItemView): Promise<void> {
+    const row = {
+      id: view.itemId,
+      machineName: view.machineName,
+      state: view.state,
+      health: view.health,
+      revision: view.revision,
+      view,
+    };
+    await this.#database
+      .insert(items)
+      .values(row)
+      .onConflictDoUpdate({ target: items.id, set: row, setWhere: lte(items.revision, view.revision) });
+  }
+
+  async recordJob(job: Job): Promise<void> {
+    const row = jobRow(job);
+    await this.#database
+      .insert(jobs)
+      .values(row)
+      .onConflictDoUpdate({ target: jobs.id, set: row, setWhere: lte(jobs.revision, job.revision) });
+  }
+
+  /** Notes a job that was just accepted, unless its workflow has told about it already. */
+  async bookJob(job: Job): Promise<void> {
+    await this.#database.insert(jobs).values(jobRow(job)).onConflictDoNothing();
+  }
+
+  /** One generation is one discovery; `complete` ends it: machines of other generations are dropped. */
+  async recordMachines(
+    vcenterId: VCenterId,
+    discovered: readonly DiscoveredMachine[],
+    discovery: { readonly generation: string; readonly complete: boolean },
+  ): Promise<void> {
+    const { generation } = discovery;
+    const rows = discovered.map((view) => ({ vcenterId, id: view.id, name: view.name, generation, view }));
+    await this.#database.transaction(async (transaction) => {
+      for (let start = 0; start < rows.length; start += MACHINES_PER_INSERT) {
+        await transaction
+          .insert(machines)
+          .values(rows.slice(start, start + MACHINES_PER_INSERT))
+          .onConflictDoUpdate({
+            target: [machines.vcenterId, machines.id],
+            set: { name: sql`excluded.name`, generation, view: sql`excluded.view` },
+          });
+      }
+      if (!discovery.complete) return;
+      const ofVCenter = eq(machines.vcenterId, vcenterId);
+      await transaction.delete(machines).where(and(ofVCenter, ne(machines.generation, generation)));
+      const [total] = await transaction.select({ machines: count() }).from(machines).where(ofVCenter);
+      await transaction
+        .update(vcenters)
+        .set({ machineCount: total?.machines ?? 0, discoveredAt: sql`now()` })
+        .where(eq(vcenters.name, vcenterId));
+    });
+  }
+
+  // ------------------------------------------------------------ vCenters
+
+  /** Adds it, or replaces account and fingerprint of the one with that name. */
+  async saveVCenter(
+    vcenter: Pick<VCenterRecord, 'name' | 'url' | 'username' | 'certificateSha256' | 'addedAt'>,
+  ): Promise<void> {
+    const { username, certificateSha256 } = vcenter;
+    await this.#database
+      .insert(vcenters)
+      .values(vcenter)
+      .onConflictDoUpdate({ target: vcenters.name, set: { username, certificateSha256 } });
+  }
+
+  async recordVCenterVersion(name: VCenterId, version: string): Promise<void> {
+    await this.#database.update(vcenters).set({ version }).where(eq(vcenters.name, name));
+  }
+
+  async removeVCenter(name: VCenterId): Promise<void> {
+    await this.#database.transaction(async (transaction) => {
+      await transaction.delete(machines).where(eq(machines.vcenterId, name));
+      await transaction.delete(vcenters).where(eq(vcenters.name, name));
+    });
+  }
+
+  async vcenter(name: VCenterId): Promise<VCenterRecord | undefined> {
+    const [row] = await this.#database.select().from(vcenters).where(eq(vcenters.name, name));
+    return row;
+  }
+
+  async listVCenters(page: PageRequest): Promise<Page<VCenterRecord>> {
+    const rows = await this.#database
+      .select()
+      .from(vcenters)
+      .where(afterCursor([vcenters.name], 'ascending', page.cursor))
+      .orderBy(asc(vcenters.name))
+      .limit(page.limit + 1);
+    return pageOf(rows, page.limit, { key: (row) => [row.name], entry: (row) => row });
+  }
+
+  // ------------------------------------------------------------ machines
+
+  /** `name` is exact; `*` in it stands for any characters. */
+  async listMachines(
+    page: PageRequest & { readonly vcenter?: string; readonly name?: string },
+  ): Promise<Page<ListedMachine>> {
+    const rows = await this.#machinesWhere(
+      and(
+        page.vcenter === undefined ? undefined : eq(machines.vcenterId, page.vcenter),
+        page.name === undefined ? undefined : like(machines.name, likePattern(page.name)),
+        afterCursor([machines.name, machines.id, machines.vcenterId], 'ascending', page.cursor),
+      ),
+      page.limit + 1,
+    );
+    return pageOf(rows, page.limit, {
+      key: ({ machine }) => [machine.name, machine.id, machine.vcenterId],
+      entry: (row) => row,
+    });
+  }
+
+  /** At most ten: enough to tell one from several. */
+  machinesNamed(idOrName: string): Promise<ListedMachine[]> {
+    return this.#machinesWhere(or(eq(machines.id, idOrName.toLowerCase()), eq(machines.name, idOrName)), 10);
+  }
+
+  async #machinesWhere(where: SQL | undefined, limit: number): Promise<ListedMachine[]> {
+    const rows = await this.#database
+      .select({ machine: machines.view, itemState: items.state })
+      .from(machines)
+      .leftJoin(items, eq(items.id, machines.id))
+      .where(where)
+      .orderBy(asc(machines.name), asc(machines.id), asc(machines.vcenterId))
+      .limit(limit);
+    return rows.map(({ machine, itemState }) => ({
+      machine,
+      isProtected: itemState !== null && itemState !== 'enablingFailed',
+    }));
+  }
+
+  // ------------------------------------------------------------ policies
+
+  /** False: a policy of that name exists. */
+  async createPolicy(policy: ReplicationPolicy): Promise<boolean> {
+    const added = await this.#database
+      .insert(policies)
+      .values(policy)
+      .onConflictDoNothing()
+      .returning({ id: policies.id });
+    return added.length === 1;
+  }
+
+  async policy(id: PolicyId): Promise<ReplicationPolicy | undefined> {
+    const [row] = await this.#database.select().from(policies).where(eq(policies.id, id));
+    return row as ReplicationPolicy | undefined;
+  }
+
+  async listPolicies(page: PageRequest): Promise<Page<ReplicationPolicy>> {
+    const rows = await this.#database
+      .select()
+      .from(policies)
+      .where(afterCursor([policies.id], 'ascending', page.cursor))
+      .orderBy(asc(policies.id))
+      .limit(page.limit + 1);
+    return pageOf(rows, page.limit, { key: (row) => [row.id], entry: (row) => row as ReplicationPolicy });
+  }
+
+  // ------------------------------------------------------------ items and jobs
+
+  async listItems(page: PageRequest): Promise<Page<ItemView>> {
+    const rows = await this.#database
+      .select({ view: items.view })
+      .from(items)
+      .where(afterCursor([items.machineName, items.id], 'ascending', page.cursor))
+      .orderBy(asc(items.machineName), asc(items.id))
+      .limit(page.limit + 1);
+    return pageOf(rows, page.limit, {
+      key: ({ view }) => [view.machineName, view.itemId],
+      entry: ({ view }) => view,
+    });
+  }
+
+  /** At most ten: enough to tell one from several. */
+  async itemsNamed(idOrName: string): Promise<ItemView[]> {
+    const rows = await this.#database
+      .select({ view: items.view })
+      .from(items)
+      .where(or(eq(items.id, idOrName.toLowerCase()), eq(items.machineName, idOrName)))
+      .orderBy(asc(items.id))
+      .limit(10);
+    return rows.map(({ view }) => view);
+  }
+
+  /** Newest first. */
+  async listJobs(
+    page: PageRequest & { readonly item?: ProtectedItemId; readonly state?: JobState },
+  ): Promise<Page<Job>> {
+    const rows = await this.#database
+      .select({ view: jobs.view, startedAt: jobs.startedAt })
+      .from(jobs)
+      .where(
+        and(
+          page.item === undefined ? undefined : eq(jobs.itemId, page.item),
+          page.state === undefined ? undefined : eq(jobs.state, page.state),
+          afterCursor([jobs.startedAt, jobs.id], 'descending', page.cursor),
+        ),
+      )
+      .orderBy(desc(jobs.startedAt), desc(jobs.id))
+      .limit(page.limit + 1);
+    return pageOf(rows, page.limit, {
+      key: ({ view, startedAt }) => [startedAt.toISOString(), view.id],
+      entry: ({ view }) => view,
+    });
+  }
+
+  async job(id: string): Promise<Job | undefined> {
+    const [row] = await this.#database.select({ view: jobs.view }).from(jobs).where(eq(jobs.id, id));
+    return row?.view;
+  }
+
+  // ------------------------------------------------------------ tokens
+
+  async addToken(token: Pick<TokenRecord, 'id' | 'sha256' | 'principal'>): Promise<void> {
+    await this.#database.insert(tokens).values(token).onConflictDoNothing();
+  }
+
+  async token(id: string): Promise<TokenRecord | undefined> {
+    const [row] = await this.#database.select().from(tokens).where(eq(tokens.id, id));
+    return row;
+  }
+
+  async hasTokens(): Promise<boolean> {
+    return (await this.#database.select({ id: tokens.id }).from(tokens).limit(1)).length > 0;
+  }
+}
+
+function jobRow(job: Job): typeof jobs.$inferInsert {
+  return {
+    id: job.id,
+    itemId: job.itemId,
+    state: job.state,
+    startedAt: new Date(job.startedAt),
+    revision: job.revision,
+    view: job,
+  };
+}
+
+function likePattern(name: string): string {
+  return name.replaceAll(/[\\%_]/g, (special) => `\\${special}`).replaceAll('*', '%');
+}

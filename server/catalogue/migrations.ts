@@ -1,0 +1,64 @@
+/** Changes of the tables in order. One that has run anywhere is never edited: the next one corrects it. */
+
+export interface Migration {
+  readonly number: number;
+  readonly statements: readonly string[];
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    number: 1,
+    statements: [
+      `create table vcenters (
+        name text primary key,
+        url text not null,
+        username text not null,
+        certificate_sha256 text not null,
+        added_at timestamptz(3) not null,
+        version text,
+        machine_count integer not null default 0,
+        discovered_at timestamptz(3)
+      )`,
+      `create table machines (
+        vcenter_id text not null,
+        id text not null,
+        name text not null,
+        generation text not null,
+        view jsonb not null,
+        primary key (vcenter_id, id)
+      )`,
+      `create index machines_by_name on machines (name, id, vcenter_id)`,
+      `create table policies (
+        id text primary key,
+        interval_seconds integer not null,
+        retention_hours double precision not null,
+        rpo_threshold_seconds integer not null
+      )`,
+      `create table items (
+        id text primary key,
+        machine_name text not null,
+        state text not null,
+        health text not null,
+        revision bigint not null,
+        view jsonb not null
+      )`,
+      `create index items_by_machine_name on items (machine_name, id)`,
+      `create table jobs (
+        id text primary key,
+        item_id text not null,
+        state text not null,
+        started_at timestamptz(3) not null,
+        revision bigint not null,
+        view jsonb not null
+      )`,
+      `create index jobs_by_start on jobs (started_at, id)`,
+      `create index jobs_by_item on jobs (item_id, started_at)`,
+      `create table tokens (
+        id text primary key,
+        sha256 text not null,
+        principal text not null,
+        is_revoked boolean not null default false
+      )`,
+    ],
+  },
+];

@@ -1,0 +1,91 @@
+/**
+ * Tables of the catalogue: a projection for lists and search, rebuilt from Temporal and the storage account.
+ * Whole records lie in `view`; the other columns are what is sorted, filtered or guarded by.
+ */
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core';
+import type { DiscoveredMachine } from '../../domain/machine.ts';
+import type { Job } from '../../domain/job.ts';
+import type { ItemView } from '../../workflows/contracts/types.ts';
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+
+export const vcenters = pgTable('vcenters', {
+  name: text('name').primaryKey(),
+  url: text('url').notNull(),
+  username: text('username').notNull(),
+  certificateSha256: text('certificate_sha256').notNull(),
+  addedAt: moment('added_at').notNull(),
+  version: text('version'),
+  machineCount: integer('machine_count').notNull().default(0),
+  discoveredAt: moment('discovered_at'),
+});
+
+export const machines = pgTable(
+  'machines',
+  {
+    vcenterId: text('vcenter_id').notNull(),
+    id: text('id').notNull(),
+    name: text('name').notNull(),
+    generation: text('generation').notNull(),
+    view: jsonb('view').$type<DiscoveredMachine>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.vcenterId, table.id] }),
+    index('machines_by_name').on(table.name, table.id, table.vcenterId),
+  ],
+);
+
+export const policies = pgTable('policies', {
+  id: text('id').primaryKey(),
+  intervalSeconds: integer('interval_seconds').notNull(),
+  retentionHours: doublePrecision('retention_hours').notNull(),
+  rpoThresholdSeconds: integer('rpo_threshold_seconds').notNull(),
+});
+
+export const items = pgTable(
+  'items',
+  {
+    id: text('id').primaryKey(),
+    machineName: text('machine_name').notNull(),
+    state: text('state').notNull(),
+    health: text('health').notNull(),
+    revision: bigint('revision', { mode: 'number' }).notNull(),
+    view: jsonb('view').$type<ItemView>().notNull(),
+  },
+  (table) => [index('items_by_machine_name').on(table.machineName, table.id)],
+);
+
+export const jobs = pgTable(
+  'jobs',
+  {
+    id: text('id').primaryKey(),
+    itemId: text('item_id').notNull(),
+    state: text('state').notNull(),
+    startedAt: moment('started_at').notNull(),
+    revision: bigint('revision', { mode: 'number' }).notNull(),
+    view: jsonb('view').$type<Job>().notNull(),
+  },
+  (table) => [
+    index('jobs_by_start').on(table.startedAt, table.id),
+    index('jobs_by_item').on(table.itemId, table.startedAt),
+  ],
+);
+
+/** Only the hash of a token is kept. */
+export const tokens = pgTable('tokens', {
+  id: text('id').primaryKey(),
+  sha256: text('sha256').notNull(),
+  principal: text('principal').notNull(),
+  isRevoked: boolean('is_revoked').notNull().default(false),
+});

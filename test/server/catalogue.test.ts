@@ -1,0 +1,201 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { asId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
+import { Secret } from '../../domain/ports.ts';
+import type { Catalogue } from '../../server/catalogue/catalogue.ts';
+import { openCatalogue } from '../../server/catalogue/open.ts';
+import { hasPostgres, startPostgres, type PostgresCluster } from '../support/postgres.ts';
+import { machineUuid, sampleItem, sampleJob, sampleMachine, samplePolicy } from '../support/samples.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'switchback-catalogue-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+type Reopen = () => Promise<Catalogue>;
+
+/** What every catalogue promises, wherever its bytes lie. */
+function catalogueContract(place: () => Promise<Reopen>): void {
+  let reopen: Reopen;
+  let catalogue: Catalogue;
+
+  beforeAll(async () => {
+    reopen = await place();
+    catalogue = await reopen();
+  });
+  afterAll(() => catalogue.close());
+
+  test('an older revision of an item or a job never replaces a newer one', async () => {
+    await catalogue.recordItem(sampleItem(1, { revision: 5, state: 'failedOver' }));
+    await catalogue.recordItem(sampleItem(1, { revision: 4, state: 'protected' }));
+    expect((await catalogue.itemsNamed(machineUuid(1)))[0]?.state).toBe('failedOver');
+    await catalogue.recordItem(sampleItem(1, { revision: 6, state: 'committed' }));
+    expect((await catalogue.itemsNamed('machine-0001'))[0]?.state).toBe('committed');
+
+    await catalogue.recordJob(sampleJob('guarded', { revision: 2, state: 'succeeded' }));
+    await catalogue.recordJob(sampleJob('guarded', { revision: 1 }));
+    await catalogue.bookJob(sampleJob('guarded', { revision: 0, state: 'notStarted' }));
+    expect((await catalogue.job('guarded'))?.state).toBe('succeeded');
+  });
+
+  test('a booked job gives way to what its workflow tells', async () => {
+    await catalogue.bookJob(sampleJob('booked', { revision: 0, state: 'notStarted' }));
+    await catalogue.recordJob(sampleJob('booked', { revision: 0, state: 'inProgress' }));
+    expect((await catalogue.job('booked'))?.state).toBe('inProgress');
+  });
+
+  test('a complete discovery drops the machines it did not see and counts the rest', async () => {
+    const vcenterId = asId<VCenterId>('sweep');
+    await catalogue.saveVCenter({
+      name: 'sweep',
+      url: 'https://vc.example.com',
+      username: 'dr',
+      certificateSha256: 'AA',
+      addedAt: new Date(),
+    });
+    const machines = [1, 2, 3].map((n) => sampleMachine(n, { vcenterId, name: `sweep-${n}` }));
+    await catalogue.recordMachines(vcenterId, machines, { generation: 'a', complete: true });
+    await catalogue.recordMachines(vcenterId, machines.slice(0, 1), { generation: 'b', complete: false });
+    expect((await catalogue.listMachines({ limit: 9, vcenter: 'sweep' })).items).toHaveLength(3);
+    await catalogue.recordMachines(vcenterId, machines.slice(1, 2), { generation: 'b', complete: true });
+    const left = await catalogue.listMachines({ limit: 9, vcenter: 'sweep' });
+    expect(left.items.map(({ machine }) => machine.name)).toEqual(['sweep-1', 'sweep-2']);
+    expect((await catalogue.vcenter(vcenterId))?.machineCount).toBe(2);
+  });
+
+  test('a large discovery is read back page by page without a gap or a repetition', async () => {
+    const machines = Array.from({ length: 1_203 }, (_, n) => sampleMachine(n, { vcenterId: asId('large') }));
+    await catalogue.recordMachines(asId('large'), machines, { generation: 'a', complete: true });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 4; pages += 1) {
+      const page = await catalogue.listMachines({
+        limit: 400,
+        vcenter: 'large',
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      seen.push(...page.items.map(({ machine }) => machine.id));
+      cursor = page.nextCursor;
+    }
+    expect(cursor).toBeUndefined();
+    expect(seen).toEqual(machines.map((machine) => machine.id));
+  });
+
+  test('machine names match exactly, with * for any characters and nothing else special', async () => {
+    const names = ['db_1', 'dbx1', 'db%2', 'DB_1'];
+    const machines = names.map((name, n) => sampleMachine(n, { vcenterId: asId('names'), name }));
+    await catalogue.recordMachines(asId('names'), machines, { generation: 'a', complete: true });
+    const found = async (name: string) =>
+      (await catalogue.listMachines({ limit: 9, vcenter: 'names', name })).items
+        .map(({ machine }) => machine.name)
+        .sort();
+    expect(await found('db_1')).toEqual(['db_1']);
+    expect(await found('db*')).toEqual(['db%2', 'db_1', 'dbx1']);
+    expect(await found('db%')).toEqual([]);
+  });
+
+  test('a machine counts as protected from its item on, unless enabling failed', async () => {
+    await catalogue.recordMachines(
+      asId('prot'),
+      [7001, 7002, 7003].map((n) => sampleMachine(n, { vcenterId: asId('prot') })),
+      { generation: 'a', complete: true },
+    );
+    await catalogue.recordItem(sampleItem(7001));
+    await catalogue.recordItem(sampleItem(7002, { state: 'enablingFailed' }));
+    const listed = await catalogue.listMachines({ limit: 9, vcenter: 'prot' });
+    expect(listed.items.map(({ isProtected }) => isProtected)).toEqual([true, false, false]);
+  });
+
+  test('jobs are listed newest first, by item and state, page by page', async () => {
+    const item = asId<ProtectedItemId>(machineUuid(42));
+    for (let n = 1; n <= 5; n += 1) {
+      await catalogue.recordJob(
+        sampleJob(`paged-${n}`, {
+          itemId: item,
+          startedAt: `2026-11-21T10:0${Math.ceil(n / 2)}:00.000Z`,
+          state: n === 3 ? 'failed' : 'succeeded',
+        }),
+      );
+    }
+    const first = await catalogue.listJobs({ limit: 3, item });
+    expect(first.items.map((job) => job.id)).toEqual(['paged-5', 'paged-4', 'paged-3']);
+    const second = await catalogue.listJobs({ limit: 3, item, cursor: first.nextCursor ?? '' });
+    expect(second.items.map((job) => job.id)).toEqual(['paged-2', 'paged-1']);
+    expect(second.nextCursor).toBeUndefined();
+    const failed = await catalogue.listJobs({ limit: 3, item, state: 'failed' });
+    expect(failed.items.map((job) => job.id)).toEqual(['paged-3']);
+  });
+
+  test('a cursor that is not ours is refused', async () => {
+    await expect(catalogue.listItems({ limit: 1, cursor: 'bm90IG91cnM' })).rejects.toMatchObject({
+      code: 'DR_REQUEST_INVALID',
+    });
+  });
+
+  test('a policy keeps its first values', async () => {
+    expect(await catalogue.createPolicy(samplePolicy)).toBe(true);
+    expect(await catalogue.createPolicy({ ...samplePolicy, intervalSeconds: 1 })).toBe(false);
+    expect(await catalogue.policy(samplePolicy.id)).toEqual(samplePolicy);
+  });
+
+  test('everything recorded is there after closing and opening again', async () => {
+    await catalogue.recordItem(sampleItem(900, { revision: 3 }));
+    await catalogue.addToken({ id: 'kept', sha256: 'ab', principal: 'administrator' });
+    await catalogue.close();
+    catalogue = await reopen();
+    expect((await catalogue.itemsNamed(machineUuid(900)))[0]).toEqual(sampleItem(900, { revision: 3 }));
+    expect((await catalogue.token('kept'))?.principal).toBe('administrator');
+  });
+}
+
+describe('embedded catalogue', () => {
+  catalogueContract(async () => () => openCatalogue({ folder: join(folder, 'embedded') }));
+
+  test('a second opener of the same folder is refused while the first holds it', async () => {
+    const place = { folder: join(folder, 'locked') };
+    const first = await openCatalogue(place);
+    await expect(openCatalogue(place)).rejects.toMatchObject({ code: 'DR_CATALOGUE_UNREACHABLE' });
+    await first.close();
+    await (await openCatalogue(place)).close();
+  });
+
+  test('a lock left by a process that is gone is taken over', async () => {
+    await writeFile(join(folder, 'stale.lock'), '999999999');
+    await (await openCatalogue({ folder: join(folder, 'stale') })).close();
+  });
+});
+
+if (await hasPostgres()) {
+  describe('PostgreSQL catalogue', () => {
+    let postgres: PostgresCluster;
+    beforeAll(async () => {
+      postgres = await startPostgres();
+    });
+    afterAll(() => postgres.stop());
+
+    catalogueContract(async () => {
+      const url = await postgres.createDatabase('switchback_catalogue');
+      return () => openCatalogue({ folder, url });
+    });
+
+    test('several processes may start at once on an empty database', async () => {
+      const url = await postgres.createDatabase('switchback_race');
+      const opened = await Promise.all([1, 2, 3, 4].map(() => openCatalogue({ url, folder })));
+      for (const catalogue of opened) {
+        expect(await catalogue.hasTokens()).toBe(false);
+        await catalogue.close();
+      }
+    });
+  });
+}
+
+test('a database that is away is told without its password', async () => {
+  const url = new Secret('postgres://dr:hunter2@127.0.0.1:1/none');
+  const failure = await openCatalogue({ url, folder }).catch((error: unknown) => error as Error);
+  expect(failure).toMatchObject({ code: 'DR_CATALOGUE_UNREACHABLE' });
+  expect((failure as Error).message).not.toContain('hunter2');
+});

@@ -1,0 +1,102 @@
+/** Records of the shapes that rooms exchange, for tests to vary. */
+import { asId } from '../../domain/ids.ts';
+import type { Job } from '../../domain/job.ts';
+import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
+import { GiB } from '../../domain/units.ts';
+import type { ItemView } from '../../workflows/contracts/types.ts';
+
+export const machineUuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+export function sampleMachine(n: number, over: Partial<DiscoveredMachine> = {}): DiscoveredMachine {
+  return {
+    id: asId(machineUuid(n)),
+    vcenterId: asId('vc'),
+    moRef: `vm-${n}`,
+    name: `machine-${String(n).padStart(4, '0')}`,
+    powerState: 'poweredOn',
+    guestId: 'debian12_64Guest',
+    guestFamily: 'linux',
+    firmware: 'bios',
+    cpuCount: 2,
+    memoryMiB: 2048,
+    disks: [
+      {
+        deviceKey: 2000,
+        label: 'Hard disk 1',
+        capacityBytes: 8 * GiB,
+        backing: 'flat',
+        fileName: '[datastore1] machine/machine.vmdk',
+        diskMode: 'persistent',
+        shared: false,
+      },
+    ],
+    nics: [{ deviceKey: 4000, macAddress: '00:50:56:00:00:01', networkName: 'VM Network' }],
+    snapshotNames: [],
+    changeTrackingSupported: true,
+    changeTrackingEnabled: false,
+    ...over,
+  };
+}
+
+export const samplePolicy: ReplicationPolicy = {
+  id: asId('gold'),
+  intervalSeconds: 60,
+  retentionHours: 24,
+  rpoThresholdSeconds: 900,
+};
+
+export function sampleItem(n: number, over: Partial<ItemView> = {}): ItemView {
+  const machine = sampleMachine(n);
+  return {
+    itemId: asId(machine.id),
+    machineName: machine.name,
+    vcenterId: machine.vcenterId,
+    state: 'protected',
+    activeLocation: 'onPremises',
+    health: 'normal',
+    conditions: [],
+    drill: { state: 'none' },
+    allowedOperations: [
+      { operation: 'testFailover', allowed: true },
+      { operation: 'cleanupTestFailover', allowed: false, reason: 'there is no test failover to clean up' },
+      { operation: 'failover', allowed: true },
+      { operation: 'commit', allowed: false, reason: 'the machine runs on premises and is protected' },
+    ],
+    policyId: 'gold',
+    revision: 1,
+    ...over,
+  };
+}
+
+export function sampleJob(id: string, over: Partial<Job> = {}): Job {
+  return {
+    id: asId(id),
+    kind: 'protect',
+    itemId: asId(machineUuid(1)),
+    machineName: 'machine-0001',
+    state: 'inProgress',
+    requestedBy: 'administrator',
+    revision: 1,
+    startedAt: '2026-11-21T10:00:00.000Z',
+    tasks: [{ id: 'check', name: 'Check prerequisites', state: 'inProgress' }],
+    ...over,
+  };
+}
+
+export function samplePoint(number: number, over: Partial<RecoveryPoint> = {}): RecoveryPoint {
+  const at = new Date(Date.UTC(2026, 10, 21, 10, number)).toISOString();
+  return {
+    version: 1,
+    pointId: asId(`p${String(number).padStart(6, '0')}`),
+    itemId: asId(machineUuid(1)),
+    barrierNumber: number,
+    consistency: 'crash',
+    sourceTime: at,
+    durableTime: at,
+    processedTime: at,
+    snapshotName: `switchback-00000000-${String(number).padStart(8, '0')}`,
+    disks: [],
+    ...over,
+  };
+}
