@@ -1,0 +1,117 @@
+/** Asks vCenter which areas of a disk changed between two snapshots, page after page until the end of the disk. */
+import { z } from 'zod';
+import { DrError } from '../../domain/errors.ts';
+import type { MachineId } from '../../domain/ids.ts';
+import type { MachineSnapshot, SnapshotDisk } from '../../domain/ports.ts';
+import type { Extent } from '../../domain/replication.ts';
+import { roundUp, SECTOR_BYTES } from '../../domain/units.ts';
+import { describeFault, isFault, type VimFault } from './faults.ts';
+import { requests } from './requests.ts';
+import type { VimSession } from './session.ts';
+import { type MoRef, mor } from './values.ts';
+
+/** Every area ever written since tracking began. */
+const ALL_AREAS = '*';
+
+export interface ChangedAreasQuery {
+  readonly snapshot: MachineSnapshot;
+  readonly deviceKey: number;
+  readonly changeId: string;
+}
+
+const pageSchema = z.object({
+  startOffset: z.coerce.number(),
+  length: z.coerce.number(),
+  changedArea: z.array(z.object({ start: z.coerce.number(), length: z.coerce.number() })).default([]),
+});
+
+type Page = z.output<typeof pageSchema>;
+
+/**
+ * Yields extents in ascending order that neither overlap nor touch. vCenter answers at most about 2,000 areas
+ * at a time and says how far an answer reaches; what lies behind is asked for again.
+ * @throws DR_REPLICATION_CBT_RESET when only a full read can tell what changed
+ */
+export async function* changedAreas(
+  session: VimSession,
+  machine: { readonly id: MachineId; readonly ref: MoRef },
+  query: ChangedAreasQuery,
+): AsyncGenerator<Extent> {
+  const reset = (reason: string, cause?: unknown) =>
+    new DrError(
+      'DR_REPLICATION_CBT_RESET',
+      { machine: machine.id, disk: query.deviceKey, reason },
+      cause === undefined ? {} : { cause },
+    );
+  const disk = query.snapshot.disks.find(({ deviceKey }) => deviceKey === query.deviceKey);
+  const refusal = refuse(disk, query.changeId);
+  if (disk === undefined || refusal !== undefined) throw reset(refusal ?? 'the snapshot lacks the disk');
+
+  let pending: Extent | undefined;
+  for (let offset = 0; offset < disk.capacityBytes;) {
+    const page = await askPage(session, machine.ref, query, offset).catch((error: unknown) => {
+      throw isUnanswerable(error) ? reset(describeFault(error), error) : error;
+    });
+    if (page.length <= 0) throw reset(`vCenter gave an empty answer at ${offset}`);
+    for (const extent of toExtents(page, disk.capacityBytes)) {
+      if (pending !== undefined && extent.offset <= endOf(pending)) {
+        pending = join(pending, extent);
+      } else {
+        if (pending !== undefined) yield pending;
+        pending = extent;
+      }
+    }
+    offset = page.startOffset + page.length;
+  }
+  if (pending !== undefined) yield pending;
+}
+
+function refuse(disk: SnapshotDisk | undefined, changeId: string): string | undefined {
+  if (disk === undefined) return 'the snapshot lacks the disk';
+  if (disk.changeId === null) return 'change tracking is not active';
+  if (changeId !== ALL_AREAS && trackingRun(changeId) !== trackingRun(disk.changeId)) {
+    return 'tracking was started anew';
+  }
+  return undefined;
+}
+
+/** A changeId is `<uuid bytes>/<number>`; numbers compare only within one uuid. */
+function trackingRun(changeId: string): string {
+  return changeId.slice(0, changeId.lastIndexOf('/'));
+}
+
+async function askPage(
+  session: VimSession,
+  machine: MoRef,
+  { snapshot, deviceKey, changeId }: ChangedAreasQuery,
+  startOffset: number,
+): Promise<Page> {
+  const ref = mor('VirtualMachineSnapshot', snapshot.moRef);
+  const request = requests.changedAreas(machine, { snapshot: ref, deviceKey, startOffset, changeId });
+  return pageSchema.parse(await session.call(request));
+}
+
+/** What vCenter answers when its record of changes does not reach back, or is damaged (KB 320557). */
+function isUnanswerable(error: unknown): error is VimFault {
+  return isFault(error, 'FileFault', 'FileNotFound', 'NotFound', 'InvalidArgument', 'NotSupported');
+}
+
+/** Whole sectors inside the disk, ascending. */
+function toExtents(page: Page, capacityBytes: number): Extent[] {
+  return page.changedArea
+    .toSorted((a, b) => a.start - b.start)
+    .map(({ start, length }) => {
+      const offset = start - (start % SECTOR_BYTES);
+      const end = Math.min(roundUp(start + length, SECTOR_BYTES), capacityBytes);
+      return { offset, length: end - offset };
+    })
+    .filter(({ length }) => length > 0);
+}
+
+function join(first: Extent, second: Extent): Extent {
+  return { offset: first.offset, length: Math.max(endOf(first), endOf(second)) - first.offset };
+}
+
+function endOf(extent: Extent): number {
+  return extent.offset + extent.length;
+}

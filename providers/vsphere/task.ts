@@ -1,0 +1,65 @@
+/** vCenter's tasks: waiting for one, and finding those that an earlier attempt started. */
+import { z } from 'zod';
+import type { OnProgress } from '../../domain/ports.ts';
+import { faultOfTask, VimFault } from './faults.ts';
+import { retrieve, waitForChange } from './properties.ts';
+import type { VimRequest } from './requests.ts';
+import type { VimSession } from './session.ts';
+import { type MoRef, moRefSchema } from './values.ts';
+
+const taskInfoSchema = z.object({
+  state: z.enum(['queued', 'running', 'success', 'error']),
+  descriptionId: z.string().default(''),
+  progress: z.coerce.number().optional(),
+  error: z.unknown().optional(),
+});
+
+type TaskInfo = z.output<typeof taskInfoSchema>;
+
+/** Starts the task of a `…_Task` request and waits for it. @throws VimFault, SessionLost when it is not known whether it started */
+export async function runTask(
+  session: VimSession,
+  request: VimRequest,
+  onProgress: OnProgress,
+): Promise<void> {
+  await waitForTask(session, moRefSchema.parse(await session.call(request)), onProgress);
+}
+
+/** Resolves when the task has succeeded. @throws VimFault with the task's fault */
+export async function waitForTask(session: VimSession, task: MoRef, onProgress: OnProgress): Promise<void> {
+  const readEnd = async () => {
+    const info = await readTask(session, task);
+    onProgress(info.progress);
+    return info.state === 'success' || info.state === 'error' ? info : undefined;
+  };
+  const watched = { object: task, paths: ['info.state', 'info.progress'] };
+  const info = await session.resume(() => waitForChange(session, watched, readEnd, onProgress));
+  if (info?.state === 'error') throw faultOfTask(info.error);
+}
+
+/** Waits for the machine's unfinished tasks of that kind, however they end: what matters is the state they leave. */
+export async function settleTasks(
+  session: VimSession,
+  machine: MoRef,
+  kind: RegExp,
+  onProgress: OnProgress,
+): Promise<void> {
+  const properties = await retrieve(session, machine, ['recentTask']);
+  const tasks = z.array(moRefSchema).parse(properties['recentTask'] ?? []);
+  for (const task of tasks) {
+    await settle(session, task, kind, onProgress).catch((error: unknown) => {
+      if (!(error instanceof VimFault)) throw error;
+    });
+  }
+}
+
+async function settle(session: VimSession, task: MoRef, kind: RegExp, onProgress: OnProgress): Promise<void> {
+  const { state, descriptionId } = await readTask(session, task);
+  const isUnfinished = state === 'queued' || state === 'running';
+  if (isUnfinished && kind.test(descriptionId)) await waitForTask(session, task, onProgress);
+}
+
+async function readTask(session: VimSession, task: MoRef): Promise<TaskInfo> {
+  const { info } = await retrieve(session, task, ['info']);
+  return taskInfoSchema.parse(info);
+}

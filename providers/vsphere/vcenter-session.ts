@@ -1,0 +1,69 @@
+/** The port `VCenterSession`: each method is one piece of work on one machine, and names what it attempted when it fails. */
+import type { MachineId } from '../../domain/ids.ts';
+import type { OnProgress, VCenterSession } from '../../domain/ports.ts';
+import { enableChangeTracking } from './change-tracking.ts';
+import { changedAreas } from './changed-areas.ts';
+import { toDrError } from './faults.ts';
+import { findMachine, getMachine, listMachines } from './inventory.ts';
+import { powerOff, powerState } from './power.ts';
+import { requests } from './requests.ts';
+import type { VimSession } from './session.ts';
+import { createSnapshot, findSnapshot, itemSnapshotPrefix, removeSnapshots } from './snapshot.ts';
+import type { MoRef } from './values.ts';
+
+export function createVCenterSession(session: VimSession): VCenterSession {
+  const { id: vcenter, url } = session.connection;
+  const fail = (attempted: string, error: unknown) => toDrError(error, { vcenter, url, attempted });
+
+  function attempt<T>(attempted: string, work: () => Promise<T>): Promise<T> {
+    return session.resume(work).catch((error: unknown) => {
+      throw fail(attempted, error);
+    });
+  }
+
+  async function* attemptEach<T>(attempted: string, items: () => AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* items();
+    } catch (error) {
+      throw fail(attempted, error);
+    }
+  }
+
+  function onMachine<T>(attempted: string, id: MachineId, work: (ref: MoRef) => Promise<T>): Promise<T> {
+    return attempt(`${attempted} of machine ${id}`, async () => work(await findMachine(session, id)));
+  }
+
+  return {
+    about: () =>
+      attempt('describe itself', async () => {
+        const { about } = await session.service();
+        await session.call(requests.currentTime());
+        return { name: about.fullName, version: about.version, instanceUuid: about.instanceUuid };
+      }),
+    listMachines: (signal) => attemptEach('list machines', () => listMachines(session, signal)),
+    getMachine: (id) => attempt(`describe machine ${id}`, () => getMachine(session, id)),
+    enableChangeTracking: (id, onProgress) =>
+      attempt(`enable change tracking of machine ${id}`, async () =>
+        enableChangeTracking(session, await getMachine(session, id), onProgress),
+      ),
+    createSnapshot: (id, snapshot, onProgress) =>
+      onMachine(`create snapshot "${snapshot.name}"`, id, (ref) =>
+        createSnapshot(session, ref, snapshot, onProgress),
+      ),
+    findSnapshot: (id, name) =>
+      onMachine(`find snapshot "${name}"`, id, (ref) => findSnapshot(session, ref, name)),
+    removeSnapshots: (id, item, keep, onProgress: OnProgress) =>
+      onMachine('remove snapshots', id, (ref) => {
+        const prefix = itemSnapshotPrefix(item);
+        return removeSnapshots(session, ref, (name) => name.startsWith(prefix) && name !== keep, onProgress);
+      }),
+    changedAreas: (id, query) =>
+      attemptEach(`read changed areas of machine ${id}`, async function* () {
+        const ref = await session.resume(() => findMachine(session, id));
+        yield* changedAreas(session, { id, ref }, query);
+      }),
+    powerState: (id) => onMachine('read the power state', id, (ref) => powerState(session, ref)),
+    powerOff: (id, graceSeconds, onProgress) =>
+      onMachine('turn off the power', id, (ref) => powerOff(session, ref, graceSeconds, onProgress)),
+  };
+}
