@@ -16,7 +16,7 @@ import { applySessions, shipSessions } from './proxies.ts';
 
 const SESSION_HOURS = 12;
 /** Pause before a session that stopped in trouble is tried again. */
-const TROUBLE_PAUSE = '15 seconds';
+const TROUBLE_PAUSE = '5 seconds';
 
 export type SessionSide = 'ship' | 'apply';
 
