@@ -1,19 +1,110 @@
+/** Data keys of protected items: made once, kept in the storage account wrapped by the vault's key. */
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { DrError } from '../domain/errors.ts';
 import type { DiskId, ProtectedItemId } from '../domain/ids.ts';
+import { blobNames } from '../domain/names.ts';
 import type { VaultKey, VaultStorage } from '../domain/ports.ts';
 
-export interface ItemKey {
-  readonly id: Uint8Array;
-  segmentKey(disk: DiskId, salt: Uint8Array): Uint8Array;
+const KEY_BYTES = 32;
+const KEY_ID_BYTES = 8;
+const NO_SALT = new Uint8Array(0);
+
+const wrappedKeySchema = z.strictObject({
+  version: z.literal(1),
+  itemId: z.string(),
+  /** The vault key that sealed it. */
+  keyId: z.string(),
+  sealed: z.base64(),
+});
+
+/** The opened data key of an item. Its bytes stay inside: it prints and serialises as `•••`. */
+export class ItemKey {
+  /** Eight bytes, hexadecimal, derived from the key: stands in every segment's header and tells nothing about the key. */
+  readonly id: string;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.id = derive(bytes, NO_SALT, 'switchback key id').toString('hex', 0, KEY_ID_BYTES);
+  }
+
+  /** Key of one segment: item key → disk key → segment key, each by HKDF-SHA256 (RFC 5869). */
+  segmentKey(disk: DiskId, salt: Uint8Array): Buffer {
+    return derive(derive(this.#bytes, NO_SALT, `switchback disk ${disk}`), salt, 'switchback segment');
+  }
+
+  toString(): string {
+    return '•••';
+  }
+
+  toJSON(): string {
+    return '•••';
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '•••';
+  }
 }
-/** Opens the item's data key, making it first when there is none. Racing callers end with the same key. */
-export declare function ensureItemKey(
+
+/**
+ * Opens the item's data key, making it first when there is none. Racing callers end with the same key.
+ * @throws DR_KEY_MISSING when another vault key sealed it
+ */
+export async function ensureItemKey(
   storage: VaultStorage,
   vaultKey: VaultKey,
   item: ProtectedItemId,
-): Promise<ItemKey>;
-/** @throws DR_KEY_MISSING */
-export declare function openItemKey(
+): Promise<ItemKey> {
+  const name = blobNames.key(item);
+  if ((await storage.get(name)) === null) {
+    const sealed = await vaultKey.seal(randomBytes(KEY_BYTES), sealContext(item));
+    const wrapped = {
+      version: 1,
+      itemId: item,
+      keyId: vaultKey.keyId,
+      sealed: Buffer.from(sealed).toString('base64'),
+    };
+    await storage.putOnce(name, Buffer.from(JSON.stringify(wrapped)));
+  }
+  return openItemKey(storage, vaultKey, item);
+}
+
+/** @throws DR_KEY_MISSING when there is none, another vault key sealed it, or it was altered */
+export async function openItemKey(
   storage: VaultStorage,
   vaultKey: VaultKey,
   item: ProtectedItemId,
-): Promise<ItemKey>;
+): Promise<ItemKey> {
+  const name = blobNames.key(item);
+  const stored = await storage.get(name);
+  if (stored === null) throw missing(item, `${name} does not exist`);
+  const wrapped = parseWrapped(stored.body);
+  if (wrapped === null || wrapped.itemId !== item) throw missing(item, `${name} is altered`);
+  if (wrapped.keyId !== vaultKey.keyId) {
+    throw missing(item, `vault key ${wrapped.keyId} sealed it, this is ${vaultKey.keyId}`);
+  }
+  const bytes = await vaultKey.open(Buffer.from(wrapped.sealed, 'base64'), sealContext(item));
+  if (bytes.length !== KEY_BYTES) throw missing(item, `${name} is altered`);
+  return new ItemKey(bytes);
+}
+
+function sealContext(item: ProtectedItemId): string {
+  return `item-key/${item}`;
+}
+
+function parseWrapped(body: Uint8Array): z.infer<typeof wrappedKeySchema> | null {
+  try {
+    return wrappedKeySchema.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+  } catch {
+    return null;
+  }
+}
+
+function missing(item: ProtectedItemId, reason: string): DrError {
+  return new DrError('DR_KEY_MISSING', { item, reason });
+}
+
+function derive(key: Uint8Array, salt: Uint8Array, info: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', key, salt, info, KEY_BYTES));
+}

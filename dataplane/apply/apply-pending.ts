@@ -1,3 +1,119 @@
+/**
+ * Brings replicas up to the stream: barriers strictly in order, all disks of one before the next begins, and a
+ * recovery point for every `point` barrier. The metadata of each replica says which barrier it holds; that is the
+ * only memory, so any attempt goes on where the last one ended. Fencing makes older attempts unable to write.
+ */
+import { DrError } from '../../domain/errors.ts';
+import type { Barrier, RecoveryPoint } from '../../domain/replication.ts';
+import { mapBounded } from '../budget.ts';
+import { barrierNumbers, readBarrier } from '../journal/barriers.ts';
+import { applyToDisk } from './apply-disk.ts';
 import type { ApplyRequest, ApplyResult } from './apply-request.ts';
+import { ensurePoint } from './recovery-point.ts';
+import type { Replica } from './replica.ts';
+import { openReplica } from './replica.ts';
 
-export declare function applyPending(request: ApplyRequest): Promise<ApplyResult>;
+export type { ApplyDisk, ApplyProgress, ApplyRequest, ApplyResult } from './apply-request.ts';
+
+const BARRIERS_MAX = 64;
+const DISKS_AT_ONCE = 4;
+
+/**
+ * Applies what is durable and not applied yet. `points` are those this call made, oldest first, with those of
+ * barriers it applied although another attempt had made the point. Leases are given back in the end.
+ * Memory is bounded by four disks, about 40 MiB each.
+ * @throws DR_REPLICATION_FENCED, DR_SEGMENT_CORRUPT, DR_JOURNAL_GAP, DR_KEY_MISSING, DR_STORAGE_…
+ */
+export async function applyPending(request: ApplyRequest): Promise<ApplyResult> {
+  const opened: Replica[] = [];
+  try {
+    const replicas = await mapBounded(request.disks, DISKS_AT_ONCE, async (disk) => {
+      const replica = await openReplica(request, disk);
+      opened.push(replica);
+      return replica;
+    });
+    return await applyInOrder(request, replicas);
+  } finally {
+    await Promise.all(opened.map((replica) => replica.writer.release()));
+  }
+}
+
+async function applyInOrder(request: ApplyRequest, replicas: readonly Replica[]): Promise<ApplyResult> {
+  const points: RecoveryPoint[] = [];
+  let appliedBarrier = Math.min(...replicas.map((replica) => replica.applied.barrier));
+  const interrupted = await finishPoint(request, replicas, appliedBarrier);
+  if (interrupted !== null) points.push(interrupted);
+
+  const { pending, newest } = await readPending(request, appliedBarrier);
+  const progress = createProgress(request, pending);
+  for (const barrier of pending) {
+    await mapBounded(replicas, DISKS_AT_ONCE, (replica) =>
+      applyToDisk(request, barrier, replica, (wireBytes) => progress.segmentApplied(wireBytes)),
+    );
+    if (barrier.kind === 'point') points.push((await ensurePoint(request, barrier, replicas)).point);
+    appliedBarrier = barrier.number;
+    progress.barrierApplied(appliedBarrier);
+  }
+  return { appliedBarrier, points, moreWaiting: newest > appliedBarrier };
+}
+
+/** An earlier attempt may have ended between the last page and the manifest. */
+async function finishPoint(
+  request: ApplyRequest,
+  replicas: readonly Replica[],
+  appliedBarrier: number,
+): Promise<RecoveryPoint | null> {
+  const isEverywhere = replicas.every((replica) => replica.applied.barrier === appliedBarrier);
+  if (appliedBarrier === 0 || !isEverywhere) return null;
+  const barrier = await readBarrier(request.storage, request.item, appliedBarrier, request.signal);
+  if (barrier?.kind !== 'point') return null;
+  const { point, created } = await ensurePoint(request, barrier, replicas);
+  return created ? point : null;
+}
+
+/** Barriers to apply, without a gap. */
+async function readPending(
+  request: ApplyRequest,
+  appliedBarrier: number,
+): Promise<{ readonly pending: Barrier[]; readonly newest: number }> {
+  const { storage, item, signal } = request;
+  const newest = (await barrierNumbers(storage, item, signal)).at(-1) ?? 0;
+  const last = Math.min(
+    newest,
+    request.upToBarrier ?? newest,
+    appliedBarrier + (request.barriersMax ?? BARRIERS_MAX),
+  );
+  const pending: Barrier[] = [];
+  for (let number = appliedBarrier + 1; number <= last; number += 1) {
+    const barrier = await readBarrier(storage, item, number, signal);
+    if (barrier === null) {
+      const reason = `barrier ${number} does not exist, ${newest} does`;
+      throw new DrError('DR_JOURNAL_GAP', { item, reason });
+    }
+    pending.push(barrier);
+  }
+  return { pending, newest };
+}
+
+function createProgress(request: ApplyRequest, pending: readonly Barrier[]) {
+  let appliedBarrier = (pending[0]?.number ?? 1) - 1;
+  let pendingBarriers = pending.length;
+  let appliedBytes = 0;
+  let pendingBytes = pending
+    .flatMap((barrier) => barrier.disks)
+    .flatMap((disk) => disk.segments)
+    .reduce((sum, segment) => sum + segment.wireBytes, 0);
+  const tell = () => request.onProgress({ appliedBarrier, pendingBarriers, appliedBytes, pendingBytes });
+  return {
+    segmentApplied(wireBytes: number): void {
+      appliedBytes += wireBytes;
+      pendingBytes -= wireBytes;
+      tell();
+    },
+    barrierApplied(number: number): void {
+      appliedBarrier = number;
+      pendingBarriers -= 1;
+      tell();
+    },
+  };
+}

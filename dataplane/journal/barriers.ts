@@ -1,19 +1,108 @@
+/** Barriers: the write-once records that say which segments are the stream. */
+import { z } from 'zod';
+import { DrError } from '../../domain/errors.ts';
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
+import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { Barrier, ChainTail } from '../../domain/replication.ts';
+import { CHAIN_START } from '../../domain/replication.ts';
 
-export declare function readBarrier(
+const count = z.number().int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const time = z.iso.datetime();
+const diskId = z.string().regex(/^[0-9a-f]{32}$/);
+const tail = z.strictObject({ nextSeq: count, hash: sha256 });
+
+const barrierSchema = z.strictObject({
+  version: z.literal(1),
+  itemId: z.string(),
+  number: count,
+  kind: z.enum(['progress', 'point']),
+  cycle: z.enum(['initial', 'delta']),
+  epoch: count,
+  consistency: z.enum(['crash', 'application']),
+  sourceTime: time,
+  snapshotName: z.string(),
+  durableTime: time,
+  disks: z.array(
+    z.strictObject({
+      diskId,
+      capacityBytes: count,
+      segments: z.array(
+        z.strictObject({
+          blob: z.string(),
+          firstSeq: count,
+          lastSeq: count,
+          rawBytes: count,
+          wireBytes: count,
+          sha256,
+        }),
+      ),
+      tail,
+      changeId: z.string().nullable(),
+      readBytes: count,
+    }),
+  ),
+  resumeOffsets: z.record(z.string(), count).optional(),
+});
+
+/** Null: there is no such barrier. @throws DR_JOURNAL_GAP when its record cannot be understood */
+export async function readBarrier(
   storage: VaultStorage,
   item: ProtectedItemId,
   number: number,
   signal?: AbortSignal,
-): Promise<Barrier | null>;
-export declare function latestBarrier(
+): Promise<Barrier | null> {
+  const name = blobNames.barrier(item, number);
+  const stored = await storage.get(name, signal);
+  if (stored === null) return null;
+  const barrier = parse(stored.body);
+  if (barrier?.itemId !== item || barrier.number !== number) {
+    throw new DrError('DR_JOURNAL_GAP', { item, reason: `${name} is altered` });
+  }
+  return barrier;
+}
+
+/** The barrier with the greatest number; null before the first one. */
+export async function latestBarrier(
   storage: VaultStorage,
   item: ProtectedItemId,
   signal?: AbortSignal,
-): Promise<Barrier | null>;
-export declare function tailsAfter(
+): Promise<Barrier | null> {
+  const numbers = await barrierNumbers(storage, item, signal);
+  const latest = numbers.at(-1);
+  return latest === undefined ? null : readBarrier(storage, item, latest, signal);
+}
+
+/** Numbers of the barriers that exist, ascending. */
+export async function barrierNumbers(
+  storage: VaultStorage,
+  item: ProtectedItemId,
+  signal?: AbortSignal,
+): Promise<number[]> {
+  const numbers: number[] = [];
+  const prefix = blobNames.barrierPrefix(item);
+  for await (const { name } of storage.list(prefix, signal)) {
+    const digits = /^(\d{8})\.json$/.exec(name.slice(prefix.length))?.[1];
+    if (digits !== undefined) numbers.push(Number(digits));
+  }
+  return numbers.toSorted((a, b) => a - b);
+}
+
+/** Where the chain of each disk ends; a disk the barrier does not know starts its chain. */
+export function tailsAfter(
   barrier: Barrier | null,
   disks: readonly DiskId[],
-): ReadonlyMap<DiskId, ChainTail>;
+): ReadonlyMap<DiskId, ChainTail> {
+  const known = new Map(barrier?.disks.map((disk) => [disk.diskId, disk.tail]));
+  return new Map(disks.map((disk) => [disk, known.get(disk) ?? CHAIN_START]));
+}
+
+function parse(body: Uint8Array): Barrier | null {
+  try {
+    // The schema is the type's, but for the brands of the ids and absent against undefined.
+    return barrierSchema.parse(JSON.parse(Buffer.from(body).toString('utf8'))) as unknown as Barrier;
+  } catch {
+    return null;
+  }
+}

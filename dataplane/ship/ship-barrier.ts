@@ -1,3 +1,153 @@
-import type { ShipRequest, ShipResult } from './ship-request.ts';
+/**
+ * Reads what changed and makes it a barrier of the stream.
+ *
+ * Segments go to a folder of the journal that is this attempt's own; nothing they hold counts until the barrier
+ * names them, and only one attempt can write the barrier. So an attempt may die, be repeated or race another one
+ * at any point: what it leaves behind is garbage that `pruneJournal` removes.
+ */
+import { DrError } from '../../domain/errors.ts';
+import { blobNames } from '../../domain/names.ts';
+import type { Barrier, BarrierDisk } from '../../domain/replication.ts';
+import { mapBounded } from '../budget.ts';
+import { readBarrier, tailsAfter } from '../journal/barriers.ts';
+import { DiskStream } from './disk-stream.ts';
+import { readPieces } from './pieces.ts';
+import type { Piece } from './pieces.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import type { ShipDisk, ShipRequest, ShipResult } from './ship-request.ts';
+import { Spool } from './spool.ts';
+import { zeroRuns } from './zero-runs.ts';
 
-export declare function shipBarrier(request: ShipRequest): Promise<ShipResult>;
+export type { CachePolicy, ShipDisk, ShipRequest, ShipResult } from './ship-request.ts';
+
+const DISKS_AT_ONCE = 4;
+
+/**
+ * Ships one barrier: resolves when every segment and the barrier itself are durable. A barrier that exists already
+ * is adopted without reading anything; an empty delta makes a barrier without segments.
+ * Sources stay the caller's to close. Memory is bounded by four disks and four uploads, about 100 MiB.
+ * @throws DR_REPLICATION_FENCED when the barrier before it was made by a newer attempt,
+ * DR_JOURNAL_GAP when it is missing or the tails are not its tails,
+ * DR_CACHE_DISK_FULL, DR_REPLICATION_SOURCE_READ, DR_STORAGE_…
+ */
+export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
+  const { storage, item, barrierNumber, signal } = request;
+  const standing = await readBarrier(storage, item, barrierNumber, signal);
+  if (standing !== null) return { barrier: standing, adopted: standing.epoch !== request.epoch };
+  await checkPredecessor(request);
+  const disks = await shipDisks(request);
+  return commit(request, {
+    version: 1,
+    itemId: item,
+    number: barrierNumber,
+    kind: request.kind,
+    cycle: request.cycle,
+    epoch: request.epoch,
+    consistency: request.consistency,
+    sourceTime: request.sourceTime,
+    snapshotName: request.snapshotName,
+    durableTime: new Date().toISOString(),
+    disks,
+    ...(request.resumeOffsets === undefined ? {} : { resumeOffsets: request.resumeOffsets }),
+  });
+}
+
+/** Epochs never shrink along the barriers: `pruneJournal` relies on it to tell a dead attempt's segments from a live one's. */
+async function checkPredecessor(request: ShipRequest): Promise<void> {
+  const { storage, item, barrierNumber, epoch, signal } = request;
+  const previous = barrierNumber === 1 ? null : await readBarrier(storage, item, barrierNumber - 1, signal);
+  if (previous === null && barrierNumber > 1) {
+    throw gap(request, `barrier ${barrierNumber - 1} does not exist`);
+  }
+  if (previous !== null && previous.epoch > epoch) {
+    const what = `barrier ${barrierNumber} of ${item}`;
+    throw new DrError('DR_REPLICATION_FENCED', { epoch, what, newer: previous.epoch });
+  }
+  const tails = tailsAfter(
+    previous,
+    request.disks.map((disk) => disk.diskId),
+  );
+  for (const { diskId, tail } of request.disks) {
+    const expected = tails.get(diskId);
+    if (tail.hash !== expected?.hash || tail.nextSeq !== expected.nextSeq) {
+      throw gap(request, `the chain of disk ${diskId} does not continue barrier ${barrierNumber - 1}`);
+    }
+  }
+}
+
+async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([request.signal, failed.signal]);
+  const meter = new ProgressMeter(request);
+  const spool = await Spool.open({
+    ...request,
+    signal,
+    onDurable: (ref) => meter.add({ wireBytes: ref.wireBytes }),
+    onFailure: (error) => failed.abort(error),
+  });
+  try {
+    const disks = await mapBounded(request.disks, DISKS_AT_ONCE, (disk) =>
+      shipDisk(request, disk, { spool, meter, signal }).catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+    await spool.drained();
+    signal.throwIfAborted();
+    return disks;
+  } catch (error) {
+    // What came first is the reason, not what it stopped.
+    failed.abort(error);
+    throw signal.reason;
+  } finally {
+    await spool.close();
+  }
+}
+
+interface Shipment {
+  readonly spool: Spool;
+  readonly meter: ProgressMeter;
+  readonly signal: AbortSignal;
+}
+
+async function shipDisk(request: ShipRequest, disk: ShipDisk, shipment: Shipment): Promise<BarrierDisk> {
+  const { diskId, tail } = disk;
+  const { epoch, key } = request;
+  const stream = new DiskStream({ diskId, epoch, tail, key, spool: shipment.spool });
+  let readBytes = 0;
+  for await (const piece of readPieces(disk, shipment.signal)) {
+    await shipPiece(stream, piece, disk.skipZeros);
+    const pieceReadBytes = piece.data === null ? 0 : piece.length;
+    readBytes += pieceReadBytes;
+    shipment.meter.add({ doneBytes: piece.length, readBytes: pieceReadBytes });
+  }
+  const { segments, tail: newTail } = await stream.finish();
+  const { capacityBytes } = disk.source;
+  return { diskId, capacityBytes, segments, tail: newTail, changeId: disk.changeId, readBytes };
+}
+
+async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): Promise<void> {
+  const { offset, data } = piece;
+  if (data === null) {
+    if (!skipZeros) await stream.zero(offset, piece.length);
+    return;
+  }
+  for (const run of zeroRuns(offset, data)) {
+    if (!run.isZero) await stream.write(offset + run.start, data.subarray(run.start, run.start + run.length));
+    else if (!skipZeros) await stream.zero(offset + run.start, run.length);
+  }
+}
+
+async function commit(request: ShipRequest, barrier: Barrier): Promise<ShipResult> {
+  const { storage, item, barrierNumber, signal, epoch } = request;
+  const name = blobNames.barrier(item, barrierNumber);
+  const outcome = await storage.putOnce(name, Buffer.from(JSON.stringify(barrier)), signal);
+  if (outcome === 'created') return { barrier, adopted: false };
+  const standing = await readBarrier(storage, item, barrierNumber, signal);
+  if (standing === null) throw gap(request, `${name} vanished`);
+  return { barrier: standing, adopted: standing.epoch !== epoch };
+}
+
+function gap(request: ShipRequest, reason: string): DrError {
+  return new DrError('DR_JOURNAL_GAP', { item: request.item, reason });
+}

@@ -1,0 +1,90 @@
+/** Turns an applied barrier into a recovery point. */
+import { DrError } from '../../domain/errors.ts';
+import { blobNames, recoveryPointId } from '../../domain/names.ts';
+import type { Barrier, PointDisk, RecoveryPoint } from '../../domain/replication.ts';
+import { mapBounded } from '../budget.ts';
+import { decodePoint, pointNumbers } from '../journal/manifests.ts';
+import type { ApplyRequest } from './apply-request.ts';
+import type { Replica } from './replica.ts';
+import { decodeState } from './replica.ts';
+
+const DISKS_AT_ONCE = 4;
+
+/**
+ * Makes the point of a barrier that every replica holds, or finds it made. Snapshots are taken first, then the
+ * manifest decides whose snapshots are the point; only then are the others deleted, because an older attempt may
+ * be between its snapshots and its manifest.
+ */
+export async function ensurePoint(
+  request: ApplyRequest,
+  barrier: Barrier,
+  replicas: readonly Replica[],
+): Promise<{ readonly point: RecoveryPoint; readonly created: boolean }> {
+  const standing = await readPoint(request, barrier);
+  const created = standing === null && (await makePoint(request, barrier, replicas));
+  const point = standing ?? (await readPoint(request, barrier));
+  if (point === null) {
+    throw new DrError('DR_JOURNAL_GAP', { item: request.item, reason: `${manifestName(barrier)} vanished` });
+  }
+  await deleteOrphans(request, point, replicas);
+  return { point, created };
+}
+
+/** False: another attempt was first. */
+async function makePoint(
+  request: ApplyRequest,
+  barrier: Barrier,
+  replicas: readonly Replica[],
+): Promise<boolean> {
+  const disks = await mapBounded(replicas, DISKS_AT_ONCE, snapshotDisk);
+  const point: RecoveryPoint = {
+    version: 1,
+    pointId: recoveryPointId(barrier.number),
+    itemId: barrier.itemId,
+    barrierNumber: barrier.number,
+    consistency: barrier.consistency,
+    sourceTime: barrier.sourceTime,
+    durableTime: barrier.durableTime,
+    processedTime: new Date().toISOString(),
+    snapshotName: barrier.snapshotName,
+    disks,
+  };
+  const body = Buffer.from(JSON.stringify(point));
+  return (await request.storage.putOnce(manifestName(barrier), body, request.signal)) === 'created';
+}
+
+async function snapshotDisk(replica: Replica): Promise<PointDisk> {
+  const { diskId, capacityBytes, blob, writer, applied } = replica;
+  const snapshotId = await writer.snapshot();
+  return { diskId, replicaBlob: blob.name, snapshotId, capacityBytes, tail: applied.tail };
+}
+
+async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | null> {
+  const name = manifestName(barrier);
+  const stored = await request.storage.get(name, request.signal);
+  return stored === null ? null : decodePoint(name, stored.body);
+}
+
+/** Snapshots that no manifest names: of this barrier, or of older ones whose manifest is gone. */
+async function deleteOrphans(
+  request: ApplyRequest,
+  point: RecoveryPoint,
+  replicas: readonly Replica[],
+): Promise<void> {
+  const numbers = await pointNumbers(request.storage, request.item, request.signal);
+  for (const { blob } of replicas) {
+    const named = point.disks.find((disk) => disk.replicaBlob === blob.name)?.snapshotId;
+    for (const { snapshotId, metadata } of await blob.snapshots()) {
+      const barrier = decodeState(metadata)?.barrier ?? Infinity;
+      const isOrphan =
+        barrier === point.barrierNumber
+          ? snapshotId !== named
+          : barrier < point.barrierNumber && !numbers.has(barrier);
+      if (isOrphan) await blob.deleteSnapshot(snapshotId);
+    }
+  }
+}
+
+function manifestName(barrier: Barrier): string {
+  return blobNames.point(barrier.itemId, barrier.sourceTime, recoveryPointId(barrier.number));
+}

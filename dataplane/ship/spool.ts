@@ -1,0 +1,163 @@
+/** Segments on their way: written to the cache folder, sent by a few uploads at a time, unlinked when durable. */
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rm, statfs, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { DrError } from '../../domain/errors.ts';
+import type { ProtectedItemId } from '../../domain/ids.ts';
+import type { VaultStorage } from '../../domain/ports.ts';
+import type { SegmentRef } from '../../domain/replication.ts';
+import { MiB } from '../../domain/units.ts';
+import { Budget } from '../budget.ts';
+import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
+import type { CachePolicy } from './ship-request.ts';
+
+const UPLOADS_AT_ONCE = 4;
+
+export interface SpoolOptions {
+  readonly item: ProtectedItemId;
+  readonly epoch: number;
+  readonly cache: CachePolicy;
+  readonly storage: VaultStorage;
+  readonly signal: AbortSignal;
+  /** Called once for each segment that became durable. */
+  onDurable(ref: SegmentRef): void;
+  /** Called for a failed upload; the owner ends the shipment. */
+  onFailure(error: unknown): void;
+}
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #folder: string;
+  readonly #room: Budget;
+  readonly #slots = new Budget(UPLOADS_AT_ONCE);
+  readonly #uploads = new Set<Promise<void>>();
+  readonly #open = new Set<SpooledSegment>();
+  #count = 0;
+
+  private constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#folder = path.join(options.cache.folder, options.item, String(options.epoch));
+    this.#room = new Budget(options.cache.bytesMax);
+  }
+
+  /** Takes the item's part of the cache folder; what older attempts left there goes, they are dead or may not go on. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options);
+    await onCacheDisk(options.cache, async () => {
+      await removeLeftovers(path.dirname(spool.#folder), options);
+      await mkdir(spool.#folder, { recursive: true });
+    });
+    return spool;
+  }
+
+  /** A new segment file; waits while the cache is full. @throws DR_CACHE_DISK_FULL below the free-space floor */
+  async begin(): Promise<SpooledSegment> {
+    const { cache, signal } = this.#options;
+    await this.#room.acquire(SEGMENT_WIRE_BYTES_MAX, signal);
+    await checkFreeSpace(cache);
+    this.#count += 1;
+    const file = path.join(this.#folder, `${this.#count}.seg`);
+    const handle = await onCacheDisk(cache, () => open(file, 'wx', 0o600));
+    const segment = new SpooledSegment(file, handle, cache);
+    this.#open.add(segment);
+    return segment;
+  }
+
+  /** Hands a complete segment over to the uploads. */
+  async send(segment: SpooledSegment, ref: SegmentRef): Promise<void> {
+    await segment.close();
+    this.#open.delete(segment);
+    const upload = this.#upload(segment.file, ref)
+      .catch((error: unknown) => this.#options.onFailure(error))
+      .finally(() => {
+        this.#uploads.delete(upload);
+        this.#room.release(SEGMENT_WIRE_BYTES_MAX);
+      });
+    this.#uploads.add(upload);
+  }
+
+  /** Resolves when no upload is under way; failures were reported to `onFailure`. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#uploads);
+  }
+
+  /** Ends in any state; nothing of this attempt stays in the folder. */
+  async close(): Promise<void> {
+    await this.drained();
+    await Promise.all([...this.#open].map((segment) => segment.close()));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #upload(file: string, ref: SegmentRef): Promise<void> {
+    const { storage, signal } = this.#options;
+    await this.#slots.acquire(1, signal);
+    try {
+      const outcome = await storage.putOnce(ref.blob, await readFile(file), signal);
+      if (outcome === 'exists') await this.#checkStored(ref);
+      await unlink(file);
+      this.#options.onDurable(ref);
+    } finally {
+      this.#slots.release(1);
+    }
+  }
+
+  /** The folder is this attempt's own: what is there is the same segment sent twice, or the epoch was used twice. */
+  async #checkStored(ref: SegmentRef): Promise<void> {
+    const { storage, signal, epoch } = this.#options;
+    const stored = await storage.get(ref.blob, signal);
+    if (stored !== null && createHash('sha256').update(stored.body).digest('hex') === ref.sha256) return;
+    const reason = `epoch ${epoch} wrote ${ref.blob} before, with other content; the next attempt has its own epoch`;
+    throw new DrError('DR_INTERNAL', { reason });
+  }
+}
+
+export class SpooledSegment {
+  readonly file: string;
+  readonly #handle: FileHandle;
+  readonly #cache: CachePolicy;
+  #closed = false;
+
+  constructor(file: string, handle: FileHandle, cache: CachePolicy) {
+    this.file = file;
+    this.#handle = handle;
+    this.#cache = cache;
+  }
+
+  async append(bytes: Buffer): Promise<void> {
+    await onCacheDisk(this.#cache, () => this.#handle.appendFile(bytes));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#handle.close();
+  }
+}
+
+async function removeLeftovers(itemFolder: string, options: SpoolOptions): Promise<void> {
+  await mkdir(itemFolder, { recursive: true });
+  const dead = (await readdir(itemFolder)).filter((name) => Number(name) <= options.epoch);
+  for (const name of dead) await rm(path.join(itemFolder, name), { recursive: true, force: true });
+}
+
+async function checkFreeSpace(cache: CachePolicy): Promise<void> {
+  const { bavail, bsize } = await statfs(cache.folder);
+  if (bavail * bsize < cache.freeBytesMin) throw diskFull(cache, bavail * bsize);
+}
+
+async function onCacheDisk<T>(cache: CachePolicy, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull(cache, 0, error);
+    throw error;
+  }
+}
+
+function diskFull(cache: CachePolicy, freeBytes: number, cause?: unknown): DrError {
+  const freeMiB = Math.floor(freeBytes / MiB);
+  const neededMiB = Math.ceil(cache.freeBytesMin / MiB);
+  return new DrError('DR_CACHE_DISK_FULL', { path: cache.folder, freeMiB, neededMiB }, { cause });
+}

@@ -1,0 +1,177 @@
+/** An NBD connection with several requests in flight. */
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Extent } from '../../domain/replication.ts';
+import { openExport } from './nbd-handshake.ts';
+import type { NbdAddress, NbdExport } from './nbd-handshake.ts';
+import { PAYLOAD_BYTES_MAX, STATUS_ZERO, command, encodeRequest } from './nbd-protocol.ts';
+import type { Command } from './nbd-protocol.ts';
+import { readReplies } from './nbd-replies.ts';
+import type { PendingRequest } from './nbd-replies.ts';
+
+export type { NbdAddress } from './nbd-handshake.ts';
+
+export interface BlockStatus extends Extent {
+  readonly readsAsZero: boolean;
+}
+
+const OPEN_TIMEOUT_MS = 15_000;
+const ANSWER_TIMEOUT_MS = 60_000;
+/** A server that does not take the farewell is left. */
+const CLOSE_GRACE_MS = 1_000;
+const REQUESTS_IN_FLIGHT_MAX = 64;
+
+/**
+ * Requests answer in any order. A lost connection, or a minute without a sign of life while a request waits, fails
+ * everything that waits; the client does not reconnect. Errors are plain `Error`s that say what went wrong.
+ */
+export class NbdClient {
+  readonly bytes: number;
+  readonly tellsBlockStatus: boolean;
+  readonly #export: NbdExport;
+  readonly #pending = new Map<bigint, PendingRequest>();
+  #nextHandle = 1n;
+  #failure: Error | null = null;
+
+  private constructor(opened: NbdExport) {
+    this.#export = opened;
+    this.bytes = opened.bytes;
+    this.tellsBlockStatus = opened.allocationContext !== null;
+    opened.socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
+      if (this.#pending.size > 0) this.#fail(new Error(`no answer for ${ANSWER_TIMEOUT_MS / 1000} s`));
+    });
+    readReplies(opened.reader, opened.allocationContext, this.#pending).catch((error: unknown) =>
+      this.#fail(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  static async open(address: NbdAddress, signal: AbortSignal): Promise<NbdClient> {
+    const opening = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
+    opening.throwIfAborted();
+    const connection =
+      address.socketPath === undefined
+        ? net.connect({ host: address.host, port: address.port, noDelay: true })
+        : net.connect({ path: address.socketPath });
+    const abort = () => connection.destroy(opening.reason as Error);
+    opening.addEventListener('abort', abort, { once: true });
+    try {
+      await once(connection, 'connect');
+      return new NbdClient(await openExport(address, connection));
+    } catch (error) {
+      connection.destroy();
+      throw opening.aborted ? opening.reason : error;
+    } finally {
+      opening.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Fills `into`. After an abort nothing is written to it any more. */
+  async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#request({ command: command.read, offset, length: into.length, into }, signal);
+  }
+
+  async write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#request({ command: command.write, offset, length: data.length, data }, signal);
+  }
+
+  async writeZeroes(offset: number, length: number, signal?: AbortSignal): Promise<void> {
+    await this.#request({ command: command.writeZeroes, offset, length }, signal);
+  }
+
+  async trim(offset: number, length: number, signal?: AbortSignal): Promise<void> {
+    await this.#request({ command: command.trim, offset, length }, signal);
+  }
+
+  async flush(signal?: AbortSignal): Promise<void> {
+    await this.#request({ command: command.flush, offset: 0, length: 0 }, signal);
+  }
+
+  /** From the start of the range; a server may answer for less than was asked, but for one extent at least. */
+  async blockStatus(range: Extent, signal?: AbortSignal): Promise<BlockStatus[]> {
+    const { status } = await this.#request({ command: command.blockStatus, ...range }, signal);
+    let { offset } = range;
+    return status.map(({ length, flags }) => {
+      const extent = { offset, length, readsAsZero: (flags & STATUS_ZERO) !== 0 };
+      offset += length;
+      return extent;
+    });
+  }
+
+  async close(): Promise<void> {
+    const { socket } = this.#export;
+    if (socket.destroyed) return;
+    this.#fail(new Error('the connection was closed here'), { hangUp: false });
+    const closed = once(socket, 'close');
+    setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref();
+    socket.end(encodeRequest({ command: command.disconnect, handle: 0n, offset: 0, length: 0 }), () =>
+      socket.destroy(),
+    );
+    await closed;
+  }
+
+  #request(
+    request: {
+      readonly command: Command;
+      readonly offset: number;
+      readonly length: number;
+      readonly into?: Uint8Array;
+      readonly data?: Uint8Array;
+    },
+    signal?: AbortSignal,
+  ): Promise<PendingRequest> {
+    signal?.throwIfAborted();
+    if (this.#failure !== null) throw this.#failure;
+    const payload = request.into ?? request.data;
+    if ((payload?.length ?? 0) > PAYLOAD_BYTES_MAX || this.#pending.size >= REQUESTS_IN_FLIGHT_MAX) {
+      throw new RangeError('a request over 32 MiB, or too many requests at once');
+    }
+    const handle = this.#nextHandle;
+    this.#nextHandle += 1n;
+    const { promise, resolve, reject } = Promise.withResolvers<PendingRequest>();
+    const pending: PendingRequest = {
+      command: request.command,
+      offset: request.offset,
+      length: request.length,
+      into: request.into ?? null,
+      status: [],
+      error: null,
+      settle: (error) => (error === null ? resolve(pending) : reject(error)),
+    };
+    this.#pending.set(handle, pending);
+    this.#send(encodeRequest({ ...request, handle }), request.data);
+    return signal === undefined ? promise : abandonOnAbort(promise, pending, signal);
+  }
+
+  #send(head: Buffer, data: Uint8Array | undefined): void {
+    const { socket } = this.#export;
+    socket.cork();
+    socket.write(head);
+    if (data !== undefined) socket.write(data);
+    socket.uncork();
+  }
+
+  #fail(error: Error, { hangUp } = { hangUp: true }): void {
+    this.#failure ??= error;
+    for (const pending of this.#pending.values()) pending.settle(this.#failure);
+    this.#pending.clear();
+    if (hangUp) this.#export.socket.destroy();
+  }
+}
+
+/** The answer will still arrive: the request stays known, but its memory is given back. */
+async function abandonOnAbort(
+  promise: Promise<PendingRequest>,
+  pending: PendingRequest,
+  signal: AbortSignal,
+): Promise<PendingRequest> {
+  const onAbort = () => {
+    pending.into = null;
+    pending.settle(signal.reason as Error);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

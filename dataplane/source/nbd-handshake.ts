@@ -1,0 +1,149 @@
+/** From a fresh connection to an export that is ready for requests. */
+import { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import tls from 'node:tls';
+import { SECTOR_BYTES } from '../../domain/units.ts';
+import {
+  ALLOCATION_CONTEXT,
+  FLAG_FIXED_NEWSTYLE,
+  FLAG_NO_ZEROES,
+  NBD_MAGIC,
+  OPTION_ERROR_BASE,
+  OPTION_MAGIC,
+  OPTION_REPLY_BYTES,
+  OPTION_REPLY_DATA_MAX,
+  OPTION_REPLY_MAGIC,
+  encodeOption,
+  info,
+  option,
+  optionReply,
+  sized,
+} from './nbd-protocol.ts';
+import { SocketReader } from './socket-reader.ts';
+
+export interface NbdAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Instead of host and port. */
+  readonly socketPath?: string;
+  readonly exportName: string;
+  /** PEM of the one certificate that is accepted; the connection becomes TLS before the export is named. */
+  readonly tlsCertificate?: string;
+}
+
+export interface NbdExport {
+  /** The TLS socket when the connection was upgraded. */
+  readonly socket: Socket;
+  readonly reader: SocketReader;
+  readonly bytes: number;
+  /** Null: the server tells no block status. */
+  readonly allocationContext: number | null;
+}
+
+const NO_DATA = Buffer.alloc(0);
+const FIRST_MESSAGE_BYTES = 18;
+
+export async function openExport(address: NbdAddress, socket: Socket): Promise<NbdExport> {
+  let reader = new SocketReader(socket);
+  let stream: Socket = socket;
+  await greet(reader, stream);
+  if (address.tlsCertificate !== undefined) {
+    stream = await startTls(reader, socket, address.tlsCertificate);
+    reader = new SocketReader(stream);
+  }
+  const session = { reader, stream };
+  const isStructured = (await ask(session, option.structuredReply, NO_DATA)) !== null;
+  const allocationContext = isStructured ? await negotiateAllocation(session, address.exportName) : null;
+  const bytes = await go(session, address.exportName);
+  return { socket: stream, reader, bytes, allocationContext };
+}
+
+interface Session {
+  readonly reader: SocketReader;
+  readonly stream: Socket;
+}
+
+interface OptionReply {
+  readonly type: number;
+  readonly data: Buffer;
+}
+
+async function greet(reader: SocketReader, stream: Socket): Promise<void> {
+  const first = await reader.exactly(FIRST_MESSAGE_BYTES);
+  if (first.readBigUInt64BE(0) !== NBD_MAGIC || first.readBigUInt64BE(8) !== OPTION_MAGIC) {
+    throw new Error('the server does not speak NBD');
+  }
+  const offered = first.readUInt16BE(16);
+  if ((offered & FLAG_FIXED_NEWSTYLE) === 0) throw new Error('the server does not speak fixed newstyle NBD');
+  const flags = Buffer.alloc(4);
+  flags.writeUInt32BE(FLAG_FIXED_NEWSTYLE | (offered & FLAG_NO_ZEROES));
+  stream.write(flags);
+}
+
+async function startTls(reader: SocketReader, socket: Socket, pinnedPem: string): Promise<tls.TLSSocket> {
+  if ((await ask({ reader, stream: socket }, option.starttls, NO_DATA)) === null) {
+    throw new Error('the server does not offer TLS');
+  }
+  reader.detach();
+  const pinned = new X509Certificate(pinnedPem).fingerprint256;
+  // The one pinned certificate is the trust: its fingerprint is compared before anything is sent.
+  const secured = tls.connect({ socket, rejectUnauthorized: false, minVersion: 'TLSv1.2' });
+  await new Promise<void>((resolve, reject) => {
+    secured.once('secureConnect', resolve);
+    secured.once('error', reject);
+    secured.once('close', () => reject(new Error('the connection was lost during the TLS handshake')));
+  });
+  const shown = secured.getPeerX509Certificate()?.fingerprint256;
+  if (shown !== pinned) {
+    secured.destroy();
+    throw new Error(`the server shows certificate ${shown ?? 'none'}, pinned is ${pinned}`);
+  }
+  return secured;
+}
+
+async function negotiateAllocation(session: Session, exportName: string): Promise<number | null> {
+  const one = Buffer.from([0, 0, 0, 1]);
+  const data = Buffer.concat([sized(exportName), one, sized(ALLOCATION_CONTEXT)]);
+  const replies = (await ask(session, option.setMetaContext, data)) ?? [];
+  const context = replies.find(
+    (reply) =>
+      reply.type === optionReply.metaContext && reply.data.toString('utf8', 4) === ALLOCATION_CONTEXT,
+  );
+  return context?.data.readUInt32BE(0) ?? null;
+}
+
+/** Size of the export. */
+async function go(session: Session, exportName: string): Promise<number> {
+  const wanted = Buffer.from([0, 1, 0, info.blockSize]);
+  const replies = await ask(session, option.go, Buffer.concat([sized(exportName), wanted]));
+  if (replies === null) throw new Error(`the server offers no export "${exportName}"`);
+  const infos = replies.filter((reply) => reply.type === optionReply.info && reply.data.length >= 2);
+  const exportInfo = infos.find((reply) => reply.data.readUInt16BE(0) === info.export);
+  if (exportInfo === undefined || exportInfo.data.length < 12) throw new Error('the server tells no size');
+  const sizes = infos.find((reply) => reply.data.readUInt16BE(0) === info.blockSize);
+  const blockBytesMin = sizes === undefined ? 1 : sizes.data.readUInt32BE(2);
+  if (blockBytesMin > SECTOR_BYTES) {
+    throw new Error(`the server wants requests in multiples of ${blockBytesMin} bytes`);
+  }
+  return Number(exportInfo.data.readBigUInt64BE(2));
+}
+
+/** Replies up to the acknowledgement; null when the server refuses the option. */
+async function ask(session: Session, code: number, data: Buffer): Promise<OptionReply[] | null> {
+  session.stream.write(encodeOption(code, data));
+  const replies: OptionReply[] = [];
+  for (;;) {
+    const reply = await readOptionReply(session.reader, code);
+    if (reply.type === optionReply.ack) return replies;
+    if (reply.type >= OPTION_ERROR_BASE) return null;
+    replies.push(reply);
+  }
+}
+
+async function readOptionReply(reader: SocketReader, code: number): Promise<OptionReply> {
+  const head = await reader.exactly(OPTION_REPLY_BYTES);
+  const length = head.readUInt32BE(16);
+  const isReply = head.readBigUInt64BE(0) === OPTION_REPLY_MAGIC && head.readUInt32BE(8) === code;
+  if (!isReply || length > OPTION_REPLY_DATA_MAX) throw new Error('the server broke the NBD handshake');
+  return { type: head.readUInt32BE(12), data: await reader.exactly(length) };
+}

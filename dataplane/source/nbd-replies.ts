@@ -1,0 +1,127 @@
+/** Takes replies off the connection and settles the requests they answer. */
+import {
+  CHUNK_ERROR_BASE,
+  CHUNK_FLAG_DONE,
+  PAYLOAD_BYTES_MAX,
+  SIMPLE_REPLY_MAGIC,
+  SIMPLE_REPLY_REST_BYTES,
+  STRUCTURED_REPLY_MAGIC,
+  STRUCTURED_REPLY_REST_BYTES,
+  chunk,
+  command,
+  errorName,
+} from './nbd-protocol.ts';
+import type { Command } from './nbd-protocol.ts';
+import type { SocketReader } from './socket-reader.ts';
+
+export interface PendingRequest {
+  readonly command: Command;
+  readonly offset: number;
+  readonly length: number;
+  /** Null: there is no data to read, or nobody waits for it any more. */
+  into: Uint8Array | null;
+  status: { readonly length: number; readonly flags: number }[];
+  /** The first error chunk; reported when the reply is complete. */
+  error: Error | null;
+  settle(error: Error | null): void;
+}
+
+interface Chunk {
+  readonly type: number;
+  readonly length: number;
+  readonly request: PendingRequest;
+}
+
+/** Runs until the connection ends or breaks the protocol, and then throws. */
+export async function readReplies(
+  reader: SocketReader,
+  allocationContext: number | null,
+  pending: Map<bigint, PendingRequest>,
+): Promise<never> {
+  for (;;) {
+    const magic = (await reader.exactly(4)).readUInt32BE(0);
+    if (magic === SIMPLE_REPLY_MAGIC) await readSimpleReply(reader, pending);
+    else if (magic === STRUCTURED_REPLY_MAGIC) await readChunk(reader, allocationContext, pending);
+    else throw new Error('the server broke the NBD protocol: unknown reply');
+  }
+}
+
+async function readSimpleReply(reader: SocketReader, pending: Map<bigint, PendingRequest>): Promise<void> {
+  const rest = await reader.exactly(SIMPLE_REPLY_REST_BYTES);
+  const code = rest.readUInt32BE(0);
+  const handle = rest.readBigUInt64BE(4);
+  const request = find(pending, handle);
+  if (code === 0 && request.command === command.read) {
+    await reader.each(request.length, (part, at) => request.into?.set(part, at));
+  }
+  pending.delete(handle);
+  request.settle(code === 0 ? null : new Error(`the server answers ${errorName(code)}`));
+}
+
+async function readChunk(
+  reader: SocketReader,
+  allocationContext: number | null,
+  pending: Map<bigint, PendingRequest>,
+): Promise<void> {
+  const rest = await reader.exactly(STRUCTURED_REPLY_REST_BYTES);
+  const isDone = (rest.readUInt16BE(0) & CHUNK_FLAG_DONE) !== 0;
+  const handle = rest.readBigUInt64BE(4);
+  const request = find(pending, handle);
+  const part: Chunk = { type: rest.readUInt16BE(2), length: rest.readUInt32BE(12), request };
+  if (part.length > PAYLOAD_BYTES_MAX + 8) throw new Error('the server sends an oversized reply');
+  await readPayload(reader, part, allocationContext);
+  if (!isDone) return;
+  pending.delete(handle);
+  request.settle(request.error);
+}
+
+async function readPayload(
+  reader: SocketReader,
+  part: Chunk,
+  allocationContext: number | null,
+): Promise<void> {
+  const { type, length, request } = part;
+  if (type === chunk.offsetData && length > 8) {
+    const at = await position(reader, request, length - 8);
+    await reader.each(length - 8, (bytes, done) => request.into?.set(bytes, at + done));
+    return;
+  }
+  const payload = await reader.exactly(length);
+  if (type === chunk.offsetHole && length === 12) {
+    const at = checkPosition(request, Number(payload.readBigUInt64BE(0)), payload.readUInt32BE(8));
+    request.into?.fill(0, at, at + payload.readUInt32BE(8));
+  } else if (type === chunk.blockStatus && length >= 12 && length % 8 === 4) {
+    if (payload.readUInt32BE(0) === allocationContext) request.status = decodeStatus(payload);
+  } else if (type >= CHUNK_ERROR_BASE && length >= 6) {
+    request.error ??= new Error(`the server answers ${errorName(payload.readUInt32BE(0))}`);
+  } else if (type !== chunk.none) {
+    throw new Error(`the server broke the NBD protocol: chunk of type ${type} with ${length} bytes`);
+  }
+}
+
+async function position(reader: SocketReader, request: PendingRequest, length: number): Promise<number> {
+  const offset = Number((await reader.exactly(8)).readBigUInt64BE(0));
+  return checkPosition(request, offset, length);
+}
+
+function checkPosition(request: PendingRequest, offset: number, length: number): number {
+  const at = offset - request.offset;
+  if (request.command !== command.read || at < 0 || at + length > request.length) {
+    throw new Error('the server broke the NBD protocol: data outside the request');
+  }
+  return at;
+}
+
+function decodeStatus(payload: Buffer): { length: number; flags: number }[] {
+  const status: { length: number; flags: number }[] = [];
+  for (let at = 4; at < payload.length; at += 8) {
+    status.push({ length: payload.readUInt32BE(at), flags: payload.readUInt32BE(at + 4) });
+  }
+  return status;
+}
+
+function find(pending: Map<bigint, PendingRequest>, handle: bigint): PendingRequest {
+  const request = pending.get(handle);
+  if (request === undefined) throw new Error('the server broke the NBD protocol: reply to no request');
+  return request;
+}
