@@ -4,7 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { DrError } from '../../../domain/errors.ts';
+import type { DrError } from '../../../domain/errors.ts';
 import { asId } from '../../../domain/ids.ts';
 import type { Job } from '../../../domain/job.ts';
 import type { ItemSpec } from '../../../domain/machine.ts';
@@ -72,7 +72,7 @@ export class ScriptedWorld {
       applySession: async () => this.#session('applySession'),
       shutDownSource: async () => did('shutDownSource', 'shutDown'),
       shipFinal: async () => did('shipFinal', { barrierNumber: 2, sourceTime: '2026-01-01T00:00:00.000Z' }),
-      preflightFailover: async (_: { run: FailoverRun }) => did('preflightFailover', undefined),
+      preflightFailover: async () => did('preflightFailover', undefined),
       prepareRunGroup: async () => did('prepareRunGroup', undefined),
       beginStageDisk: async () => did('beginStageDisk', { blob: 'failover/run/disk.vhd' }),
       awaitStageDisk: async () => did('awaitStageDisk', { url: 'https://account/container/blob' }),
