@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { faultSchema } from './faults.ts';
+import type { Answer, ArmRequest } from './http.ts';
+import { ArmError, parseBody } from './http.ts';
+import type { Json } from './model.ts';
+import { diskOrSnapshot } from './resources/access.ts';
+import { vmOfDisk } from './resources/disks.ts';
+import type { Route } from './router.ts';
+import type { Simulator } from './simulator.ts';
+
+const milliseconds = z.number().int().min(0).max(600_000).optional();
+const settingsSchema = z.strictObject({
+  importMs: milliseconds,
+  vmStartMs: milliseconds,
+  deleteMs: milliseconds,
+  operationMs: milliseconds,
+  tokenSeconds: z.number().int().min(1).max(86_400).optional(),
+  retryAfterSeconds: z.number().int().min(0).max(600).optional(),
+  pageSize: z.number().int().min(1).max(1_000).optional(),
+  quotas: z.record(z.string(), z.number().int().min(0)).optional(),
+});
+
+/** Disturbing and watching the simulator; without authentication, for tests and the lab command only. */
+export const labRoutes: readonly Route[] = [
+  { method: 'POST', pattern: '/_lab/faults', handler: addFault },
+  { method: 'GET', pattern: '/_lab/faults', handler: ({ store }) => ok(store.faults) },
+  { method: 'DELETE', pattern: '/_lab/faults', handler: clearFaults },
+  { method: 'POST', pattern: '/_lab/settings', handler: changeSettings },
+  { method: 'GET', pattern: '/_lab/settings', handler: ({ store }) => ok(store.settings) },
+  { method: 'GET', pattern: '/_lab/disks', handler: listBytes },
+  { method: 'GET', pattern: '/_lab/disks/hash', handler: hashBytes },
+  { method: 'GET', pattern: '/_lab/resources', handler: ({ store }) => ok(store.resources().map(strip)) },
+  { method: 'GET', pattern: '/_lab/operations', handler: ({ store }) => ok(store.operations()) },
+  { method: 'GET', pattern: '/_lab/requests', handler: listRequests },
+];
+
+function addFault({ store }: Simulator, request: ArmRequest): Answer {
+  const fault = parseBody(request, faultSchema);
+  store.commit([{ faults: [...store.faults, fault] }]);
+  return { status: 201, json: fault as unknown as Json };
+}
+
+function clearFaults({ store }: Simulator): Answer {
+  store.commit([{ faults: [] }]);
+  return { status: 204 };
+}
+
+function changeSettings({ store }: Simulator, request: ArmRequest): Answer {
+  const { quotas = {}, ...rest } = parseBody(request, settingsSchema);
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const settings = { ...store.settings, ...given, quotas: { ...store.settings.quotas, ...quotas } };
+  store.commit([{ settings }]);
+  return ok(settings);
+}
+
+function listBytes(simulator: Simulator): Answer {
+  const disks = [
+    ...simulator.store.ofType('Microsoft.Compute/disks'),
+    ...simulator.store.ofType('Microsoft.Compute/snapshots'),
+  ];
+  return ok(
+    disks.map(({ id, name, state, facts }) => ({
+      id,
+      name,
+      state,
+      bytes: facts.bytes,
+      source: facts.source,
+      managedBy: vmOfDisk(simulator, id)?.id ?? null,
+    })),
+  );
+}
+
+async function hashBytes(simulator: Simulator, request: ArmRequest): Promise<Answer> {
+  const disk = diskOrSnapshot(simulator.store.resource(request.query.get('id') ?? ''));
+  if (disk === null || disk.facts.bytesId === null) {
+    throw new ArmError(404, 'ResourceNotFound', 'No disk or snapshot of that id holds bytes.');
+  }
+  const asked = request.query.get('blockBytes');
+  const blockBytes =
+    asked === null
+      ? null
+      : z.coerce
+          .number()
+          .int()
+          .min(512)
+          .max(64 * 1024 * 1024)
+          .parse(asked);
+  const { sha256, blocks } = await simulator.bytes.hash(disk.facts.bytesId, blockBytes);
+  return ok({ sha256, bytes: disk.facts.bytes, ...(blockBytes === null ? {} : { blocks }) });
+}
+
+function listRequests({ requests }: Simulator, request: ArmRequest): Answer {
+  return ok(requests.since(Number(request.query.get('since') ?? 0)));
+}
+
+function strip({
+  id,
+  type,
+  name,
+  location,
+  tags,
+  state,
+}: ReturnType<Simulator['store']['resources']>[number]): Json {
+  return { id, type, name, location, tags: { ...tags }, state };
+}
+
+function ok(value: unknown): Answer {
+  return { status: 200, json: value as Json };
+}

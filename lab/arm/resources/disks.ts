@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { GiB } from '../../../domain/units.ts';
+import type { Answer, ArmRequest } from '../http.ts';
+import { ArmError, parseBody } from '../http.ts';
+import type { OperationKind } from '../lro.ts';
+import { begun } from '../lro.ts';
+import type { Disk, DiskFacts, JsonObject, Snapshot } from '../model.ts';
+import { page } from '../paging.ts';
+import type { Simulator } from '../simulator.ts';
+import {
+  answerRepeated,
+  isSameRequest,
+  jsonBody,
+  notFound,
+  renderResource,
+  requireGroup,
+  requireIdle,
+  requireLocation,
+  requireWritableGroup,
+  resourceId,
+  sameId,
+  tagsOf,
+} from './common.ts';
+import { diskBody, planBytes } from './disk-source.ts';
+import type { DiskBody, Plan } from './disk-source.ts';
+
+const TYPE = 'Microsoft.Compute/disks';
+
+export async function putDisk(simulator: Simulator, request: ArmRequest): Promise<Answer> {
+  const body = parseBody(request, diskBody);
+  requireWritableGroup(simulator, request);
+  const location = requireLocation(simulator, body.location);
+  const id = resourceId(simulator, request, TYPE);
+  const existing = simulator.store.find(TYPE, id);
+  if (existing !== undefined && existing.state !== 'Failed') {
+    if (isSameRequest(existing, request)) {
+      const repeated = answerRepeated(simulator, existing, render(simulator, existing), 202);
+      if (repeated !== null) return repeated;
+    }
+    return updateDisk(simulator, request, existing, body);
+  }
+  const plan = await planBytes(simulator, request.params.name ?? '', body);
+  requireWritableGroup(simulator, request);
+  const disk: Disk = {
+    id: existing?.id ?? id,
+    type: TYPE,
+    name: existing?.name ?? request.params.name ?? '',
+    location,
+    tags: tagsOf(body.tags),
+    state: existing === undefined ? 'Creating' : 'Updating',
+    body: jsonBody(request),
+    facts: newFacts(plan),
+  };
+  return beginCopy(simulator, request, disk, plan, render(simulator, disk));
+}
+
+/** 202 with provisioningState Updating, as Compute answers a new disk. */
+export function beginCopy(
+  simulator: Simulator,
+  request: ArmRequest,
+  resource: Disk | Snapshot,
+  plan: Plan,
+  json: JsonObject,
+): Answer {
+  const operation = simulator.lro.begin({
+    kind: 'disk.create',
+    resourceId: resource.id,
+    location: resource.location,
+    provider: 'Microsoft.Compute',
+    request,
+    durationMs: simulator.store.settings.importMs,
+    detail: plan.detail,
+    changes: [{ put: resource }],
+  });
+  return begun(simulator, operation, { status: 202, json });
+}
+
+export function newFacts(plan: Plan): DiskFacts {
+  return {
+    bytesId: null,
+    bytes: plan.bytes,
+    source: plan.source,
+    uniqueId: randomUUID(),
+    createdAt: new Date().toISOString(),
+    access: null,
+  };
+}
+
+function updateDisk(simulator: Simulator, request: ArmRequest, disk: Disk, body: DiskBody): Answer {
+  refuseOtherSource(disk, body);
+  requireIdle(simulator, disk.id);
+  const updated: Disk = { ...disk, tags: tagsOf(body.tags), body: jsonBody(request), state: 'Updating' };
+  const operation = simulator.lro.begin({
+    kind: 'resource.settle',
+    resourceId: disk.id,
+    location: disk.location,
+    provider: 'Microsoft.Compute',
+    request,
+    durationMs: simulator.store.settings.operationMs,
+    changes: [{ put: updated }],
+  });
+  return begun(simulator, operation, { status: 202, json: render(simulator, updated) });
+}
+
+export function refuseOtherSource(resource: Disk | Snapshot, body: DiskBody): void {
+  const { properties } = resource.body;
+  const before = (properties as JsonObject | undefined)?.creationData;
+  if (isDeepStrictEqual(before, body.properties.creationData)) return;
+  throw new ArmError(
+    409,
+    'PropertyChangeNotAllowed',
+    `Changing property 'creationData' of ${resource.type} '${resource.name}' is not allowed.`,
+  );
+}
+
+/** The file of bytes is named by the operation: a repeated attempt after a crash fills the same file. */
+export const diskCreate: OperationKind = {
+  work: async (simulator, operation, signal) => {
+    const disk = simulator.store.resource(operation.resourceId);
+    if (disk?.type !== TYPE && disk?.type !== 'Microsoft.Compute/snapshots') return;
+    const { bytes } = disk.facts;
+    const { detail, id } = operation;
+    if (typeof detail.import === 'string' && typeof detail.etag === 'string') {
+      const blob = { diskBytes: Number(detail.bytes), etag: detail.etag };
+      const data = await simulator.source.data(detail.import, blob, signal);
+      await simulator.bytes.fill(id, bytes, data, signal);
+    } else if (typeof detail.copyOf === 'string') {
+      await simulator.bytes.copy(detail.copyOf, id, bytes, signal);
+    } else {
+      await simulator.bytes.fill(
+        id,
+        bytes,
+        { ranges: [], read: () => Promise.resolve(Buffer.alloc(0)) },
+        signal,
+      );
+    }
+  },
+  finish: (simulator, operation) => {
+    const disk = simulator.store.resource(operation.resourceId);
+    if (disk?.type === TYPE) {
+      return {
+        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, bytesId: operation.id } } }],
+      };
+    }
+    if (disk?.type === 'Microsoft.Compute/snapshots') {
+      return {
+        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, bytesId: operation.id } } }],
+      };
+    }
+    return { changes: [] };
+  },
+};
+
+/** Ends an update that changes nothing but the document. */
+export const resourceSettle: OperationKind = {
+  finish: (simulator, operation) => {
+    const resource = simulator.store.resource(operation.resourceId);
+    return { changes: resource === undefined ? [] : [{ put: { ...resource, state: 'Succeeded' } }] };
+  },
+};
+
+export function getDisk(simulator: Simulator, request: ArmRequest): Answer {
+  return { status: 200, json: render(simulator, requireDisk(simulator, request)) };
+}
+
+export function listDisks(simulator: Simulator, request: ArmRequest): Answer {
+  const prefix =
+    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
+  const disks = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
+  return page(
+    simulator,
+    request,
+    disks.map((disk) => render(simulator, disk)),
+  );
+}
+
+export function requireDisk(simulator: Simulator, request: ArmRequest): Disk {
+  requireGroup(simulator, request);
+  const disk = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
+  if (disk === undefined) throw notFound(request, TYPE);
+  return disk;
+}
+
+/** The VM a disk is attached to; derived, so that it can never disagree with the VM. */
+export function vmOfDisk(simulator: Simulator, diskId: string) {
+  return simulator.store
+    .ofType('Microsoft.Compute/virtualMachines')
+    .find(({ facts }) => facts.disks.some(({ id }) => sameId(id, diskId)));
+}
+
+export function render(simulator: Simulator, disk: Disk): JsonObject {
+  const vm = vmOfDisk(simulator, disk.id);
+  return {
+    sku: { name: 'Standard_LRS', tier: 'Standard' },
+    ...(vm === undefined ? {} : { managedBy: vm.id }),
+    ...renderResource(disk, {
+      ...sizeProperties(disk.facts),
+      diskState: diskState(disk, vm?.facts.power),
+    }),
+  };
+}
+
+export function sizeProperties(facts: DiskFacts): JsonObject {
+  return {
+    diskSizeGB: Math.ceil(facts.bytes / GiB),
+    diskSizeBytes: facts.bytes,
+    timeCreated: facts.createdAt,
+    uniqueId: facts.uniqueId,
+  };
+}
+
+export function hasAccess({ access }: DiskFacts): boolean {
+  return access !== null && access.expiresAt > Date.now();
+}
+
+function diskState(disk: Disk, power: string | undefined): string {
+  if (power !== undefined) return power === 'deallocated' ? 'Reserved' : 'Attached';
+  return hasAccess(disk.facts) ? 'ActiveSAS' : 'Unattached';
+}

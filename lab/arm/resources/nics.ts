@@ -1,0 +1,264 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { isIn, isReserved, nextFree, parseAddress, parsePrefix } from '../addresses.ts';
+import type { Prefix } from '../addresses.ts';
+import type { Answer, ArmRequest } from '../http.ts';
+import { ArmError, parseBody } from '../http.ts';
+import { begun } from '../lro.ts';
+import type { JsonObject, Nic, NicFacts } from '../model.ts';
+import { page } from '../paging.ts';
+import type { Simulator } from '../simulator.ts';
+import {
+  answerRepeated,
+  isSameRequest,
+  jsonBody,
+  notFound,
+  renderResource,
+  requireGroup,
+  requireIdle,
+  requireLocation,
+  requireWritableGroup,
+  resourceBody,
+  resourceId,
+  sameId,
+  tagsOf,
+} from './common.ts';
+
+const TYPE = 'Microsoft.Network/networkInterfaces';
+
+const ipConfiguration = z.looseObject({
+  name: z.string(),
+  properties: z.looseObject({
+    subnet: z.looseObject({ id: z.string() }),
+    privateIPAllocationMethod: z.enum(['Static', 'Dynamic']).optional(),
+    privateIPAddress: z.string().optional(),
+  }),
+});
+const nicBody = resourceBody.extend({
+  properties: z.looseObject({ ipConfigurations: z.array(ipConfiguration).min(1) }),
+});
+type IpConfiguration = z.infer<typeof ipConfiguration>;
+type Allocation = NicFacts['addresses'][number];
+
+export function putNic(simulator: Simulator, request: ArmRequest): Answer {
+  const body = parseBody(request, nicBody);
+  requireWritableGroup(simulator, request);
+  const location = requireLocation(simulator, body.location);
+  const id = resourceId(simulator, request, TYPE);
+  const existing = simulator.store.find(TYPE, id);
+  if (existing !== undefined && isSameRequest(existing, request)) {
+    const status = existing.state === 'Creating' ? 201 : 200;
+    const repeated = answerRepeated(simulator, existing, render(simulator, existing), status);
+    if (repeated !== null) return repeated;
+  }
+  if (existing !== undefined) requireIdle(simulator, id);
+  const nic: Nic = {
+    id: existing?.id ?? id,
+    type: TYPE,
+    name: existing?.name ?? request.params.name ?? '',
+    location,
+    tags: tagsOf(body.tags),
+    state: existing === undefined ? 'Creating' : 'Updating',
+    body: jsonBody(request),
+    facts: {
+      macAddress: existing?.facts.macAddress ?? newMacAddress(),
+      guid: existing?.facts.guid ?? randomUUID(),
+      addresses: allocate(simulator, id, body.properties.ipConfigurations, existing?.facts.addresses ?? []),
+    },
+  };
+  const operation = simulator.lro.begin({
+    kind: 'resource.settle',
+    resourceId: nic.id,
+    location,
+    provider: 'Microsoft.Network',
+    request,
+    durationMs: simulator.store.settings.operationMs,
+    changes: [{ put: nic }],
+  });
+  const status = existing === undefined ? 201 : 200;
+  return begun(simulator, operation, { status, json: render(simulator, nic) });
+}
+
+function allocate(
+  simulator: Simulator,
+  nicId: string,
+  wanted: readonly IpConfiguration[],
+  before: readonly Allocation[],
+): Allocation[] {
+  const given: Allocation[] = [];
+  for (const configuration of wanted) {
+    const kept = before.find(({ configuration: name }) => name === configuration.name);
+    given.push(allocateOne(simulator, nicId, configuration, kept, given));
+  }
+  return given;
+}
+
+function allocateOne(
+  simulator: Simulator,
+  nicId: string,
+  { name, properties }: IpConfiguration,
+  kept: Allocation | undefined,
+  siblings: readonly Allocation[],
+): Allocation {
+  const subnetId = properties.subnet.id;
+  const prefix = requireSubnet(simulator, nicId, subnetId);
+  const taken = takenAddresses(simulator, subnetId, nicId);
+  for (const { address } of siblings) taken.set(address, nicId);
+  const method = properties.privateIPAllocationMethod ?? 'Dynamic';
+  if (method === 'Static') {
+    const address = checkStatic(
+      properties.privateIPAddress,
+      prefix,
+      `${nicId}/ipConfigurations/${name}`,
+      taken,
+    );
+    return { configuration: name, subnetId, address, method };
+  }
+  const isKept = kept !== undefined && sameId(kept.subnetId, subnetId) && !taken.has(kept.address);
+  const address = isKept ? kept.address : nextFree(prefix, new Set(taken.keys()));
+  if (address === null) {
+    throw new ArmError(
+      400,
+      'SubnetIsFull',
+      `Subnet ${subnetId} does not have enough capacity for 1 IP address.`,
+    );
+  }
+  return { configuration: name, subnetId, address, method };
+}
+
+function checkStatic(
+  text: string | undefined,
+  prefix: Prefix,
+  configurationId: string,
+  taken: ReadonlyMap<string, string>,
+): string {
+  const address = text === undefined ? null : parseAddress(text);
+  if (text === undefined || address === null) {
+    throw new ArmError(
+      400,
+      'InvalidIPAddressFormat',
+      `IP configuration ${configurationId} has no valid private IP address.`,
+    );
+  }
+  if (!isIn(prefix, address)) {
+    throw new ArmError(
+      400,
+      'PrivateIPAddressNotInSubnet',
+      `Private static IP address ${text} does not belong to the range of the subnet of ${configurationId}.`,
+    );
+  }
+  if (isReserved(prefix, address)) {
+    throw new ArmError(
+      400,
+      'PrivateIPAddressInReservedRange',
+      `Private static IP address ${text} falls within reserved IP range of subnet prefix.`,
+    );
+  }
+  const owner = taken.get(text);
+  if (owner === undefined) return text;
+  throw new ArmError(
+    400,
+    'PrivateIPAddressIsAllocated',
+    `IP configuration ${configurationId} is using the private IP address ${text} which is already allocated to resource ${owner}.`,
+  );
+}
+
+function requireSubnet(simulator: Simulator, nicId: string, subnetId: string): Prefix {
+  const [networkId = '', name = ''] = subnetId.split(/\/subnets\//i);
+  const network = simulator.store.find('Microsoft.Network/virtualNetworks', networkId);
+  const subnet = network?.facts.subnets.find((each) => each.name.toLowerCase() === name.toLowerCase());
+  const prefix = parsePrefix(subnet?.addressPrefix ?? '');
+  if (prefix !== null) return prefix;
+  throw new ArmError(
+    400,
+    'InvalidResourceReference',
+    `Resource ${subnetId} referenced by resource ${nicId} was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.`,
+  );
+}
+
+/** Addresses in use in a subnet and the ip configuration that holds each; `except`: a NIC that is being changed. */
+export function takenAddresses(simulator: Simulator, subnetId: string, except = ''): Map<string, string> {
+  return new Map(
+    simulator.store
+      .ofType(TYPE)
+      .filter(({ id }) => !sameId(id, except))
+      .flatMap(({ id, facts }) =>
+        facts.addresses
+          .filter((allocation) => sameId(allocation.subnetId, subnetId))
+          .map(({ address, configuration }): [string, string] => [
+            address,
+            `${id}/ipConfigurations/${configuration}`,
+          ]),
+      ),
+  );
+}
+
+type RenderedAllocation = JsonObject & { readonly id: string };
+
+export function ipConfigurationsIn(simulator: Simulator, subnetId: string): RenderedAllocation[] {
+  return simulator.store
+    .ofType(TYPE)
+    .flatMap((nic) =>
+      nic.facts.addresses
+        .filter((allocation) => sameId(allocation.subnetId, subnetId))
+        .map((allocation) => renderAllocation(nic, allocation, {})),
+    );
+}
+
+export function getNic(simulator: Simulator, request: ArmRequest): Answer {
+  requireGroup(simulator, request);
+  const nic = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
+  if (nic === undefined) throw notFound(request, TYPE);
+  return { status: 200, json: render(simulator, nic) };
+}
+
+export function listNics(simulator: Simulator, request: ArmRequest): Answer {
+  const prefix =
+    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
+  const nics = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
+  return page(
+    simulator,
+    request,
+    nics.map((nic) => render(simulator, nic)),
+  );
+}
+
+export function render(simulator: Simulator, nic: Nic): JsonObject {
+  const vm = simulator.store
+    .ofType('Microsoft.Compute/virtualMachines')
+    .find(({ facts }) => facts.nics.some(({ id }) => sameId(id, nic.id)));
+  const asked = ((nic.body.properties as JsonObject).ipConfigurations ?? []) as JsonObject[];
+  return renderResource(nic, {
+    resourceGuid: nic.facts.guid,
+    ipConfigurations: nic.facts.addresses.map((allocation, index) =>
+      renderAllocation(nic, allocation, {
+        ...(asked[index]?.properties as JsonObject),
+        primary: index === 0,
+      }),
+    ),
+    ...(vm === undefined
+      ? {}
+      : { virtualMachine: { id: vm.id }, macAddress: nic.facts.macAddress, primary: true }),
+  });
+}
+
+function renderAllocation(nic: Nic, allocation: Allocation, properties: JsonObject): RenderedAllocation {
+  return {
+    id: `${nic.id}/ipConfigurations/${allocation.configuration}`,
+    name: allocation.configuration,
+    type: `${TYPE}/ipConfigurations`,
+    properties: {
+      ...properties,
+      subnet: { id: allocation.subnetId },
+      privateIPAddress: allocation.address,
+      privateIPAllocationMethod: allocation.method,
+      privateIPAddressVersion: 'IPv4',
+      provisioningState: 'Succeeded',
+    },
+  };
+}
+
+function newMacAddress(): string {
+  const tail = randomBytes(3).toString('hex').toUpperCase();
+  return `00-0D-3A-${tail.slice(0, 2)}-${tail.slice(2, 4)}-${tail.slice(4, 6)}`;
+}

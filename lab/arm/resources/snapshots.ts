@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import type { Answer, ArmRequest } from '../http.ts';
+import { ArmError, parseBody } from '../http.ts';
+import type { JsonObject, Snapshot } from '../model.ts';
+import { page } from '../paging.ts';
+import type { Simulator } from '../simulator.ts';
+import {
+  answerRepeated,
+  isSameRequest,
+  jsonBody,
+  notFound,
+  renderResource,
+  requireGroup,
+  requireIdle,
+  requireLocation,
+  requireWritableGroup,
+  resourceId,
+  sameId,
+  tagsOf,
+} from './common.ts';
+import { diskBody, planBytes } from './disk-source.ts';
+import type { DiskBody } from './disk-source.ts';
+import { beginCopy, hasAccess, newFacts, refuseOtherSource, sizeProperties } from './disks.ts';
+
+const TYPE = 'Microsoft.Compute/snapshots';
+
+/** A snapshot is a copy of the disk's bytes as they are when the operation runs. */
+export async function putSnapshot(simulator: Simulator, request: ArmRequest): Promise<Answer> {
+  const body = parseBody(request, diskBody);
+  requireWritableGroup(simulator, request);
+  const location = requireLocation(simulator, body.location);
+  if (body.properties.creationData.createOption !== 'Copy') {
+    throw new ArmError(400, 'InvalidParameter', "Snapshots are made with createOption 'Copy' here.");
+  }
+  const id = resourceId(simulator, request, TYPE);
+  const existing = simulator.store.find(TYPE, id);
+  if (existing !== undefined && existing.state !== 'Failed') {
+    refuseOtherSource(existing, body);
+    if (!isSameRequest(existing, request)) requireIdle(simulator, id);
+    const repeated = answerRepeated(simulator, existing, render(existing), 202);
+    if (repeated !== null) return repeated;
+  }
+  const name = request.params.name ?? '';
+  const plan = await planBytes(simulator, name, body);
+  requireWritableGroup(simulator, request);
+  const snapshot: Snapshot = {
+    id: existing?.id ?? id,
+    type: TYPE,
+    name: existing?.name ?? name,
+    location,
+    tags: tagsOf(body.tags),
+    state: existing === undefined ? 'Creating' : 'Updating',
+    body: jsonBody(request),
+    facts: {
+      ...newFacts(plan),
+      incremental: body.properties.incremental === true,
+      familyId: familyOf(simulator, body),
+    },
+  };
+  return beginCopy(simulator, request, snapshot, plan, render(snapshot));
+}
+
+/** Incremental snapshots of one disk share a family. */
+function familyOf(simulator: Simulator, body: DiskBody): string {
+  const source = body.properties.creationData.sourceResourceId ?? '';
+  const sibling = simulator.store
+    .ofType(TYPE)
+    .find(({ facts }) => facts.incremental && sameId(facts.source, source));
+  return sibling?.facts.familyId ?? randomUUID();
+}
+
+export function getSnapshot(simulator: Simulator, request: ArmRequest): Answer {
+  return { status: 200, json: render(requireSnapshot(simulator, request)) };
+}
+
+export function listSnapshots(simulator: Simulator, request: ArmRequest): Answer {
+  const prefix =
+    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
+  const snapshots = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
+  return page(simulator, request, snapshots.map(render));
+}
+
+export function requireSnapshot(simulator: Simulator, request: ArmRequest): Snapshot {
+  requireGroup(simulator, request);
+  const snapshot = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
+  if (snapshot === undefined) throw notFound(request, TYPE);
+  return snapshot;
+}
+
+export function render(snapshot: Snapshot): JsonObject {
+  const { facts } = snapshot;
+  return {
+    sku: { name: 'Standard_LRS', tier: 'Standard' },
+    ...renderResource(snapshot, {
+      ...sizeProperties(facts),
+      diskState: hasAccess(facts) ? 'ActiveSAS' : 'Unattached',
+      incremental: facts.incremental,
+      ...(facts.incremental ? { incrementalSnapshotFamilyId: facts.familyId } : {}),
+      completionPercent: snapshot.state === 'Succeeded' ? 100 : 0,
+    }),
+  };
+}

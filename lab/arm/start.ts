@@ -1,0 +1,93 @@
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { BlobSource } from './blob-source.ts';
+import { ByteStore } from './bytes.ts';
+import { loadIdentity } from './identity.ts';
+import { Lro } from './lro.ts';
+import { operationKinds } from './operation-kinds.ts';
+import { RequestLog } from './requests.ts';
+import { sweepBytes } from './resources/deletion.ts';
+import { seed } from './seed.ts';
+import { createListener } from './server.ts';
+import type { Simulator } from './simulator.ts';
+import { Store } from './store.ts';
+import { loadTls } from './tls.ts';
+import { TokenService } from './token.ts';
+
+export interface ArmOptions {
+  readonly host: string;
+  /** 0: any free one. A restart must be given the port of the first start: operation URLs hold it. */
+  readonly port: number;
+  readonly stateDir: string;
+  readonly storageEndpoint: string;
+  readonly storageAccount: string;
+  readonly storageKeyFile: string;
+}
+
+/** What a client needs to know. */
+export interface Ready {
+  readonly url: string;
+  readonly caFile: string;
+  readonly subscriptionId: string;
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecretFile: string;
+  readonly location: string;
+}
+
+export interface RunningArm {
+  readonly ready: Ready;
+  close(): Promise<void>;
+}
+
+export async function startArm(options: ArmOptions): Promise<RunningArm> {
+  const { stateDir } = options;
+  const store = new Store(stateDir);
+  const { identity, clientSecretFile } = loadIdentity(stateDir);
+  const tls = await loadTls(stateDir);
+  seed(store, identity);
+  let url = '';
+  const simulator: Simulator = {
+    identity,
+    store,
+    bytes: new ByteStore(stateDir),
+    source: new BlobSource({
+      endpoint: options.storageEndpoint,
+      account: options.storageAccount,
+      key: readFileSync(options.storageKeyFile, 'utf8').trim(),
+    }),
+    lro: new Lro(() => simulator, operationKinds),
+    requests: new RequestLog(stateDir),
+    url: () => url,
+  };
+  const listener = createListener(simulator, new TokenService(identity, () => url));
+  const server = createServer({ key: tls.key, cert: tls.cert }, (request, response) => {
+    void listener(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  url = `https://${options.host}:${port}`;
+  await sweepBytes(simulator);
+  simulator.lro.resume();
+  return {
+    ready: {
+      url,
+      caFile: tls.caFile,
+      subscriptionId: identity.subscriptionId,
+      tenantId: identity.tenantId,
+      clientId: identity.clientId,
+      clientSecretFile,
+      location: identity.location,
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await simulator.lro.stop();
+      store.close();
+    },
+  };
+}
