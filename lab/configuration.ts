@@ -1,0 +1,50 @@
+/** Writes the configuration an operator would write for this practice ground. */
+import { writeFile } from 'node:fs/promises';
+import { stringify } from 'yaml';
+import type { ArmFacts } from './processes/arm.ts';
+import type { LabPaths } from './folder.ts';
+
+export const STORAGE_ACCOUNT = 'practicestorage';
+export const SITE = 'practice';
+
+export interface ConfigurationInput {
+  readonly paths: LabPaths;
+  readonly apiPort: number;
+  readonly temporalAddress: string;
+  readonly accountUrl: string;
+  readonly arm: ArmFacts;
+}
+
+export async function writeConfiguration(input: ConfigurationInput): Promise<string> {
+  const { paths, apiPort, temporalAddress, accountUrl, arm } = input;
+  const settings = {
+    dataDir: paths.product,
+    site: SITE,
+    temporal: { address: temporalAddress },
+    api: { host: '127.0.0.1', port: apiPort },
+    vault: { keyFile: paths.vaultKey },
+    storage: {
+      accountUrl,
+      sharedKey: { accountName: STORAGE_ACCOUNT, keyFile: paths.storageKey },
+    },
+    azure: {
+      subscriptionId: arm.subscriptionId,
+      location: arm.location,
+      endpoint: arm.url,
+      caFile: arm.caFile,
+      pollInterval: '200ms',
+      identity: {
+        kind: 'clientSecret',
+        tenantId: arm.tenantId,
+        clientId: arm.clientId,
+        secretFile: arm.clientSecretFile,
+        authorityHost: arm.url,
+      },
+    },
+    diskTransport: { kind: 'exportService' },
+    replication: { intervalSecondsMin: '1s', cache: { freeMin: '256MiB', max: '4GiB' } },
+  };
+  const text = `# Written by the lab for this practice ground.\n${stringify(settings)}`;
+  await writeFile(paths.configuration, text, { mode: 0o600 });
+  return paths.configuration;
+}

@@ -1,0 +1,86 @@
+/** How each part of the practice ground is started in a lab's folder. */
+import { STORAGE_ACCOUNT, writeConfiguration } from './configuration.ts';
+import type { LabPaths, LabRecord } from './folder.ts';
+import { startArm, type ArmFacts, type ArmRunning } from './processes/arm.ts';
+import { startAzurite, type AzuriteRunning } from './processes/azurite.ts';
+import { startProduct, type ProductRunning } from './processes/product.ts';
+import { startTemporal, type TemporalRunning } from './processes/temporal.ts';
+import { startVCenter, type VCenterRunning } from './processes/vcenter.ts';
+
+const VCENTER_USER = 'switchback@vsphere.local';
+
+export interface PartsOptions {
+  readonly paths: LabPaths;
+  readonly ports: LabRecord['ports'];
+  readonly headless: boolean;
+  readonly outlives: boolean;
+}
+
+export interface LabParts {
+  temporal(binary: string): Promise<TemporalRunning>;
+  vcenter(binary: string): Promise<VCenterRunning>;
+  azurite(): Promise<AzuriteRunning>;
+  arm(accountUrl: string): Promise<ArmRunning>;
+  product(around: {
+    readonly temporalAddress: string;
+    readonly accountUrl: string;
+    readonly arm: ArmFacts;
+  }): Promise<ProductRunning>;
+}
+
+export function labParts({ paths, ports, headless, outlives }: PartsOptions): LabParts {
+  return {
+    temporal: (binary) =>
+      startTemporal({
+        binary,
+        databaseFile: paths.temporalDatabase,
+        logFile: paths.log('temporal'),
+        port: ports.temporal,
+        ...(headless ? {} : { uiPort: ports.temporalUi }),
+        outlives,
+      }),
+    vcenter: (binary) =>
+      startVCenter({
+        binary,
+        stateFolder: paths.vcenter,
+        readyFile: paths.ready('vcenter'),
+        logFile: paths.log('vcenter'),
+        port: ports.vcenter,
+        nbdPort: ports.nbd,
+        username: VCENTER_USER,
+        passwordFile: paths.vcenterPassword,
+        inventoryFile: paths.inventory,
+        outlives,
+      }),
+    azurite: () =>
+      startAzurite({
+        folder: paths.azurite,
+        logFile: paths.log('azurite'),
+        port: ports.azurite,
+        accountName: STORAGE_ACCOUNT,
+        keyFile: paths.storageKey,
+        outlives,
+      }),
+    arm: (accountUrl) =>
+      startArm({
+        stateFolder: paths.arm,
+        readyFile: paths.ready('arm'),
+        logFile: paths.log('arm'),
+        port: ports.arm,
+        storageEndpoint: accountUrl,
+        storageAccount: STORAGE_ACCOUNT,
+        storageKeyFile: paths.storageKey,
+        outlives,
+      }),
+    async product(around) {
+      const configurationFile = await writeConfiguration({ paths, apiPort: ports.api, ...around });
+      return startProduct({
+        configurationFile,
+        dataDir: paths.product,
+        apiPort: ports.api,
+        logFile: paths.log('switchback'),
+        outlives,
+      });
+    },
+  };
+}
