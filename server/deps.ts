@@ -1,0 +1,26 @@
+/** What the server is made of; only `workers/` and tests put it together. */
+import type { Logger } from 'pino';
+import type { ProtectedItemId } from '../domain/ids.ts';
+import type { VCenterDirectory } from '../domain/ports.ts';
+import type { RecoveryPoint } from '../domain/replication.ts';
+import type { Catalogue } from './catalogue/catalogue.ts';
+import type { Runbooks } from './runbooks.ts';
+import type { ServerTls } from './tls.ts';
+import type { Tokens } from './tokens.ts';
+
+export interface ServerDeps {
+  /** Site whose process server reaches the vCenters. */
+  readonly site: string;
+  /** Of the program, for `/health`. */
+  readonly version: string;
+  /** Shortest interval a policy may ask for. */
+  readonly intervalSecondsMin: number;
+  readonly tls: ServerTls;
+  readonly catalogue: Catalogue;
+  readonly runbooks: Runbooks;
+  /** Recovery points as the storage account holds them, in any order. */
+  readonly points: { list(item: ProtectedItemId): Promise<readonly RecoveryPoint[]> };
+  readonly vcenters: VCenterDirectory;
+  readonly tokens: Tokens;
+  readonly log: Logger;
+}

@@ -1,0 +1,53 @@
+/** Starting an operation on an item: once per operation id, and visible as a job from the moment it is accepted. */
+import { DrError } from '../domain/errors.ts';
+import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
+import type { JobKind, Requester } from '../domain/job.ts';
+import type { OperationAccepted } from '../workflows/contracts/types.ts';
+import type { ServerDeps } from './deps.ts';
+
+export interface Operation {
+  readonly operationId: OperationId;
+  readonly kind: JobKind;
+  readonly itemId: ProtectedItemId;
+  readonly machineName: string;
+  readonly requester: Requester;
+  start(): Promise<OperationAccepted>;
+}
+
+/** A repeated request with the same id is the same job, also long after it has ended. */
+export async function startOnce(deps: ServerDeps, operation: Operation): Promise<OperationAccepted> {
+  const { operationId, kind, itemId } = operation;
+  const earlier = await deps.catalogue.job(operationId);
+  if (earlier !== undefined) {
+    if (earlier.kind === kind && earlier.itemId === itemId) return { operationId };
+    const problems = `body.operationId: belongs to job ${kindAndName(earlier)} already`;
+    throw new DrError('DR_REQUEST_INVALID', { problems });
+  }
+  const accepted = await operation.start();
+  await book(deps, operation);
+  return accepted;
+}
+
+/** The work is under way whatever becomes of this entry: its workflow tells the catalogue itself. */
+async function book(deps: ServerDeps, operation: Operation): Promise<void> {
+  const { operationId, kind, itemId, machineName, requester } = operation;
+  try {
+    await deps.catalogue.bookJob({
+      id: operationId,
+      kind,
+      itemId,
+      machineName,
+      state: 'notStarted',
+      requestedBy: requester.principal,
+      revision: 0,
+      startedAt: new Date().toISOString(),
+      tasks: [],
+    });
+  } catch (error) {
+    deps.log.warn({ err: error, operationId }, 'an accepted operation could not be noted in the catalogue');
+  }
+}
+
+function kindAndName(job: { readonly kind: string; readonly machineName: string }): string {
+  return `${job.kind} of "${job.machineName}"`;
+}

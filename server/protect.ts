@@ -1,0 +1,70 @@
+/** What the catalogue can tell before a machine is protected. The process server checks again with fresh facts. */
+import { DrError } from '../domain/errors.ts';
+import { asId, type PolicyId } from '../domain/ids.ts';
+import { protectabilityProblems } from '../domain/protectability.ts';
+import type { ListedMachine } from './catalogue/catalogue.ts';
+import type { ServerDeps } from './deps.ts';
+import { operationIdOf, type HandlerRequest } from './handlers.ts';
+import type { Operation } from './operations.ts';
+import { machineNamed } from './resolve.ts';
+
+/** @throws DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS, DR_POLICY_UNKNOWN, and the first thing that keeps the machine from being protected. */
+export async function protectOperation(
+  deps: ServerDeps,
+  { body, requester }: HandlerRequest<'protect'>,
+): Promise<Operation> {
+  const operationId = operationIdOf(body);
+  const policy = await deps.catalogue.policy(asId<PolicyId>(body.policy));
+  if (policy === undefined) throw new DrError('DR_POLICY_UNKNOWN', { policy: body.policy });
+  const { machine } = await protectableMachine(deps, body.machine, body.excludedDisks);
+  const itemId = asId<Operation['itemId']>(machine.id);
+  return {
+    operationId,
+    kind: 'protect',
+    itemId,
+    machineName: machine.name,
+    requester,
+    start: async () => {
+      await refuseProtectedTwice(deps, itemId, machine.name);
+      return deps.runbooks.protect({
+        operationId,
+        requestedBy: requester,
+        itemId,
+        machineName: machine.name,
+        vcenterId: machine.vcenterId,
+        site: deps.site,
+        policy,
+        target: body.target,
+        excludedDisks: body.excludedDisks,
+      });
+    },
+  };
+}
+
+/** What the catalogue holds against a machine may be outdated: it is discovered anew before it is refused. */
+async function protectableMachine(
+  deps: ServerDeps,
+  idOrName: string,
+  excludedDisks: readonly number[],
+): Promise<ListedMachine> {
+  const recorded = await machineNamed(deps.catalogue, idOrName);
+  if (protectabilityProblems(recorded.machine, excludedDisks).length === 0) return recorded;
+  await deps.runbooks.discover(deps.site, recorded.machine.vcenterId).catch((error: unknown) => {
+    deps.log.warn({ err: error, machine: idOrName }, 'a refused machine could not be discovered anew');
+  });
+  const fresh = await machineNamed(deps.catalogue, idOrName);
+  const [problem] = protectabilityProblems(fresh.machine, excludedDisks);
+  if (problem !== undefined) throw problem;
+  return fresh;
+}
+
+/** An item that failed, or whose copy is damaged, may be protected again; whether it really may, its workflow decides. */
+async function refuseProtectedTwice(
+  deps: ServerDeps,
+  itemId: Operation['itemId'],
+  machine: string,
+): Promise<void> {
+  const [item] = await deps.catalogue.itemsNamed(itemId);
+  if (item === undefined || item.state === 'enablingFailed' || item.health === 'critical') return;
+  throw new DrError('DR_MACHINE_ALREADY_PROTECTED', { machine });
+}

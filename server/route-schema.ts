@@ -1,0 +1,14 @@
+import type { FastifySchema } from 'fastify';
+import { errorBodySchema } from '../api/common.ts';
+import type { Route } from '../api/route.ts';
+
+/** A route of the contract as Fastify's schema object, for checks and for the OpenAPI document alike. */
+export function routeSchema(route: Route): FastifySchema & { readonly summary: string } {
+  return {
+    summary: route.summary,
+    ...(route.params === undefined ? {} : { params: route.params }),
+    ...(route.query === undefined ? {} : { querystring: route.query }),
+    ...(route.body === undefined ? {} : { body: route.body }),
+    response: { [route.status]: route.response, default: errorBodySchema },
+  };
+}
