@@ -11,5 +11,5 @@ write_once() { [ -e "secrets/$1" ] || { cat >"secrets/$1" && chmod 444 "secrets/
 
 hexadecimal 24 | write_once postgres-password
 printf 'postgres://switchback:%s@postgres:5432/switchback' "$(cat secrets/postgres-password)" | write_once catalogue-url
-hexadecimal 32 | write_once vault.key
+head -c 32 /dev/urandom | write_once vault.key
 printf 'practice:%s' "$(head -c 64 /dev/urandom | base64 | tr -d '\n')" | write_once azurite-accounts
