@@ -3,6 +3,7 @@ import { ComputeManagementClient } from '@azure/arm-compute';
 import { NetworkManagementClient } from '@azure/arm-network';
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { TokenCredential } from '@azure/identity';
+import { withDeadline } from '../deadline.ts';
 import { azureError } from './errors.ts';
 import type { CallFacts } from './errors.ts';
 import { failureOf } from './failure.ts';
@@ -14,6 +15,8 @@ export interface CloudOptions {
   readonly endpoint?: string;
   /** PEM of a further authority to trust for `endpoint`. */
   readonly tlsCa?: string;
+  /** Resource id of the account that replicas lie in; default: found by its name in the subscription. */
+  readonly storageAccountId?: string;
   /** Time between looks at an operation, default 2,000 ms; a Retry-After of Azure wins. */
   readonly pollIntervalMs?: number;
 }
@@ -22,6 +25,7 @@ export interface Clients {
   readonly subscriptionId: string;
   readonly origin: string;
   readonly pollIntervalMs: number;
+  readonly storageAccountId: string | null;
   readonly compute: ComputeManagementClient;
   readonly network: NetworkManagementClient;
   readonly resources: ResourceManagementClient;
@@ -32,19 +36,21 @@ const POLL_INTERVAL_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** The pipeline repeats 408, 429 and 5xx, PUT too: everything sent here is idempotent. */
 const RETRIES_MAX = 3;
+const RETRY_DELAY_MS = 500;
 
 export function createClients(options: CloudOptions): Clients {
   const { subscriptionId, credential, endpoint = PUBLIC_CLOUD, tlsCa } = options;
   const clientOptions = {
     endpoint,
-    retryOptions: { maxRetries: RETRIES_MAX },
-    additionalPolicies: [{ policy: timeoutPolicy, position: 'perCall' as const }],
+    retryOptions: { maxRetries: RETRIES_MAX, retryDelayInMs: RETRY_DELAY_MS },
+    additionalPolicies: [{ policy: timeoutPolicy, position: 'perRetry' as const }],
     ...(tlsCa === undefined ? {} : { tlsOptions: { ca: tlsCa } }),
   };
   return {
     subscriptionId,
     origin: new URL(endpoint).origin,
     pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
+    storageAccountId: options.storageAccountId ?? null,
     compute: new ComputeManagementClient(credential, subscriptionId, clientOptions),
     network: new NetworkManagementClient(credential, subscriptionId, clientOptions),
     resources: new ResourceManagementClient(credential, subscriptionId, clientOptions),
@@ -55,12 +61,23 @@ type AdditionalPolicy = NonNullable<
   NonNullable<ConstructorParameters<typeof ComputeManagementClient>[2]>['additionalPolicies']
 >[number]['policy'];
 
-/** The SDK waits for an answer for ever; a peer that accepts and stays silent must not hold an activity. */
+/**
+ * The SDK waits for an answer for ever; a peer that accepts and stays silent must not hold an activity. Its own
+ * `timeout` is not used: the timer behind it outlives a request that fails.
+ */
 const timeoutPolicy: AdditionalPolicy = {
   name: 'switchbackTimeout',
-  sendRequest(request, next) {
-    request.timeout = REQUEST_TIMEOUT_MS;
-    return next(request);
+  async sendRequest(request, next) {
+    const callerSignal = request.abortSignal as AbortSignal | undefined;
+    try {
+      return await withDeadline(REQUEST_TIMEOUT_MS, callerSignal, (signal) => {
+        request.abortSignal = signal;
+        return next(request);
+      });
+    } finally {
+      if (callerSignal === undefined) delete request.abortSignal;
+      else request.abortSignal = callerSignal;
+    }
   },
 };
 

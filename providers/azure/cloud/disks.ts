@@ -2,7 +2,7 @@
 import { restorePoller } from '@azure/arm-compute';
 import type { Disk } from '@azure/arm-compute';
 import type { BegunOperation, Cloud } from '../../../domain/ports.ts';
-import { collect } from './clients.ts';
+import { call, collect } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { awaitStep, beginStep } from './operation.ts';
 import { tagsOf } from './ownership.ts';
@@ -54,16 +54,21 @@ export function createDisks(clients: Clients): Pick<Cloud, 'beginDiskImport' | '
 }
 
 /**
- * Azure asks for the account's id beside the blob's URL. An account that cannot be seen with our role is left
- * out: inside one subscription Azure finds it by the URL.
+ * Azure asks for the account's id beside the blob's URL. An account that our role cannot see is left out, and
+ * Azure's own refusal says so.
  */
 async function storageAccountOf(clients: Clients, sourceUrl: string): Promise<{ storageAccountId?: string }> {
-  const account = new URL(sourceUrl).hostname.split('.')[0] ?? '';
-  const filter = `resourceType eq 'Microsoft.Storage/storageAccounts' and name eq '${account}'`;
-  try {
-    const [id] = await collect(clients.resources.resources.list({ filter }), (found) => found.id ?? null);
-    return id === undefined ? {} : { storageAccountId: id };
-  } catch {
-    return {};
-  }
+  if (clients.storageAccountId !== null) return { storageAccountId: clients.storageAccountId };
+  const name = accountNameIn(new URL(sourceUrl));
+  const filter = `resourceType eq 'Microsoft.Storage/storageAccounts' and name eq '${name}'`;
+  const [id] = await call({ attempted: `find storage account ${name}` }, () =>
+    collect(clients.resources.resources.list({ filter }), (found) => found.id ?? null),
+  );
+  return id === undefined ? {} : { storageAccountId: id };
+}
+
+/** First label of the host; first folder where the host is an address, as with an account under a custom one. */
+function accountNameIn(url: URL): string {
+  const isAddress = /^[\d.]+$|^\[|^localhost$/.test(url.hostname);
+  return (isAddress ? url.pathname.split('/')[1] : url.hostname.split('.')[0]) ?? '';
 }

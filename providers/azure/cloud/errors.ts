@@ -117,6 +117,7 @@ function quotaExceeded(facts: CallFacts, { message }: Failure): readonly [ErrorC
   ];
 }
 
+/** The last id of the message: before it Azure names the resource that was to be made. */
 function ownerIn(message: string): string {
-  return /\/subscriptions\/[^\s'",]+[^\s'",.]/i.exec(message)?.[0] ?? 'another resource';
+  return message.match(/\/subscriptions\/[^\s'",]+[^\s'",.]/gi)?.at(-1) ?? 'another resource';
 }

@@ -1,5 +1,6 @@
 /** What went wrong in a call to Azure Resource Manager, whichever of its shapes the SDK gave it. */
 import { credentialFailure } from '../credential-failure.ts';
+import { DeadlineError } from '../deadline.ts';
 
 export interface Failure {
   /** HTTP status; 0: no answer came; null: a long-running operation ended badly. */
@@ -23,7 +24,7 @@ export function failureOf(error: unknown): Failure | null {
   }
   if (!(error instanceof Error)) return null;
   if (error.name === 'RestError') return restFailure(error);
-  if (error.name === 'AbortError') return { status: 0, code: 'Timeout', message: 'no answer in time' };
+  if (error instanceof DeadlineError) return { status: 0, code: 'Timeout', message: error.message };
   return operationFailure(error.message);
 }
 

@@ -78,7 +78,7 @@ describe('Azure errors', () => {
 
   test('a taken address names its owner', () => {
     const owner = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/old-nic';
-    const message = `Private static IP address 10.0.0.7 is already allocated to resource ${owner}.`;
+    const message = `IP configuration ${owner.replace('old', 'new')}/ipConfigurations/c is using the private IP address 10.0.0.7 which is already allocated to resource ${owner}.`;
     expect(azureError(facts, restError(400, 'PrivateIPAddressIsAllocated', message))).toMatchObject({
       context: { address: '10.0.0.7', owner },
     });
