@@ -17,7 +17,7 @@ import (
 //
 // Lock order: the simulator's object locks, then stun, then mu, then a store's own.
 type vcenter struct {
-	Self types.ManagedObjectReference
+	mo.ExtensibleManagedObject // searches of the simulator look for a type of package mo in every object
 
 	reg     *simulator.Registry
 	service *simulator.Service
@@ -25,6 +25,7 @@ type vcenter struct {
 	mu      sync.Mutex
 	state   *state
 	byRef   map[types.ManagedObjectReference]*machine
+	gone    map[types.ManagedObjectReference]bool // the simulator updates a destroyed machine once more
 	exports *exports
 	faults  *faults
 	guests  *guests
@@ -32,14 +33,15 @@ type vcenter struct {
 
 func newVCenter(service *simulator.Service, st *state) *vcenter {
 	v := &vcenter{
-		Self:    types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"},
 		reg:     service.Context.Map,
 		service: service,
 		state:   st,
 		byRef:   map[types.ManagedObjectReference]*machine{},
+		gone:    map[types.ManagedObjectReference]bool{},
 		exports: newExports(),
 		faults:  newFaults(),
 	}
+	v.Self = types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"}
 	v.guests = newGuests(v)
 	v.reg.Put(v)
 	v.reg.AddHandler(v)
@@ -135,6 +137,9 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.gone[vm.Self] {
+		return
+	}
 	m := v.know(vm)
 	m.name, m.uuid = vm.Name, vm.Config.InstanceUuid
 	for _, change := range changes {
@@ -167,6 +172,7 @@ func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectRefe
 		d.owner = types.ManagedObjectReference{}
 	}
 	delete(v.byRef, ref)
+	v.gone[ref] = true
 	delete(v.state.Machines, m.name)
 	v.save()
 }
