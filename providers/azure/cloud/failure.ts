@@ -24,7 +24,9 @@ export function failureOf(error: unknown): Failure | null {
   }
   if (!(error instanceof Error)) return null;
   if (error.name === 'RestError') return restFailure(error);
-  if (error instanceof DeadlineError) return { status: 0, code: 'Timeout', message: error.message };
+  if (error instanceof DeadlineError || error.name === 'AbortError') {
+    return { status: 0, code: 'Timeout', message: error.message };
+  }
   return operationFailure(error.message);
 }
 

@@ -35,6 +35,9 @@ export interface Step<T extends Provisioned> {
   readonly remove: () => Poller;
 }
 
+/** Removing what failed is part of `begin`; an attempt that is given up finds the deletion under way and joins it. */
+const REMOVE_MS_MAX = 300_000;
+
 export async function beginStep<T extends Provisioned>(
   scope: RunScope,
   step: Step<T>,
@@ -43,8 +46,9 @@ export async function beginStep<T extends Provisioned>(
   const found = await getOrNull(facts, step.get);
   if (found !== null) {
     refuseForeign(scope, resourceId, found.tags);
-    if (!isInVain(found)) return { resourceId, poller: null };
-    await call(facts, () => step.remove().pollUntilDone());
+    if (!isInVain(found) && found.provisioningState !== 'Deleting') return { resourceId, poller: null };
+    const abortSignal = AbortSignal.timeout(REMOVE_MS_MAX);
+    await call(facts, () => step.remove().pollUntilDone({ abortSignal }));
   }
   return { resourceId, poller: await submit(facts, step.put) };
 }

@@ -14,6 +14,8 @@ const byServiceCode: Readonly<Record<string, ErrorCode>> = {
   AccountBeingCreated: 'DR_STORAGE_UNREACHABLE',
   SnapshotOperationRateExceeded: 'DR_STORAGE_UNREACHABLE',
   ContainerBeingDeleted: 'DR_STORAGE_UNREACHABLE',
+  LeaseAlreadyPresent: 'DR_STORAGE_UNREACHABLE',
+  LeaseIdMismatchWithLeaseOperation: 'DR_STORAGE_UNREACHABLE',
 };
 
 const byStatus: Readonly<Record<number, ErrorCode>> = {

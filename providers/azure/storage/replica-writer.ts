@@ -210,23 +210,25 @@ class LeasedWriter implements ReplicaWriter {
     return new DrError('DR_STORAGE_UNREACHABLE', { account: account.name, reason }, { cause });
   }
 
+  /** A renewal that gets no answer is tried again until the lease has run out; one that is refused ends the writer. */
   async #renew(stopped: AbortSignal): Promise<void> {
     let renewedAt = performance.now();
     const attempted = `renew the lease of ${this.#pen.blob.name}`;
-    while (this.#lost === null && (await pause(RENEW_MS, stopped))) {
+    const renewOnce = async (abortSignal: AbortSignal) => {
       try {
-        await this.#pen.account.call({ attempted, signal: stopped }, async (abortSignal) => {
-          try {
-            await this.#pen.lease.renewLease({ abortSignal });
-          } catch (error) {
-            throw isStatus(error, 409, 412) ? await this.#whoTookOver(error, abortSignal) : error;
-          }
-        });
+        await this.#pen.lease.renewLease({ abortSignal });
         renewedAt = performance.now();
       } catch (error) {
+        if (!isLeaseOrSequenceFailure(error)) throw error;
+        this.#lost = await this.#whoTookOver(error, abortSignal);
+      }
+    };
+    while (this.#lost === null && (await pause(RENEW_MS, stopped))) {
+      try {
+        await this.#pen.account.call({ attempted, signal: stopped }, renewOnce);
+      } catch (error) {
         if (stopped.aborted) return;
-        const isConflict = !(error instanceof DrError) || error.code === 'DR_REPLICATION_FENCED';
-        if (isConflict || performance.now() - renewedAt > LEASE_SECONDS * 1000) this.#lost = error;
+        if (performance.now() - renewedAt > LEASE_SECONDS * 1000) this.#lost = error;
       }
     }
   }

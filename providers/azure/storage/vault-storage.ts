@@ -1,5 +1,7 @@
 /** `VaultStorage` on one container of an Azure storage account. */
 import { createHash, randomUUID } from 'node:crypto';
+import { addAbortSignal, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { BlockBlobUploadOptions, ContainerClient } from '@azure/storage-blob';
 import type { VaultStorage } from '../../../domain/ports.ts';
 import { connectAccount } from './account.ts';
@@ -83,19 +85,25 @@ async function propertiesOrNull(
   }
 }
 
+/** Two deadlines: one for the first byte, one for the body, whose length is known by then. */
 async function download(account: Account, name: string, signal?: AbortSignal) {
   const blob = account.container.getBlobClient(name);
-  return account.call({ attempted: `read blob ${name}`, signal }, async (abortSignal) => {
+  const attempted = `read blob ${name}`;
+  const answer = await account.call({ attempted, signal }, async (abortSignal) => {
     try {
-      const answer = await blob.download(0, undefined, { abortSignal, maxRetryRequests: DOWNLOAD_RETRIES });
-      const chunks: Buffer[] = [];
-      for await (const chunk of answer.readableStreamBody ?? []) chunks.push(chunk as Buffer);
-      return { body: Buffer.concat(chunks), etag: answer.etag ?? '' };
+      return await blob.download(0, undefined, { abortSignal, maxRetryRequests: DOWNLOAD_RETRIES });
     } catch (error) {
       if (serviceAnswer(error)?.serviceCode === 'BlobNotFound') return null;
       throw error;
     }
   });
+  if (answer === null) return null;
+  const stream = Readable.from(answer.readableStreamBody ?? []);
+  const bytes = answer.contentLength ?? 0;
+  const body = await account.call({ attempted, bytes, signal }, (abortSignal) =>
+    buffer(addAbortSignal(abortSignal, stream)),
+  );
+  return { body, etag: answer.etag ?? '' };
 }
 
 async function* list(account: Account, prefix: string, signal?: AbortSignal) {

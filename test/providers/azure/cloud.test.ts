@@ -1,4 +1,5 @@
 import { ComputeManagementClient } from '@azure/arm-compute';
+import { NetworkManagementClient } from '@azure/arm-network';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { vhdFooter } from '../../../dataplane/apply/vhd-footer.ts';
 import type { ErrorCode } from '../../../domain/errors.ts';
@@ -257,13 +258,14 @@ describe('a run', () => {
 
 /** What an operator could do in the portal. */
 async function powerOff(vmId: string): Promise<void> {
-  const { endpoint, tlsCa } = practice.trust;
-  const client = new ComputeManagementClient(practice.credential(), practice.subscriptionId, {
-    endpoint,
-    tlsOptions: { ca: tlsCa },
-  });
+  const client = new ComputeManagementClient(practice.credential(), practice.subscriptionId, portal());
   const [, , , , group = '', , , , name = ''] = vmId.split('/');
   await client.virtualMachines.powerOff(group, name, { updateIntervalInMs: 30 });
+}
+
+function portal() {
+  const { endpoint, tlsCa } = practice.trust;
+  return { endpoint, tlsOptions: { ca: tlsCa } };
 }
 
 describe('what is not the run’s own', () => {
@@ -414,6 +416,53 @@ describe('what is looked up', () => {
       address: expect.stringMatching(/^10\.99\.1\./),
       owner: nicId,
     });
+    await deleteGroup(scope);
+  });
+
+  test('gateways and public addresses count as ways out of a network', async () => {
+    const scope = await newGroup();
+    const { resourceGroup: group, location } = scope;
+    const client = new NetworkManagementClient(practice.credential(), practice.subscriptionId, portal());
+    const interval = { updateIntervalInMs: 30 };
+    const network = await client.virtualNetworks.createOrUpdate(
+      group,
+      'hub',
+      {
+        location,
+        addressSpace: { addressPrefixes: ['10.50.0.0/16'] },
+        subnets: [
+          { name: 'inside', addressPrefix: '10.50.1.0/24' },
+          { name: 'GatewaySubnet', addressPrefix: '10.50.2.0/24' },
+        ],
+      },
+      interval,
+    );
+    const subnetId = `${network.id ?? ''}/subnets/inside`;
+    const publicAddress = await client.publicIPAddresses.createOrUpdate(
+      group,
+      'way-out',
+      { location, sku: { name: 'Standard' }, publicIPAllocationMethod: 'Static' },
+      interval,
+    );
+    const ipConfigurations = [
+      { name: 'c', subnet: { id: subnetId }, publicIPAddress: { id: publicAddress.id ?? '' } },
+    ];
+    await client.networkInterfaces.createOrUpdate(group, 'jump', { location, ipConfigurations }, interval);
+    await expect(cloud.subnet(subnetId)).resolves.toMatchObject({
+      reaches: ['gateway in GatewaySubnet', 'public address way-out of jump'],
+    });
+    await deleteGroup(scope);
+  });
+
+  test('lists go over all pages', async () => {
+    const scope = await newGroup();
+    await importDisk(scope);
+    await createNic(scope);
+    const sizes = await cloud.vmSizes(practice.location);
+    await practice.lab('POST', '/_lab/settings', { pageSize: 1 });
+    await expect(cloud.listByRun(scope.runId)).resolves.toHaveLength(3);
+    await expect(cloud.vmSizes(practice.location)).resolves.toEqual(sizes);
+    await practice.lab('POST', '/_lab/settings', { pageSize: 100 });
     await deleteGroup(scope);
   });
 
