@@ -3,12 +3,14 @@
  * so that a fault in one cannot take the others with it; `singleProcess` runs them in this one for small sites.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { loadConfig, type Config } from '../config/load.ts';
+import { createVaultKeyFile } from '../providers/vault/file-vault-key.ts';
 import { configurationServer } from './configuration-server.ts';
 import { createLog, installTemporalLog } from './log.ts';
 import { processServer } from './process-server.ts';
@@ -35,11 +37,21 @@ export interface ApplianceOptions {
 export async function runAppliance(options: ApplianceOptions): Promise<void> {
   const config = await loadConfig({ file: options.configFile, env: process.env, flags: {} });
   const log = createLog('appliance', config.log.level);
+  await ensureVaultKey(config, log);
   if (options.singleProcess) return runTogether(config, log, options.signal);
   const runFolder = join(config.dataDir, 'run');
   await mkdir(runFolder, { recursive: true, mode: 0o700 });
   const roles = Object.keys(ROLES).map((role) => superviseRole({ role, runFolder, log, ...options }));
   await Promise.all(roles);
+}
+
+/** First start: an installation begins with a key of its own. Whatever another key sealed says so when it is opened. */
+async function ensureVaultKey(config: Config, log: Logger): Promise<void> {
+  const { keyFile } = config.vault;
+  if (existsSync(keyFile)) return;
+  await mkdir(dirname(keyFile), { recursive: true, mode: 0o700 });
+  await createVaultKeyFile(keyFile);
+  log.warn({ keyFile }, 'made a new vault key: keep a copy of it apart from this machine');
 }
 
 async function runTogether(config: Config, log: Logger, signal: AbortSignal): Promise<void> {

@@ -1,20 +1,16 @@
 /** Builds the ports of `domain/ports.ts` from the configuration. The only place where a provider meets a setting. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Config } from '../config/load.ts';
-import {
-  Secret,
-  type Cloud,
-  type DiskTransport,
-  type VaultKey,
-  type VaultStorage,
-  type VSphere,
-} from '../domain/ports.ts';
+import { Secret, type Cloud, type DiskTransport, type VaultKey, type VaultStorage } from '../domain/ports.ts';
 import { createCloud } from '../providers/azure/cloud/cloud.ts';
 import { createAzureCredential } from '../providers/azure/credential.ts';
 import { createVaultStorage, ensureContainer } from '../providers/azure/storage/vault-storage.ts';
 import { createFileVaultKey } from '../providers/vault/file-vault-key.ts';
 import { createExportServiceTransport } from '../providers/vsphere/transport/export-service.ts';
 import { createNbdkitVddkTransport } from '../providers/vsphere/transport/nbdkit-vddk.ts';
+import type { VSphereClient } from '../providers/vsphere/vsphere.ts';
 
 export async function azureCredential(config: Config) {
   const { identity, caFile } = config.azure;
@@ -55,11 +51,19 @@ export async function cloud(config: Config): Promise<Cloud> {
   });
 }
 
-export function diskTransport(config: Config, vsphere: VSphere): DiskTransport {
+/** VDDK's own order of preference for a process server without access to the storage network. */
+const VDDK_TRANSPORTS = ['hotadd', 'nbdssl', 'nbd'] as const;
+
+export async function diskTransport(config: Config, vsphere: VSphereClient): Promise<DiskTransport> {
   const { diskTransport: chosen } = config;
-  return chosen.kind === 'exportService'
-    ? createExportServiceTransport(vsphere)
-    : createNbdkitVddkTransport({ nbdkit: chosen.nbdkit, libraryDir: chosen.libraryDir });
+  if (chosen.kind === 'exportService') return createExportServiceTransport(vsphere);
+  return createNbdkitVddkTransport({
+    nbdkit: chosen.nbdkit,
+    vddkFolder: chosen.libraryDir,
+    transports: VDDK_TRANSPORTS,
+    // Short, because a socket's path holds about 100 characters.
+    runFolder: await mkdtemp(join(tmpdir(), 'switchback-nbd-')),
+  });
 }
 
 export async function cachePolicy(config: Config) {

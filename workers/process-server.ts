@@ -25,7 +25,7 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
       vcenters,
       storage,
       vaultKey: key,
-      transport: diskTransport(config, vsphere),
+      transport: await diskTransport(config, vsphere),
       cache: await cachePolicy(config),
     });
     const connection = await connectWorker(config, log, signal);

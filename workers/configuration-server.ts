@@ -1,0 +1,95 @@
+/** Configuration server: the HTTPS API, the catalogue and the worker that runs the workflows. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
+import type { Config } from '../config/load.ts';
+import { listPoints } from '../dataplane/points.ts';
+import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
+import type { Catalogue } from '../server/catalogue/catalogue.ts';
+import { openCatalogue } from '../server/catalogue/open.ts';
+import { createServer } from '../server/create-server.ts';
+import { createTemporalRunbooks } from '../server/temporal-runbooks.ts';
+import { ensureServerTls, reachableHosts } from '../server/tls.ts';
+import { openTokens } from '../server/tokens.ts';
+import { taskQueues } from '../workflows/contracts/task-queues.ts';
+import { workflowBundle } from './bundle.ts';
+import { vaultKey, vaultStorage } from './ports.ts';
+import { runRoleProcess, type RoleContext } from './role.ts';
+import { runWorkers } from './run-workers.ts';
+import { connectWorker, temporalTls } from './temporal.ts';
+
+/** Catalogue writes at the same time. */
+const CONTROL_SLOTS = 32;
+
+/** Serves as soon as the catalogue is open; while Temporal is down requests say so and the worker waits for it. */
+export async function configurationServer({ config, log, signal }: RoleContext): Promise<void> {
+  const catalogue = await openCatalogue({
+    folder: join(config.dataDir, 'catalogue'),
+    ...(config.catalogue.url === undefined ? {} : { url: config.catalogue.url }),
+  });
+  try {
+    const client = await temporalClient(config);
+    const server = await openServer(config, log, catalogue, client);
+    try {
+      await server.listen({ host: config.api.host, port: config.api.port });
+      log.info({ address: server.listeningOrigin }, 'serving');
+      const connection = await connectWorker(config, log, signal);
+      const control = {
+        taskQueue: taskQueues.control,
+        slots: CONTROL_SLOTS,
+        activities: createCatalogueActivities(catalogue),
+        workflowBundlePath: await workflowBundle(),
+      };
+      await runWorkers(connection, [control], { config, log, signal });
+      await connection.close();
+    } finally {
+      await server.close();
+      await client.connection.close();
+    }
+  } finally {
+    await catalogue.close();
+  }
+}
+
+async function temporalClient(config: Config): Promise<Client & { connection: Connection }> {
+  const tls = await temporalTls(config);
+  const connection = Connection.lazy({
+    address: config.temporal.address,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  return Object.assign(new Client({ connection, namespace: config.temporal.namespace }), { connection });
+}
+
+async function openServer(
+  config: Config,
+  log: Logger,
+  catalogue: Catalogue,
+  client: Client,
+): Promise<FastifyInstance> {
+  const storage = await vaultStorage(config);
+  return createServer({
+    site: config.site,
+    version: productVersion(),
+    intervalSecondsMin: config.replication.intervalSecondsMin,
+    tls: await ensureServerTls({
+      folder: join(config.dataDir, 'tls'),
+      hosts: reachableHosts(config.api.host, config.api.publicUrl),
+    }),
+    catalogue,
+    runbooks: createTemporalRunbooks({ client, address: config.temporal.address }),
+    points: { list: (item) => listPoints(storage, item) },
+    vcenters: createVCenterDirectory(storage, await vaultKey(config)),
+    tokens: await openTokens({ catalogue, dataDir: config.dataDir }),
+    log,
+  });
+}
+
+function productVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+if (import.meta.main) await runRoleProcess('configuration-server', configurationServer);
