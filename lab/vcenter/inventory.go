@@ -146,6 +146,8 @@ func (v *vcenter) populate(ctx context.Context, list []inventoryMachine) error {
 		store.(*simulator.Datastore).Summary.Capacity = datastoreCapacityBytes
 		store.(*simulator.Datastore).Summary.FreeSpace = datastoreCapacityBytes
 	}
+	v.populating = true
+	defer func() { v.populating = false }()
 	for _, wanted := range list {
 		if err := v.createMachine(ctx, p, wanted); err != nil {
 			return fmt.Errorf("machine %s: %w", wanted.Name, err)
@@ -183,7 +185,6 @@ func (v *vcenter) createMachine(ctx context.Context, p place, wanted inventoryMa
 	if saved == nil && wanted.PoweredOn || saved != nil && saved.PoweredOn {
 		v.setPower(m, true)
 	}
-	v.describeGuest(m, wanted)
 	return nil
 }
 
@@ -279,20 +280,4 @@ func makeSnapshots(ctx context.Context, vm *object.VirtualMachine, m *machine, w
 		}
 	}
 	return nil
-}
-
-// describeGuest shows what VMware Tools would report.
-func (v *vcenter) describeGuest(m *machine, wanted inventoryMachine) {
-	tools, address := "guestToolsNotRunning", ""
-	if m.on.Load() {
-		tools, address = "guestToolsRunning", fmt.Sprintf("10.20.0.%d", 10+len(v.byRef))
-	}
-	vm := v.reg.Get(m.ref)
-	ctx := &simulator.Context{Map: v.reg}
-	v.reg.AtomicUpdate(ctx, vm, []types.PropertyChange{
-		{Name: "guest.toolsRunningStatus", Val: tools},
-		{Name: "guest.hostName", Val: wanted.Name},
-		{Name: "guest.ipAddress", Val: address},
-		{Name: "guest.guestId", Val: wanted.GuestID},
-	})
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
+const maxHashPieceBytes = 64 << 20
+
 // routes are the practice controls, beside the disk export service and the locked datastore folder.
 func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("POST /disk-export/v1/exports", v.requireSession(v.createExport))
@@ -133,6 +135,10 @@ func (v *vcenter) labHash(w http.ResponseWriter, r *http.Request) {
 	}
 	m, a := v.labDisk(w, query.Get("machine"), int32(number("deviceKey")))
 	if a == nil {
+		return
+	}
+	if number("blockBytes") > maxHashPieceBytes {
+		refuse(w, http.StatusBadRequest, "blockBytes is at most 64 MiB")
 		return
 	}
 	source, capacity := view{}, a.capacity

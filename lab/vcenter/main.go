@@ -111,9 +111,9 @@ func newModel(st *state) (*simulator.Model, error) {
 	about.ApiVersion, about.Version, about.Build = "8.0.2.0", "8.0.2", "22617221"
 	about.FullName = "VMware vCenter Server 8.0.2 build-22617221"
 	about.InstanceUuid = st.InstanceUUID
-	if err := os.Setenv("TMPDIR", scratch); err != nil {
-		return nil, err
-	}
+	before := os.Getenv("TMPDIR") // where the simulator makes its directory
+	os.Setenv("TMPDIR", scratch)
+	defer os.Setenv("TMPDIR", before)
 	return model, model.Create()
 }
 

@@ -89,7 +89,7 @@ func (v *vcenter) consolidate(m *machine, gone *snapshot) {
 		position := 0
 		for _, s := range m.present() {
 			if s == gone && a.freezeOf(s.Number) != nil && position+1 < len(a.chain) {
-				v.removeFiles(a, a.chain[position+1])
+				v.removeFiles(a.chain[position+1])
 				a.chain = append(a.chain[:position+1], a.chain[position+2:]...)
 				break
 			}
@@ -132,9 +132,10 @@ func rename(virtual *types.VirtualDisk, chain []string) {
 	var backing *types.VirtualDiskFlatVer2BackingInfo
 	for _, file := range chain {
 		next := *flat
-		next.FileName, next.Parent = file, backing
+		next.FileName, next.Parent, next.ChangeId = file, backing, ""
 		backing = &next
 	}
+	backing.ChangeId = flat.ChangeId
 	virtual.Backing = backing
 }
 
@@ -163,7 +164,7 @@ func (v *vcenter) nextFile(a *attached) string {
 	}
 }
 
-func (v *vcenter) removeFiles(_ *attached, file string) {
+func (v *vcenter) removeFiles(file string) {
 	os.Remove(v.path(file))
 	os.Remove(v.path(flatName(file)))
 }

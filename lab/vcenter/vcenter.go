@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"hash/crc32"
 	"log"
 	"os"
 	"path"
@@ -29,6 +31,8 @@ type vcenter struct {
 	exports *exports
 	faults  *faults
 	guests  *guests
+
+	populating bool // one save at the end instead of thousands
 }
 
 func newVCenter(service *simulator.Service, st *state) *vcenter {
@@ -151,6 +155,7 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 			m.on.Store(vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
 			m.PoweredOn = m.on.Load()
 			v.settleTracking(m, vm, cycled)
+			describeGuest(m, vm)
 		case "snapshot", "snapshot.rootSnapshotList", "snapshot.currentSnapshot":
 			v.followSnapshotTree(m, vm)
 		default:
@@ -178,6 +183,9 @@ func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectRefe
 }
 
 func (v *vcenter) save() {
+	if v.populating {
+		return
+	}
 	if err := v.state.save(); err != nil {
 		log.Printf("state not saved: %v", err)
 	}
@@ -302,4 +310,25 @@ func describe(virtual *types.VirtualDisk) *attached {
 	}
 	a.snapshotted = !strings.HasPrefix(a.mode, "independent") && a.backing != "rdmPhysical"
 	return a
+}
+
+// describeGuest shows what VMware Tools would report.
+func describeGuest(m *machine, vm *mo.VirtualMachine) {
+	guest := types.GuestInfo{
+		ToolsStatus:        types.VirtualMachineToolsStatusToolsNotRunning,
+		ToolsRunningStatus: string(types.VirtualMachineToolsRunningStatusGuestToolsNotRunning),
+		GuestState:         string(types.VirtualMachineGuestStateNotRunning),
+	}
+	if vm.Guest != nil {
+		guest.Net = vm.Guest.Net
+	}
+	if m.on.Load() {
+		address := crc32.ChecksumIEEE([]byte(m.name))
+		guest.ToolsStatus = types.VirtualMachineToolsStatusToolsOk
+		guest.ToolsRunningStatus = string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
+		guest.GuestState = string(types.VirtualMachineGuestStateRunning)
+		guest.HostName, guest.GuestId = m.name, vm.Config.GuestId
+		guest.IpAddress = fmt.Sprintf("10.20.%d.%d", address>>8&0xff, 1+address&0x7f)
+	}
+	vm.Guest = &guest
 }
