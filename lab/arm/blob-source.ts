@@ -94,19 +94,17 @@ export class BlobSource {
     return new PageBlobClient(url.href, this.#credential, { retryOptions: { maxTries: 3 } });
   }
 
+  /** Without `storageAccountId` Azure looks for the account in the disk's own subscription. */
   #checkAccount(sourceUri: string, storageAccountId: string | undefined): void {
-    if (storageAccountId === undefined) {
-      throw new ArmError(400, 'InvalidParameter', "Required parameter 'storageAccountId' is missing (null).");
-    }
     const url = URL.canParse(sourceUri) ? new URL(sourceUri) : null;
     const folder = this.#endpoint.pathname.replace(/\/?$/, '/');
     const isOurs = url?.host === this.#endpoint.host && url.pathname.startsWith(folder);
-    const named = storageAccountId.split('/').at(-1)?.toLowerCase();
+    const named = storageAccountId?.split('/').at(-1)?.toLowerCase() ?? this.#account.toLowerCase();
     if (url === null || !isOurs || named !== this.#account.toLowerCase()) {
       throw new ArmError(
         400,
         'InvalidParameter',
-        `The source blob URI ${sourceUri} does not belong to the storage account ${storageAccountId} or is in another region.`,
+        `The source blob URI ${sourceUri} is not of the storage account ${storageAccountId ?? this.#account} in this region.`,
       );
     }
     if (url.searchParams.has('snapshot')) {

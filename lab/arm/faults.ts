@@ -19,18 +19,20 @@ export const faultSchema: z.ZodType<Fault> = z.strictObject({
   count: z.number().int().min(1).default(1),
 });
 
-/** The first fault that matches and is due, with its counters moved on. */
+/** The first fault that matches and has nothing left to skip; those before it that match skip one request less. */
 export function takeFault(store: Store, method: string, pathAndQuery: string): Fault | undefined {
-  const index = store.faults.findIndex((fault) => isFor(fault, method, pathAndQuery));
-  const fault = store.faults[index];
-  if (fault === undefined) return undefined;
-  const isDue = fault.skip === 0;
-  const next = isDue ? { ...fault, count: fault.count - 1 } : { ...fault, skip: fault.skip - 1 };
-  const faults = store.faults
-    .map((each, at) => (at === index ? next : each))
-    .filter(({ count }) => count > 0);
-  store.commit([{ faults }]);
-  return isDue ? fault : undefined;
+  const due = store.faults.findIndex((each) => each.skip === 0 && isFor(each, method, pathAndQuery));
+  const fault = store.faults[due];
+  const seen = fault === undefined ? store.faults.length : due;
+  const faults = store.faults.map((each, index) => {
+    if (index === due) return { ...each, count: each.count - 1 };
+    const isSkipped = index < seen && isFor(each, method, pathAndQuery);
+    return isSkipped ? { ...each, skip: each.skip - 1 } : each;
+  });
+  if (faults.some((each, index) => each !== store.faults[index])) {
+    store.commit([{ faults: faults.filter(({ count }) => count > 0) }]);
+  }
+  return fault;
 }
 
 /** The answer a fault gives in place of the real one; null: the request is carried out. */

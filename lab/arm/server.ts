@@ -24,7 +24,9 @@ export function createListener(simulator: Simulator, tokens: TokenService): Requ
   return async (incoming, response) => {
     try {
       const body = await readBody(incoming);
-      const url = new URL(incoming.url ?? '/', simulator.url());
+      // The SDK writes `//subscriptions/…` where a scope begins with a slash.
+      const target = (incoming.url ?? '/').replace(/^\/+/, '/');
+      const url = new URL(simulator.url() + target);
       const method = incoming.method ?? 'GET';
       if (url.pathname.startsWith('/_lab/')) {
         await sendAnswer(

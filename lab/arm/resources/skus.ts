@@ -10,26 +10,33 @@ export interface Sku {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly dataDisksMax: number;
+  readonly generations: readonly ('V1' | 'V2')[];
+  readonly diskController: 'SCSI' | 'NVMe';
   /** Azure does not offer it to the subscription in the location. */
   readonly isRestricted?: boolean;
 }
 
+function size(
+  name: string,
+  [cores, memoryGiB, dataDisksMax]: readonly [number, number, number],
+): Pick<Sku, 'name' | 'cores' | 'memoryGiB' | 'dataDisksMax'> {
+  return { name, cores, memoryGiB, dataDisksMax };
+}
+
+const bs = { family: 'standardBSFamily', generations: ['V1', 'V2'], diskController: 'SCSI' } as const;
+const dsv5 = { family: 'standardDSv5Family', generations: ['V1', 'V2'], diskController: 'SCSI' } as const;
+const dsv6 = { family: 'standardDSv6Family', generations: ['V2'], diskController: 'NVMe' } as const;
+
 export const skus: readonly Sku[] = [
-  { name: 'Standard_B1s', family: 'standardBSFamily', cores: 1, memoryGiB: 1, dataDisksMax: 2 },
-  { name: 'Standard_B2s', family: 'standardBSFamily', cores: 2, memoryGiB: 4, dataDisksMax: 4 },
-  { name: 'Standard_B2ms', family: 'standardBSFamily', cores: 2, memoryGiB: 8, dataDisksMax: 4 },
-  { name: 'Standard_B4ms', family: 'standardBSFamily', cores: 4, memoryGiB: 16, dataDisksMax: 8 },
-  { name: 'Standard_D2s_v5', family: 'standardDSv5Family', cores: 2, memoryGiB: 8, dataDisksMax: 4 },
-  { name: 'Standard_D4s_v5', family: 'standardDSv5Family', cores: 4, memoryGiB: 16, dataDisksMax: 8 },
-  { name: 'Standard_D8s_v5', family: 'standardDSv5Family', cores: 8, memoryGiB: 32, dataDisksMax: 16 },
-  {
-    name: 'Standard_D16s_v5',
-    family: 'standardDSv5Family',
-    cores: 16,
-    memoryGiB: 64,
-    dataDisksMax: 32,
-    isRestricted: true,
-  },
+  { ...bs, ...size('Standard_B1s', [1, 1, 2]) },
+  { ...bs, ...size('Standard_B2s', [2, 4, 4]) },
+  { ...bs, ...size('Standard_B2ms', [2, 8, 4]) },
+  { ...bs, ...size('Standard_B4ms', [4, 16, 8]) },
+  { ...dsv5, ...size('Standard_D2s_v5', [2, 8, 4]) },
+  { ...dsv5, ...size('Standard_D4s_v5', [4, 16, 8]) },
+  { ...dsv5, ...size('Standard_D8s_v5', [8, 32, 16]) },
+  { ...dsv5, ...size('Standard_D16s_v5', [16, 64, 32]), isRestricted: true },
+  { ...dsv6, ...size('Standard_D2s_v6', [2, 8, 4]) },
 ];
 
 export function findSku(name: string): Sku | undefined {
@@ -65,8 +72,8 @@ function render(sku: Sku, location: string): JsonObject {
       { name: 'vCPUs', value: String(sku.cores) },
       { name: 'MemoryGB', value: String(sku.memoryGiB) },
       { name: 'MaxDataDiskCount', value: String(sku.dataDisksMax) },
-      { name: 'HyperVGenerations', value: 'V1,V2' },
-      { name: 'DiskControllerTypes', value: 'SCSI' },
+      { name: 'HyperVGenerations', value: sku.generations.join(',') },
+      { name: 'DiskControllerTypes', value: sku.diskController },
       { name: 'PremiumIO', value: 'True' },
     ],
     restrictions: sku.isRestricted === true ? [restriction(location)] : [],

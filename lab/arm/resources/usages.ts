@@ -17,6 +17,7 @@ const limits: Readonly<Record<string, number>> = {
   virtualMachines: 25_000,
   standardBSFamily: 64,
   standardDSv5Family: 64,
+  standardDSv6Family: 64,
 };
 
 const localizedNames: Readonly<Record<string, string>> = {
@@ -24,6 +25,7 @@ const localizedNames: Readonly<Record<string, string>> = {
   virtualMachines: 'Virtual Machines',
   standardBSFamily: 'Standard BS Family vCPUs',
   standardDSv5Family: 'Standard DSv5 Family vCPUs',
+  standardDSv6Family: 'Standard DSv6 Family vCPUs',
 };
 
 export function listUsages(simulator: Simulator, _request: ArmRequest): Answer {

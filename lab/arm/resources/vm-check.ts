@@ -70,6 +70,7 @@ export function checkVm(simulator: Simulator, vmId: string, body: VmBody): VmPar
     id: requireAttachable(simulator, vmId, managedDisk.id),
     deleteOption: deleteOption ?? 'Detach',
   }));
+  checkBoot(simulator, sku, disks[0]?.id ?? '');
   const nics = properties.networkProfile.networkInterfaces.map(({ id, properties: nic }) => ({
     id: requireFreeNic(simulator, vmId, id),
     deleteOption: nic?.deleteOption ?? 'Detach',
@@ -97,6 +98,25 @@ function requireSku(simulator: Simulator, name: string): Sku {
   return sku;
 }
 
+/** Imported disks are prepared for SCSI. */
+function checkBoot(simulator: Simulator, sku: Sku, osDiskId: string): void {
+  const disk = simulator.store.find('Microsoft.Compute/disks', osDiskId);
+  const { hyperVGeneration = 'V1' } = (disk?.body.properties ?? {}) as JsonObject;
+  if (!sku.generations.some((generation) => generation === hyperVGeneration)) {
+    throw new ArmError(
+      400,
+      'BadRequest',
+      `The selected VM size '${sku.name}' cannot boot Hypervisor Generation '${hyperVGeneration === 'V2' ? 2 : 1}'.`,
+    );
+  }
+  if (sku.diskController === 'SCSI') return;
+  throw new ArmError(
+    400,
+    'InvalidParameter',
+    `The VM size '${sku.name}' cannot boot with OS image or disk. Please check that disk controller types supported by the OS image or disk is one of the supported disk controller types for the VM size.`,
+  );
+}
+
 function requireAttachable(simulator: Simulator, vmId: string, diskId: string): string {
   const disk = simulator.store.find('Microsoft.Compute/disks', diskId);
   if (disk === undefined) throw new ArmError(404, 'NotFound', `Disk ${diskId} is not found.`);
@@ -111,10 +131,6 @@ function requireAttachable(simulator: Simulator, vmId: string, diskId: string): 
   if (disk.state !== 'Succeeded' || hasAccess(disk.facts)) {
     const state = disk.state === 'Succeeded' ? 'ActiveSAS' : disk.state;
     throw new ArmError(409, 'Conflict', `Disk ${disk.name} cannot be attached: its state is ${state}.`);
-  }
-  const { hyperVGeneration } = (disk.body.properties ?? {}) as JsonObject;
-  if (hyperVGeneration !== undefined && hyperVGeneration !== 'V1' && hyperVGeneration !== 'V2') {
-    throw new ArmError(400, 'BadRequest', `Disk ${disk.name} has an unknown Hypervisor Generation.`);
   }
   return disk.id;
 }
