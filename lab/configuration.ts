@@ -1,5 +1,6 @@
 /** Writes the configuration an operator would write for this practice ground. */
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ArmFacts } from './processes/arm.ts';
 import type { LabPaths } from './folder.ts';
@@ -47,4 +48,14 @@ export async function writeConfiguration(input: ConfigurationInput): Promise<str
   const text = `# Written by the lab for this practice ground.\n${stringify(settings)}`;
   await writeFile(paths.configuration, text, { mode: 0o600 });
   return paths.configuration;
+}
+
+/** What `SWITCHBACK_PROFILE` names, so that the CLI needs no further option. */
+export async function writeProfile(paths: LabPaths, apiUrl: string): Promise<void> {
+  const profile = {
+    server: apiUrl,
+    tokenFile: join(paths.product, 'administrator.token'),
+    caFile: join(paths.product, 'tls/authority.pem'),
+  };
+  await writeFile(paths.profile, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600 });
 }

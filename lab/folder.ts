@@ -36,6 +36,8 @@ export function labPaths(folder: string) {
     configuration: at('appliance.yaml'),
     /** `dataDir` of the product. */
     product: at('product'),
+    /** Where the CLI finds the product's API. */
+    profile: at('profile.json'),
     ready: (name: string) => at(`${name}.ready.json`),
     log: (name: string) => at('logs', `${name}.log`),
   };

@@ -1,5 +1,5 @@
 /** How each part of the practice ground is started in a lab's folder. */
-import { STORAGE_ACCOUNT, writeConfiguration } from './configuration.ts';
+import { STORAGE_ACCOUNT, writeConfiguration, writeProfile } from './configuration.ts';
 import type { LabPaths, LabRecord } from './folder.ts';
 import { startArm, type ArmFacts, type ArmRunning } from './processes/arm.ts';
 import { startAzurite, type AzuriteRunning } from './processes/azurite.ts';
@@ -74,13 +74,15 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
       }),
     async product(around) {
       const configurationFile = await writeConfiguration({ paths, apiPort: ports.api, ...around });
-      return startProduct({
+      const product = await startProduct({
         configurationFile,
         dataDir: paths.product,
         apiPort: ports.api,
         logFile: paths.log('switchback'),
         outlives,
       });
+      await writeProfile(paths, product.apiUrl);
+      return product;
     },
   };
 }

@@ -1,0 +1,113 @@
+/** A small practice ground for end-to-end tests: the real product as separate processes, disturbed from outside. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RUN_TAG } from '../../domain/names.ts';
+import { runCli, type CliOptions, type CliResult } from '../../lab/cli.ts';
+import type { AzureResource } from '../../lab/controls.ts';
+import type { InventoryMachine } from '../../lab/inventory.ts';
+import { startLab, type Lab } from '../../lab/lab.ts';
+import { identify, isAlive } from '../../lab/processes/pid.ts';
+import type { ProductRole } from '../../lab/processes/product.ts';
+import type { TemporalRunning } from '../../lab/processes/temporal.ts';
+import { waitFor } from '../../lab/wait.ts';
+
+export interface PracticeOptions {
+  readonly seed: number;
+  /** Default: `small-01` with ext4 disks of 64 and 16 MiB. */
+  readonly machines?: readonly InventoryMachine[];
+}
+
+export interface PracticeResult extends CliResult {
+  /** Parsed stdout; undefined when it is not JSON. */
+  readonly json: unknown;
+}
+
+export interface Practice {
+  readonly lab: Lab;
+  /** Runs the real CLI; add `--output json` to read `json`. */
+  switchback(args: readonly string[], options?: CliOptions): Promise<PracticeResult>;
+  /** `kill -9` of a role's process; resolves when its supervisor has started another. */
+  killRole(role: ProductRole): Promise<void>;
+  /** `kill -9` of Temporal, then a start on the same database and port. */
+  killTemporal(): Promise<void>;
+  /** Azure resources that carry the tag of any run, or of this one. */
+  resourcesOfRuns(runId?: string): Promise<readonly AzureResource[]>;
+  /** Names of the snapshots the machine has now. */
+  snapshotsOf(machine: string): Promise<readonly string[]>;
+  /** Ends every process and removes every file. */
+  stop(): Promise<void>;
+}
+
+export const smallMachine = (seed: number): InventoryMachine => ({
+  name: 'small-01',
+  cpus: 2,
+  memoryMiB: 2048,
+  poweredOn: true,
+  disks: [
+    { mib: 64, filesystem: 'ext4', seed },
+    { mib: 16, filesystem: 'ext4', seed: seed + 1 },
+  ],
+});
+
+const RESTART_MS = 60_000;
+
+export async function startPractice({ seed, machines }: PracticeOptions): Promise<Practice> {
+  process.stderr.write(`practice ground with seed ${seed}\n`);
+  const folder = await mkdtemp(join(tmpdir(), 'switchback-e2e-'));
+  const inventory = machines ?? [smallMachine(seed)];
+  const lab = await startLab({ folder, seed, inventory, headless: true }).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
+  let temporal: TemporalRunning = lab.temporal;
+  return {
+    lab,
+    async switchback(args, options) {
+      const result = await runCli(lab.paths, args, options);
+      return { ...result, json: jsonOf(result.stdout) };
+    },
+    killRole: (role) => killRole(lab, role),
+    async killTemporal() {
+      temporal.kill('SIGKILL');
+      await temporal.exited;
+      temporal = await lab.restartTemporal();
+    },
+    async resourcesOfRuns(runId) {
+      const resources = await lab.azure.resources();
+      return resources.filter(({ tags }) => {
+        const run = tags[RUN_TAG];
+        return runId === undefined ? run !== undefined : run === runId;
+      });
+    },
+    async snapshotsOf(machine) {
+      return (await lab.guest.machine(machine)).snapshots.map(({ name }) => name);
+    },
+    async stop() {
+      await lab.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function killRole({ product }: Lab, role: ProductRole): Promise<void> {
+  const runningPid = () => product.rolePid(role);
+  const bound = { withinMs: RESTART_MS };
+  const pid = await waitFor(runningPid, { ...bound, what: `${role} to run` });
+  const killed = identify(pid);
+  process.kill(pid, 'SIGKILL');
+  await waitFor(() => !isAlive(killed), { ...bound, what: `${role} to be gone` });
+  const another = async () => {
+    const now = await runningPid();
+    return now !== undefined && now !== pid;
+  };
+  await waitFor(another, { ...bound, what: `${role} to be started again` });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
