@@ -90,12 +90,13 @@ export class Spool {
   }
 
   async #upload(file: string, ref: SegmentRef): Promise<void> {
-    const { storage, signal } = this.#options;
+    const { storage, signal, cache } = this.#options;
     await this.#slots.acquire(1, signal);
     try {
-      const outcome = await storage.putOnce(ref.blob, await readFile(file), signal);
+      const body = await onCacheDisk(cache, () => readFile(file));
+      const outcome = await storage.putOnce(ref.blob, body, signal);
       if (outcome === 'exists') await this.#checkStored(ref);
-      await unlink(file);
+      await onCacheDisk(cache, () => unlink(file));
       this.#options.onDurable(ref);
     } finally {
       this.#slots.release(1);
@@ -142,7 +143,7 @@ async function removeLeftovers(itemFolder: string, options: SpoolOptions): Promi
 }
 
 async function checkFreeSpace(cache: CachePolicy): Promise<void> {
-  const { bavail, bsize } = await statfs(cache.folder);
+  const { bavail, bsize } = await onCacheDisk(cache, () => statfs(cache.folder));
   if (bavail * bsize < cache.freeBytesMin) throw diskFull(cache, bavail * bsize);
 }
 
@@ -152,7 +153,8 @@ async function onCacheDisk<T>(cache: CachePolicy, work: () => Promise<T>): Promi
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull(cache, 0, error);
-    throw error;
+    const reason = `the cache folder ${cache.folder} failed, or a newer attempt has cleared it (${code ?? 'no code'})`;
+    throw new DrError('DR_INTERNAL', { reason }, { cause: error });
   }
 }
 
