@@ -15,8 +15,6 @@ export interface CloudOptions {
   readonly endpoint?: string;
   /** PEM of a further authority to trust for `endpoint`. */
   readonly tlsCa?: string;
-  /** Resource id of the account that replicas lie in; default: found by its name in the subscription. */
-  readonly storageAccountId?: string;
   /** Time between looks at an operation, default 2,000 ms; a Retry-After of Azure wins. */
   readonly pollIntervalMs?: number;
 }
@@ -25,7 +23,6 @@ export interface Clients {
   readonly subscriptionId: string;
   readonly origin: string;
   readonly pollIntervalMs: number;
-  readonly storageAccountId: string | null;
   readonly compute: ComputeManagementClient;
   readonly network: NetworkManagementClient;
   readonly resources: ResourceManagementClient;
@@ -50,7 +47,6 @@ export function createClients(options: CloudOptions): Clients {
     subscriptionId,
     origin: new URL(endpoint).origin,
     pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
-    storageAccountId: options.storageAccountId ?? null,
     compute: new ComputeManagementClient(credential, subscriptionId, clientOptions),
     network: new NetworkManagementClient(credential, subscriptionId, clientOptions),
     resources: new ResourceManagementClient(credential, subscriptionId, clientOptions),

@@ -54,11 +54,10 @@ export function createDisks(clients: Clients): Pick<Cloud, 'beginDiskImport' | '
 }
 
 /**
- * Azure asks for the account's id beside the blob's URL. An account that our role cannot see is left out, and
- * Azure's own refusal says so.
+ * Azure asks for the account's id beside the blob's URL. An account that our role cannot see is left out: Azure
+ * then looks for it in the disk's own subscription.
  */
 async function storageAccountOf(clients: Clients, sourceUrl: string): Promise<{ storageAccountId?: string }> {
-  if (clients.storageAccountId !== null) return { storageAccountId: clients.storageAccountId };
   const name = accountNameIn(new URL(sourceUrl));
   const filter = `resourceType eq 'Microsoft.Storage/storageAccounts' and name eq '${name}'`;
   const [id] = await call({ attempted: `find storage account ${name}` }, () =>

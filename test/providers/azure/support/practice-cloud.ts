@@ -98,7 +98,6 @@ export async function startPracticeCloud(): Promise<PracticeCloud> {
         endpoint: facts.url,
         tlsCa,
         pollIntervalMs: POLL_INTERVAL_MS,
-        storageAccountId: `/subscriptions/${facts.subscriptionId}/resourceGroups/vault/providers/Microsoft.Storage/storageAccounts/${accountName}`,
         ...changes,
       }),
     lab,
