@@ -30,6 +30,7 @@ import type { BegunOperation } from '../domain/ports.ts';
 import type { PointDisk, RecoveryPoint } from '../domain/replication.ts';
 import { replicationStoppedSignal, stopReplicationSignal } from './contracts/messages.ts';
 import type { FailoverOutcome, FailoverResult, FailoverRun, SourceOutcome } from './contracts/types.ts';
+import { refusal } from './lib/failures.ts';
 import { jobLog, type JobLog } from './lib/job-log.ts';
 import { azure as azureActivities, urgentSite } from './lib/proxies.ts';
 import { removeRun, scopeOf } from './lib/remove-run.ts';
@@ -77,6 +78,8 @@ interface SourceStop {
   readonly offAtMs?: number;
   /** Barrier of the final delta; null when there was none. */
   readonly finalBarrier: number | null;
+  /** Newer than that of every session; absent in a drill, which writes nothing to the replica. */
+  readonly sessionEpoch?: number;
 }
 
 const UNTOUCHED: SourceStop = { outcome: 'notAsked', finalBarrier: null };
@@ -86,7 +89,7 @@ const azureOf = (run: FailoverRun) => azureActivities(run.item.target.location, 
 /** Stops replication, shuts the source down and ships what is left: each as far as the site answers. */
 async function stopSource(run: FailoverRun, log: JobLog): Promise<SourceStop> {
   const { item } = run;
-  await log.step('stop-replication', 'Stop replication', stopReplication);
+  const sessionEpoch = await log.step('stop-replication', 'Stop replication', stopReplication);
   const outcome = run.shutdownSource
     ? await log.attempt(
         'shut-down-source',
@@ -100,26 +103,32 @@ async function stopSource(run: FailoverRun, log: JobLog): Promise<SourceStop> {
   const final = await log.attempt(
     'final-delta',
     'Replicate the last changes',
-    () => urgentSite(item.site, '15 minutes').shipFinal({ item, sessionEpoch: run.sessionEpoch }),
+    () => urgentSite(item.site, '15 minutes').shipFinal({ item, sessionEpoch }),
     (done) => `durable up to ${done.sourceTime}`,
   );
   return {
     outcome: outcome ?? 'sourceStateUnknown',
     ...(offAtMs === undefined ? {} : { offAtMs }),
     finalBarrier: final?.barrierNumber ?? null,
+    sessionEpoch,
   };
 }
 
-/** The entity cancels its sessions and answers. Going on without an answer is safe: this run's epoch fences them off. */
-async function stopReplication(): Promise<void> {
-  let stopped = false;
-  setHandler(replicationStoppedSignal, () => {
-    stopped = true;
+/**
+ * The entity cancels its sessions, waits for their end (at most a heartbeat timeout) and answers with the epoch
+ * this run writes with: an attempt that still lives somewhere is older and can no longer write.
+ */
+async function stopReplication(): Promise<number> {
+  let sessionEpoch: number | undefined;
+  setHandler(replicationStoppedSignal, (answer) => {
+    sessionEpoch = answer.sessionEpoch;
   });
   const { parent } = workflowInfo();
-  if (parent === undefined) return;
+  if (parent === undefined)
+    throw refusal('DR_INTERNAL', { reason: 'a failover runs under its protected item' });
   await getExternalWorkflowHandle(parent.workflowId).signal(stopReplicationSignal);
-  await condition(() => stopped, '2 minutes');
+  await condition(() => sessionEpoch !== undefined);
+  return sessionEpoch ?? 0;
 }
 
 async function choosePoint(run: FailoverRun, log: JobLog, source: SourceStop): Promise<RecoveryPoint> {
@@ -129,8 +138,9 @@ async function choosePoint(run: FailoverRun, log: JobLog, source: SourceStop): P
     choice.kind === 'latest' ? 'Process pending data into a recovery point' : 'Choose the recovery point',
     async () => {
       const azure = azureOf(run);
-      if (run.mode === 'real' && choice.kind === 'latest') {
-        return azure.drain({ item, sessionEpoch: run.sessionEpoch, barrierNumber: source.finalBarrier });
+      if (source.sessionEpoch !== undefined && choice.kind === 'latest') {
+        const { sessionEpoch, finalBarrier } = source;
+        return azure.drain({ item, sessionEpoch, barrierNumber: finalBarrier });
       }
       return azure.resolvePoint({ item, choice });
     },

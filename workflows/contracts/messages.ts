@@ -24,9 +24,11 @@ export const failoverUpdate = defineUpdate<OperationAccepted, [FailoverInput]>('
 export const commitUpdate = defineUpdate<OperationAccepted, [CommitInput]>('commit');
 export const describeQuery = defineQuery<ItemView>('describe');
 
-/** From a real failover to its entity: stop replicating; answered by `replicationStopped`. */
+/** From a real failover to its entity: stop replicating. */
 export const stopReplicationSignal = defineSignal('stopReplication');
-export const replicationStoppedSignal = defineSignal('replicationStopped');
+/** The entity's answer: the sessions have ended, the run may write with this session epoch, newer than theirs. */
+export const replicationStoppedSignal =
+  defineSignal<[{ readonly sessionEpoch: number }]>('replicationStopped');
 
 /** Workflow type names, for clients that must not import workflow code. */
 export const workflowTypes = {

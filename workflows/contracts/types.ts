@@ -70,8 +70,6 @@ export interface FailoverRun {
   readonly subnetId: string;
   readonly privateIpAddress?: string;
   readonly shutdownSource: boolean;
-  /** Session epoch reserved for the final delta and drain of a real failover. */
-  readonly sessionEpoch: number;
 }
 
 export interface FailoverResult {

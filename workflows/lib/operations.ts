@@ -56,7 +56,7 @@ async function runTestFailover(store: ItemStore, spec: ItemSpec, input: TestFail
   const runId = input.operationId;
   store.change({ drill: { state: 'starting', runId } });
   const done = await failoverChild({
-    ...common(store, spec, input),
+    ...common(spec, input),
     mode: 'test',
     subnetId: input.subnetId,
     shutdownSource: false,
@@ -86,7 +86,7 @@ async function runFailover(
   const { privateIpAddress } = spec.target;
   let ended = false;
   const child = failoverChild({
-    ...common(store, spec, input),
+    ...common(spec, input),
     mode: 'real',
     subnetId: spec.target.subnetId,
     ...(privateIpAddress === undefined ? {} : { privateIpAddress }),
@@ -97,7 +97,7 @@ async function runFailover(
   await condition(() => ended || control.stopAsked());
   if (!ended) {
     await control.stop();
-    await tellStopped(spec, input.operationId);
+    await tellStopped(spec, input.operationId, store.nextSessionEpoch());
   }
   const done = await child;
   if (done.outcome === 'done') store.change({ state: 'failedOver', failover: done.result, conditions: [] });
@@ -157,13 +157,12 @@ async function runCommit(store: ItemStore, spec: ItemSpec, input: CommitInput): 
   }
 }
 
-function common(store: ItemStore, spec: ItemSpec, input: TestFailoverInput | FailoverInput) {
+function common(spec: ItemSpec, input: TestFailoverInput | FailoverInput) {
   return {
     runId: input.operationId,
     requestedBy: input.requestedBy,
     item: spec,
     choice: input.choice,
-    sessionEpoch: store.nextSessionEpoch(),
   };
 }
 
@@ -174,8 +173,8 @@ function failoverChild(run: FailoverRun): Promise<FailoverOutcome> {
   });
 }
 
-async function tellStopped(spec: ItemSpec, operationId: OperationId): Promise<void> {
+async function tellStopped(spec: ItemSpec, operationId: OperationId, sessionEpoch: number): Promise<void> {
   const run = getExternalWorkflowHandle(workflowIds.failover(spec.itemId, asId(operationId)));
   // A run that has ended in the meantime needs no answer.
-  await run.signal(replicationStoppedSignal).catch(() => undefined);
+  await run.signal(replicationStoppedSignal, { sessionEpoch }).catch(() => undefined);
 }
