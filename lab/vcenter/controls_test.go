@@ -151,6 +151,7 @@ func TestKilledSessionsMustLogInAgain(t *testing.T) {
 func TestTheCertificateOutlivesARestartUntilItIsRotated(t *testing.T) {
 	dir := t.TempDir()
 	first := startGround(t, dir, one("m", true, inventoryDisk{MiB: 1}))
+	first.close()
 	g := startGround(t, dir, one("m", true, inventoryDisk{MiB: 1}))
 	if first.ready.CertificateSHA256 != g.ready.CertificateSHA256 {
 		t.Fatal("a new certificate after a restart")

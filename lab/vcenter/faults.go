@@ -80,6 +80,9 @@ func (f *faults) choose(call *simulator.Method, entity types.ManagedObjectRefere
 		if !any(rule.Method, call.Name) || !any(rule.ObjectType, call.This.Type, entity.Type) || !any(rule.ObjectName, name) {
 			continue
 		}
+		if rule.TaskError && !strings.HasSuffix(call.Name, "_Task") {
+			continue
+		}
 		if rule.Probability != nil && rand.Float64() >= *rule.Probability {
 			continue
 		}

@@ -16,7 +16,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/vmware/govmomi/simulator"
 )
@@ -134,16 +136,16 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 		URL: "https://" + https.URL.Host, CertificateSHA256: cert.sha256(), CertificateFile: cert.certFile,
 		NBDHost: v.exports.addr.IP.String(), NBDPort: v.exports.addr.Port, Username: o.username, PasswordFile: o.passwordFile,
 	}
-	s := &server{ready: r, v: v, close: func() {
+	s := &server{ready: r, v: v, close: sync.OnceFunc(func() {
 		nbd.Close()
 		v.guests.stopAll()
-		https.CloseClientConnections()
-		https.Close()
+		stopServing(https)
 		model.Remove()
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.save()
-	}}
+		v.state.close()
+	})}
 	if o.readyFile == "" {
 		return s, nil
 	}
@@ -152,6 +154,20 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 		return nil, err
 	}
 	return s, writeFileAtomically(o.readyFile, append(raw, '\n'))
+}
+
+// stopServing does not wait for calls that wait for updates.
+func stopServing(https *simulator.Server) {
+	closed := make(chan struct{})
+	go func() {
+		https.CloseClientConnections()
+		https.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
 }
 
 // readPassword makes a password file when none was named.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ import (
 // state is everything that outlives a restart, besides the block stores. It is written whole after each change.
 type state struct {
 	dir          string
+	lock         *os.File
 	InstanceUUID string                   `json:"instanceUuid"`
 	Machines     map[string]*machineState `json:"machines"`
 	Disks        map[string]*disk         `json:"disks"` // by datastore path of the base file
@@ -137,7 +139,11 @@ func loadState(dir string) (*state, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "disks"), 0o700); err != nil {
 		return nil, err
 	}
-	s := &state{dir: dir, InstanceUUID: uuid.NewString(), Machines: map[string]*machineState{}, Disks: map[string]*disk{}}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{dir: dir, lock: lock, InstanceUUID: uuid.NewString(), Machines: map[string]*machineState{}, Disks: map[string]*disk{}}
 	raw, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -157,12 +163,35 @@ func loadState(dir string) (*state, error) {
 	return s, nil
 }
 
+// lockDir waits up to 5 s for a practice vCenter that is just ending.
+func lockDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for range 50 {
+		if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return lock, nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil, errors.Join(fmt.Errorf("%s is in use by another practice vCenter", dir), lock.Close())
+}
+
 func (s *state) save() error {
 	raw, err := json.MarshalIndent(s, "", " ")
 	if err != nil {
 		return err
 	}
 	return writeFileAtomically(filepath.Join(s.dir, "state.json"), raw)
+}
+
+// close gives the state directory free for another process.
+func (s *state) close() {
+	for _, d := range s.Disks {
+		d.store.close()
+	}
+	s.lock.Close()
 }
 
 func (s *state) diskDir(file string) string {

@@ -59,11 +59,12 @@ func (v *vcenter) Reference() types.ManagedObjectReference { return v.Self }
 func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	entity := v.entityOf(call.This)
 	if plan := v.faults.match(call, entity, v.entityName(entity)); plan != nil {
-		if plan.task {
-			v.faults.failNextTask(entity, plan.fault)
-		} else if ctx.Session == nil {
+		switch {
+		case ctx.Session == nil && !plan.task:
 			return nil, plan.fault
-		} else {
+		case ctx.Session != nil && plan.task:
+			v.faults.failNextTask(entity, plan.fault)
+		case ctx.Session != nil:
 			call.This, call.Name, call.Body = v.Self, "RaiseFault", plan
 			return nil, nil
 		}
@@ -76,7 +77,7 @@ func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Ref
 	case "LoginByToken", "LoginExtensionByCertificate", "ImpersonateUser":
 		return nil, &types.InvalidLogin{}
 	case "PowerOnVM_Task":
-		if v.exports.beingWritten(entity) {
+		if ctx.Session != nil && v.exports.beingWritten(entity) {
 			v.faults.failNextTask(entity, &types.FileLocked{})
 		}
 	}
