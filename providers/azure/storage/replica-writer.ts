@@ -24,7 +24,7 @@ const SNAPSHOT_DISTANCE_MS = 2;
 const SNAPSHOT_TRIES_MAX = 3;
 
 /** The same epoch always gets the same lease, so a repeated request finds its own. */
-export function leaseIdOf(epoch: number): string {
+function leaseIdOf(epoch: number): string {
   const hex = epoch.toString(16).padStart(15, '0');
   return `5b1c8bac-0000-4000-8${hex.slice(0, 3)}-${hex.slice(3)}`;
 }
