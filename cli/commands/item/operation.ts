@@ -1,0 +1,23 @@
+/** What every operation on an item has in common: an id of its own, and waiting for its job. */
+import { verb, type Cli } from '../../cli.ts';
+import { watchJob } from '../job/watch.ts';
+
+export function operationVerb<const Name extends string>(name: Name, description: string, example: string) {
+  return verb(name, description, example)
+    .option('--operation-id <id>', 'a repeated command with the same id is the same job (default: a new one)')
+    .option('--wait', 'watch the job until it ends; Ctrl-C detaches and cancels nothing');
+}
+
+interface Options {
+  readonly operationId?: string;
+  readonly wait?: true;
+}
+
+export function operationBody(options: Options): { operationId?: string } {
+  return options.operationId === undefined ? {} : { operationId: options.operationId };
+}
+
+export async function told(cli: Cli, options: Options, accepted: { operationId: string }): Promise<void> {
+  if (options.wait === true) return watchJob(cli, accepted.operationId);
+  cli.show(accepted, ({ operationId }) => `Accepted. Watch it with: switchback job watch ${operationId}`);
+}

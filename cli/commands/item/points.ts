@@ -1,0 +1,20 @@
+import { contract } from '../../../api/contract.ts';
+import { verb, type Cli } from '../../cli.ts';
+import { moment, table } from '../../render/text.ts';
+
+export function itemPoints(cli: Cli) {
+  return verb('points', 'List recovery points, newest first', 'item points web-01')
+    .argument('<item>', 'machine name or item id')
+    .action(async (id) => {
+      const points = await cli.all((page) =>
+        cli.call(contract.listRecoveryPoints, { params: { id }, query: page }),
+      );
+      cli.show(points, (all) =>
+        table(
+          ['point', 'source time', 'consistency', 'processed'],
+          all.map((p) => [p.pointId, moment(p.sourceTime), p.consistency, moment(p.processedTime)]),
+          'There is no recovery point yet.',
+        ),
+      );
+    });
+}

@@ -1,0 +1,89 @@
+/** The command line of Switchback: an API client with manners. */
+import { Command, CommanderError, Option } from '@commander-js/extra-typings';
+import { Cli } from './cli.ts';
+import { appliance } from './commands/appliance.ts';
+import { configValidate } from './commands/config/validate.ts';
+import { itemCleanup } from './commands/item/cleanup.ts';
+import { itemCommit } from './commands/item/commit.ts';
+import { itemFailover } from './commands/item/failover.ts';
+import { itemList } from './commands/item/list.ts';
+import { itemPoints } from './commands/item/points.ts';
+import { itemProtect } from './commands/item/protect.ts';
+import { itemShow } from './commands/item/show.ts';
+import { itemTestFailover } from './commands/item/test-failover.ts';
+import { jobList } from './commands/job/list.ts';
+import { jobShow } from './commands/job/show.ts';
+import { jobWatch } from './commands/job/watch.ts';
+import { labDown, labStatus, labUp } from './commands/lab/lab.ts';
+import { machineList } from './commands/machine/list.ts';
+import { policyCreate } from './commands/policy/create.ts';
+import { policyList } from './commands/policy/list.ts';
+import { vcenterAdd } from './commands/vcenter/add.ts';
+import { vcenterList } from './commands/vcenter/list.ts';
+import { processIo, type Io } from './io.ts';
+import { errorText, exitOf } from './render/error.ts';
+
+const EXIT_USAGE = 2;
+
+const nouns = {
+  vcenter: ['Registered vCenters', [vcenterAdd, vcenterList]],
+  machine: ['Machines that discovery has found', [machineList]],
+  policy: ['Replication policies', [policyCreate, policyList]],
+  item: [
+    'Protected items and what is done with them',
+    [itemProtect, itemList, itemShow, itemPoints, itemTestFailover, itemCleanup, itemFailover, itemCommit],
+  ],
+  job: ['Runs of runbooks', [jobList, jobShow, jobWatch]],
+  lab: ['The practice ground', [labUp, labStatus, labDown]],
+  config: ['The configuration', [configValidate]],
+} as const;
+
+export async function main(): Promise<void> {
+  process.exitCode = await run(process.argv.slice(2), processIo());
+}
+
+/** Runs one command; resolves with its exit code (docs/cli.md) and throws nothing. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const { program, cli } = createProgram(io);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return cli.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    io.stderr.write(`${errorText(error, cli.output)}\n`);
+    return exitOf(error);
+  } finally {
+    await cli.close();
+  }
+}
+
+/** The tree of commands; docs/cli.md is checked against it. */
+export function createProgram(io: Io) {
+  const program = new Command('switchback')
+    .description('Disaster recovery of VMware machines to Azure, and back')
+    .option('--server <url>', 'configuration server (SWITCHBACK_SERVER)')
+    .option('--token-file <file>', 'bearer token (SWITCHBACK_TOKEN_FILE)')
+    .option('--ca-file <file>', 'authority of the configuration server (SWITCHBACK_CA_FILE)')
+    .addOption(
+      new Option('--output <form>', 'how results are written').choices(['text', 'json']).default('text'),
+    )
+    .addHelpText('after', '\nExample:\n  $ switchback item show web-01');
+  const cli = new Cli(io, () => program.opts());
+  for (const [name, [description, verbs]] of Object.entries(nouns)) {
+    const noun = new Command(name).description(description);
+    for (const verb of verbs) noun.addCommand(verb(cli));
+    program.addCommand(noun);
+  }
+  program.addCommand(appliance(cli));
+  quiet(program, io);
+  return { program, cli };
+}
+
+/** Output and exits are the caller's business, in every command of the tree. */
+function quiet(command: Command, io: Io): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => io.stdout.write(text),
+    writeErr: (text) => io.stderr.write(text),
+  });
+  for (const inner of command.commands) quiet(inner as Command, io);
+}

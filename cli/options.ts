@@ -1,0 +1,45 @@
+/** Parsers of option values; what they refuse ends with exit code 2. */
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { parseDurationMs } from '../config/values.ts';
+
+export function secondsOption(given: string): number {
+  const ms = parseDurationMs(given);
+  if (ms === undefined || ms % 1000 !== 0) {
+    throw new InvalidArgumentError('Write a duration such as 90s, 15m, 12h or 7d.');
+  }
+  return ms / 1000;
+}
+
+export function deviceKeyOption(given: string, earlier: readonly number[]): readonly number[] {
+  if (!/^\d{1,9}$/.test(given))
+    throw new InvalidArgumentError('Write the device key of a disk, such as 2001.');
+  return [...earlier, Number(given)];
+}
+
+/** `path=value`, may be repeated. */
+export function settingOption(
+  given: string,
+  earlier: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const at = given.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('Write path=value, such as api.port=9443.');
+  return { ...earlier, [given.slice(0, at)]: given.slice(at + 1) };
+}
+
+const pointKinds = {
+  latest: 'latest',
+  'latest-processed': 'latestProcessed',
+  'latest-app-consistent': 'latestAppConsistent',
+} as const;
+
+export type PointChoice =
+  | { readonly kind: (typeof pointKinds)[keyof typeof pointKinds] }
+  | { readonly kind: 'custom'; readonly pointId: string };
+
+export const POINT_HELP = 'latest, latest-processed, latest-app-consistent, or an id such as p000012';
+
+export function pointOption(given: string): PointChoice {
+  if (Object.hasOwn(pointKinds, given)) return { kind: pointKinds[given as keyof typeof pointKinds] };
+  if (/^p\d{6,}$/.test(given)) return { kind: 'custom', pointId: given };
+  throw new InvalidArgumentError(`Allowed: ${POINT_HELP}.`);
+}

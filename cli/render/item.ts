@@ -1,0 +1,71 @@
+/** A protected item as one page: what it is, how it fares, what may be done. */
+import type { ProtectedItem, ProtectedItemDetail } from '../../api/protected-items.ts';
+import { currentProgress, replicationLine } from './replication.ts';
+import { duration, facts, kebab, moment, secondsBetween, words } from './text.ts';
+
+export function itemPage(item: ProtectedItemDetail): string {
+  const point = item.latestRecoveryPoint;
+  const progress = currentProgress(item.activities);
+  const target = item.spec?.target;
+  return [
+    facts([
+      ['Machine', `${item.machineName} (${item.itemId})`],
+      ['State', words(item.state)],
+      ['Health', item.health],
+      ['Active location', words(item.activeLocation)],
+      ['RPO now', rpo(item)],
+      [
+        'Newest point',
+        point && `${point.pointId}, ${point.consistency}-consistent, ${moment(point.sourceTime)}`,
+      ],
+      ['Replication', progress && replicationLine(progress)],
+      ['Running', item.running && `${kebab(item.running.operation)}, job ${item.running.operationId}`],
+      ['Drill', item.drill.state === 'none' ? 'none' : words(item.drill.state)],
+      ['Drill machine', item.drill.result && machineOf(item.drill.result)],
+      ['Azure machine', item.failover && machineOf(item.failover)],
+      ['Target', target && `${target.vmSize} in ${target.location}`],
+      ['Policy', item.policyId],
+      ['vCenter', item.vcenterId],
+      ['Protected since', item.protectedSince && moment(item.protectedSince)],
+      ['As of', item.observedFrom === 'workflow' ? undefined : 'the catalogue: Temporal does not answer'],
+    ]),
+    ...section(
+      'Conditions',
+      item.conditions.map((c) => `${c.category}: ${c.reason}\n    ${c.suggestion}`),
+    ),
+    ...section('Operations', item.allowedOperations.map(operationLine)),
+  ].join('\n');
+}
+
+export function itemSummary(item: ProtectedItem): string[] {
+  const running = item.running === undefined ? '' : kebab(item.running.operation);
+  return [
+    item.machineName,
+    words(item.state),
+    item.health,
+    words(item.activeLocation),
+    running,
+    item.policyId,
+  ];
+}
+
+/** Age of the newest recovery point by the source's clock; counted only while the machine is replicated. */
+function rpo(item: ProtectedItemDetail): string | undefined {
+  const point = item.latestRecoveryPoint;
+  if (point === undefined || item.activeLocation !== 'onPremises') return undefined;
+  const threshold = item.spec?.policy.rpoThresholdSeconds;
+  const age = duration(secondsBetween(point.sourceTime, item.observedAt));
+  return threshold === undefined ? age : `${age} (threshold ${duration(threshold)})`;
+}
+
+function machineOf(result: NonNullable<ProtectedItem['failover']>): string {
+  return `${result.vmId.split('/').at(-1)} at ${result.privateIpAddress} in ${result.resourceGroup}`;
+}
+
+function operationLine({ operation, allowed, reason }: ProtectedItem['allowedOperations'][number]): string {
+  return allowed ? `✓ ${kebab(operation)}` : `✗ ${kebab(operation)}: ${reason ?? 'not possible now'}`;
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
+}
