@@ -5,7 +5,7 @@ import type { MachineId } from '../../domain/ids.ts';
 import type { MachineSnapshot, SnapshotDisk } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
 import { roundUp, SECTOR_BYTES } from '../../domain/units.ts';
-import { describeFault, isFault, type VimFault } from './faults.ts';
+import { describeFault, isFault, VimFault } from './faults.ts';
 import { requests } from './requests.ts';
 import type { VimSession } from './session.ts';
 import { type MoRef, mor } from './values.ts';
@@ -25,7 +25,7 @@ const pageSchema = z.object({
   changedArea: z.array(z.object({ start: z.coerce.number(), length: z.coerce.number() })).default([]),
 });
 
-type Page = z.output<typeof pageSchema>;
+export type Page = z.output<typeof pageSchema>;
 
 /**
  * Yields extents in ascending order that neither overlap nor touch. vCenter answers at most about 2,000 areas
@@ -47,13 +47,26 @@ export async function* changedAreas(
   const refusal = refuse(disk, query.changeId);
   if (disk === undefined || refusal !== undefined) throw reset(refusal ?? 'the snapshot lacks the disk');
 
+  const ask = (startOffset: number) => askPage(session, machine.ref, query, startOffset);
+  try {
+    yield* mergePages(disk.capacityBytes, ask);
+  } catch (error) {
+    throw isUnanswerable(error) ? reset(describeFault(error), error) : error;
+  }
+}
+
+/**
+ * Asks page after page until `capacityBytes` and joins what touches.
+ * @throws VimFault `FileFault` when a page brings the end no nearer
+ */
+export async function* mergePages(
+  capacityBytes: number,
+  ask: (startOffset: number) => Promise<Page>,
+): AsyncGenerator<Extent> {
   let pending: Extent | undefined;
-  for (let offset = 0; offset < disk.capacityBytes;) {
-    const page = await askPage(session, machine.ref, query, offset).catch((error: unknown) => {
-      throw isUnanswerable(error) ? reset(describeFault(error), error) : error;
-    });
-    if (page.length <= 0) throw reset(`vCenter gave an empty answer at ${offset}`);
-    for (const extent of toExtents(page, disk.capacityBytes)) {
+  for (let offset = 0; offset < capacityBytes;) {
+    const page = await ask(offset);
+    for (const extent of toExtents(page, offset, capacityBytes)) {
       if (pending !== undefined && extent.offset <= endOf(pending)) {
         pending = join(pending, extent);
       } else {
@@ -61,7 +74,9 @@ export async function* changedAreas(
         pending = extent;
       }
     }
-    offset = page.startOffset + page.length;
+    const next = page.startOffset + page.length;
+    if (next <= offset) throw new VimFault('FileFault', `vCenter gave an empty answer at ${offset}`);
+    offset = next;
   }
   if (pending !== undefined) yield pending;
 }
@@ -96,12 +111,12 @@ function isUnanswerable(error: unknown): error is VimFault {
   return isFault(error, 'FileFault', 'FileNotFound', 'NotFound', 'InvalidArgument', 'NotSupported');
 }
 
-/** Whole sectors inside the disk, ascending. */
-function toExtents(page: Page, capacityBytes: number): Extent[] {
+/** Whole sectors from `from` to the end of the disk, ascending. What lies before `from` came with an earlier page. */
+function toExtents(page: Page, from: number, capacityBytes: number): Extent[] {
   return page.changedArea
     .toSorted((a, b) => a.start - b.start)
     .map(({ start, length }) => {
-      const offset = start - (start % SECTOR_BYTES);
+      const offset = Math.max(start, from) - (Math.max(start, from) % SECTOR_BYTES);
       const end = Math.min(roundUp(start + length, SECTOR_BYTES), capacityBytes);
       return { offset, length: end - offset };
     })

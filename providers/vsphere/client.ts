@@ -167,7 +167,7 @@ function refuseMissingSession(value: unknown): void {
 }
 
 function translate(error: unknown, url: string): unknown {
-  const fault = faultOfAnswer(error);
+  const fault = error instanceof VimFault ? error : faultOfAnswer(error);
   if (fault !== undefined) return fault;
   const refused = causes(error).find((cause) => cause instanceof DrError);
   if (refused !== undefined) return refused;

@@ -29,8 +29,8 @@ export async function* listMachines(
       for await (const page of retrieveAll(session, query, signal)) {
         const fresh = page.filter(({ obj }) => !shown.has(obj.$value));
         for (const { obj } of fresh) shown.add(obj.$value);
-        const machines = fresh.map((content) => describe(session, content, networkNames));
-        yield machines.filter((machine) => machine !== null);
+        const machines = fresh.flatMap((content) => describe(session, content, networkNames) ?? []);
+        if (machines.length > 0) yield machines;
       }
       return;
     } catch (error) {

@@ -10,7 +10,7 @@ import { runTask, settleTasks } from './task.ts';
 import type { MoRef } from './values.ts';
 
 const POWER_PATH = 'runtime.powerState';
-const POWER_TASK = /power|shutdown/i;
+const POWER_OFF_TASK = /powerOff/i;
 /** How long vCenter may take to show a state that a finished task has left. */
 const OBSERVE_SECONDS_MAX = 60;
 
@@ -49,7 +49,7 @@ async function askGuest(session: VimSession, machine: MoRef): Promise<boolean> {
 }
 
 async function cutPower(session: VimSession, machine: MoRef, onProgress: OnProgress): Promise<void> {
-  await settleTasks(session, machine, POWER_TASK, onProgress);
+  await settleTasks(session, machine, POWER_OFF_TASK, onProgress);
   if ((await powerState(session, machine)) === 'poweredOff') return;
   try {
     await runTask(session, requests.powerOff(machine), onProgress);

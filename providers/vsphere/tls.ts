@@ -6,7 +6,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { DrError } from '../../domain/errors.ts';
 import type { PeerCertificate, VCenterConnection } from '../../domain/ports.ts';
 
-export const CONNECT_SECONDS_MAX = 10;
+const CONNECT_SECONDS_MAX = 10;
 const CONNECTIONS_MAX = 32;
 
 interface Peer {

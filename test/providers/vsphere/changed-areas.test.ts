@@ -1,0 +1,57 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { mergePages, type Page } from '../../../providers/vsphere/changed-areas.ts';
+import { collect } from './practice-vcenter.ts';
+
+const SECTORS = 200;
+const CAPACITY = SECTORS * 512;
+
+test('pages of any size and areas in any order become the same ascending extents', async () => {
+  const sectors = fc.uniqueArray(fc.nat(SECTORS - 1), { maxLength: 120 });
+  const property = fc.asyncProperty(
+    sectors,
+    fc.integer({ min: 1, max: 60 }),
+    async (changed, pageSectors) => {
+      const ask = async (startOffset: number): Promise<Page> => {
+        const length = Math.min(pageSectors * 512, CAPACITY - startOffset);
+        const inPage = changed.filter((s) => s * 512 >= startOffset && s * 512 < startOffset + length);
+        return { startOffset, length, changedArea: inPage.map((s) => ({ start: s * 512, length: 512 })) };
+      };
+      const extents = await collect(mergePages(CAPACITY, ask));
+      const covered = extents.flatMap(({ offset, length }) =>
+        Array.from({ length: length / 512 }, (_, index) => offset / 512 + index),
+      );
+      expect(covered).toEqual(changed.toSorted((a, b) => a - b));
+      extents.slice(1).forEach(({ offset }, index) => {
+        const before = extents[index];
+        expect(offset).toBeGreaterThan((before?.offset ?? 0) + (before?.length ?? 0));
+      });
+    },
+  );
+  await fc.assert(property);
+});
+
+test('areas that overlap, are not whole sectors or pass the end are widened, joined and cut', async () => {
+  const page = {
+    startOffset: 0,
+    length: 1_000_000,
+    changedArea: [
+      { start: 1000, length: 100 },
+      { start: 4096, length: 2048 },
+      { start: 5000, length: 10 },
+      { start: CAPACITY - 100, length: 5000 },
+    ],
+  };
+  expect(await collect(mergePages(CAPACITY, async () => page))).toEqual([
+    { offset: 512, length: 1024 },
+    { offset: 4096, length: 2048 },
+    { offset: CAPACITY - 512, length: 512 },
+  ]);
+});
+
+test.each([
+  ['an empty page', { startOffset: 0, length: 0, changedArea: [] }],
+  ['a page before the one that was asked for', { startOffset: -512, length: 512, changedArea: [] }],
+])('%s ends the query instead of repeating it for ever', async (_what, page) => {
+  await expect(collect(mergePages(CAPACITY, async () => page))).rejects.toMatchObject({ fault: 'FileFault' });
+});
