@@ -155,7 +155,8 @@ var taskNames = map[string]string{
 	"CreateVM_Task":       "CreateVm",
 }
 
-// delay makes calls slow and, for `…_Task` methods, the task instead of the call.
+// delay makes calls slow and, for `…_Task` methods, the task instead of the call. The simulator reads its one setting
+// for tasks without a lock, so the map is replaced whole and never changed.
 func (f *faults) delay(milliseconds map[string]int) {
 	tasks, calls := map[string]int{"LockHandoff": 0}, map[string]time.Duration{}
 	for method, ms := range milliseconds {
