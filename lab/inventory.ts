@@ -8,6 +8,8 @@ export interface InventoryMachine {
   readonly memoryMiB?: number;
   readonly poweredOn: boolean;
   readonly disks: readonly InventoryDisk[];
+  /** Names of snapshots that somebody else made. */
+  readonly snapshots?: readonly string[];
 }
 
 export interface InventoryDisk {
@@ -16,6 +18,8 @@ export interface InventoryDisk {
   readonly filesystem?: 'ext4';
   /** Seeds the content of the files. */
   readonly seed?: number;
+  readonly mode?: 'persistent' | 'independent_persistent' | 'independent_nonpersistent';
+  readonly backing?: 'flat' | 'rdmPhysical' | 'rdmVirtual';
 }
 
 /** A small site; `shop-01` has the two disks that the demo protects. */
