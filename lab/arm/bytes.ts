@@ -4,10 +4,11 @@ import { open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { MiB } from '../../domain/units.ts';
 import { writeDurably } from './store.ts';
 
-export const PIECE_BYTES = 4 * MiB;
+const PIECE_BYTES = 4 * MiB;
 const PIECES_AT_ONCE = 4;
 
 /** Half-open byte range. */
@@ -77,20 +78,30 @@ export class ByteStore {
     });
   }
 
-  /** SHA-256 of the whole and, when asked, of each block of `blockBytes`. */
-  async hash(id: string, blockBytes: number | null): Promise<{ sha256: string; blocks: string[] }> {
+  /** SHA-256 of the whole and, when asked, of each block of `blockBytes`. Holes are hashed, not read. */
+  async hash(
+    id: string,
+    bytes: number,
+    blockBytes: number | null,
+  ): Promise<{ sha256: string; blocks: string[] }> {
+    const step = blockBytes ?? PIECE_BYTES;
     const whole = createHash('sha256');
     const blocks: string[] = [];
+    const ranges = await this.ranges(id);
+    const zeros = Buffer.alloc(step);
+    const zerosHash = sha256(zeros);
+    const buffer = Buffer.alloc(step);
     const file = await open(this.#path(id), 'r');
     try {
-      const step = blockBytes ?? PIECE_BYTES;
-      const buffer = Buffer.alloc(step);
-      for (let at = 0; ; at += step) {
-        const { bytesRead } = await file.read(buffer, 0, step, at);
-        if (bytesRead === 0) break;
-        const block = buffer.subarray(0, bytesRead);
+      for (let at = 0; at < bytes; at += step) {
+        const length = Math.min(step, bytes - at);
+        while (ranges[0] !== undefined && ranges[0].end <= at) ranges.shift();
+        const isHole = ranges[0] === undefined || ranges[0].start >= at + length;
+        if (!isHole) await file.read(buffer, 0, length, at);
+        const block = (isHole ? zeros : buffer).subarray(0, length);
         whole.update(block);
-        if (blockBytes !== null) blocks.push(createHash('sha256').update(block).digest('hex'));
+        if (blockBytes !== null) blocks.push(isHole && length === step ? zerosHash : sha256(block));
+        if (isHole) await setImmediate();
       }
     } finally {
       await file.close();
@@ -98,18 +109,12 @@ export class ByteStore {
     return { sha256: whole.digest('hex'), blocks };
   }
 
-  async remove(id: string): Promise<void> {
-    await rm(this.#path(id), { force: true });
-    await rm(this.#rangesPath(id), { force: true });
-    await rm(`${this.#path(id)}.partial`, { force: true });
-  }
-
-  /** Removes what no disk or snapshot names: left by a crash between the deletion and the removal of its file. */
-  async keepOnly(ids: ReadonlySet<string>): Promise<void> {
-    for (const name of await readdir(this.#dir)) {
-      const id = name.split('.')[0] ?? name;
-      if (!ids.has(id)) await rm(join(this.#dir, name), { force: true });
-    }
+  /** `inUse` is asked after the files were listed, so that a copy begun meanwhile keeps its own. */
+  async keepOnly(inUse: () => ReadonlySet<string>): Promise<void> {
+    const names = await readdir(this.#dir);
+    const ids = inUse();
+    const left = names.filter((name) => !ids.has(name.split('.')[0] ?? name));
+    for (const name of left) await rm(join(this.#dir, name), { force: true });
   }
 
   #path(id: string): string {
@@ -139,6 +144,10 @@ async function copyPieces(
   const workers = await Promise.allSettled(Array.from({ length: PIECES_AT_ONCE }, work));
   const failed = workers.find((worker) => worker.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function cut(range: Range): Range[] {

@@ -85,7 +85,7 @@ async function hashBytes(simulator: Simulator, request: ArmRequest): Promise<Ans
           .min(512)
           .max(64 * 1024 * 1024)
           .parse(asked);
-  const { sha256, blocks } = await simulator.bytes.hash(disk.facts.bytesId, blockBytes);
+  const { sha256, blocks } = await simulator.bytes.hash(disk.facts.bytesId, disk.facts.bytes, blockBytes);
   return ok({ sha256, bytes: disk.facts.bytes, ...(blockBytes === null ? {} : { blocks }) });
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeDurably } from './store.ts';
 
 export interface LoggedRequest {
   readonly sequence: number;
@@ -27,6 +28,7 @@ export class RequestLog {
     this.#path = join(stateDir, 'requests.log');
     const text = existsSync(this.#path) ? readFileSync(this.#path, 'utf8') : '';
     const lines = text.split('\n').slice(0, -1).slice(-KEPT_MAX);
+    writeDurably(this.#path, lines.map((line) => `${line}\n`).join(''));
     this.#entries = lines.map((line) => JSON.parse(line) as LoggedRequest);
     this.#sequence = this.#entries.at(-1)?.sequence ?? 0;
   }

@@ -53,7 +53,8 @@ export function createListener(simulator: Simulator, tokens: TokenService): Requ
       if (isReset) incoming.socket.destroy();
       else await sendAnswer(response, answer);
     } catch (error) {
-      response.destroy(error instanceof Error ? error : undefined);
+      if (error instanceof ArmError && !response.headersSent) await sendAnswer(response, error.answer());
+      else response.destroy();
     }
   };
 

@@ -10,7 +10,6 @@ const tagsSchema = z.record(z.string().max(512), z.string().max(256)).optional()
 
 /** What every PUT body of a tracked resource has. */
 export const resourceBody = z.looseObject({ location: z.string(), tags: tagsSchema });
-export const groupBody = resourceBody;
 
 export function groupId(simulator: Simulator, name: string): string {
   return `/subscriptions/${simulator.identity.subscriptionId}/resourceGroups/${name}`;

@@ -39,7 +39,7 @@ export const resourceDelete: OperationKind = {
 };
 
 /** A VM takes along the disks and NICs whose deleteOption says so. */
-export function removalOf(simulator: Simulator, resource: Resource): Change[] {
+function removalOf(simulator: Simulator, resource: Resource): Change[] {
   if (resource.type !== 'Microsoft.Compute/virtualMachines') return [{ remove: resource.id }];
   const owned = [...resource.facts.disks, ...resource.facts.nics].filter(
     ({ deleteOption }) => deleteOption === 'Delete',
@@ -49,7 +49,12 @@ export function removalOf(simulator: Simulator, resource: Resource): Change[] {
   );
 }
 
-export async function sweepBytes(simulator: Simulator): Promise<void> {
+/** Removes the files of deleted disks and of operations that did not end well. */
+export function sweepBytes(simulator: Simulator): Promise<void> {
+  return simulator.bytes.keepOnly(() => bytesInUse(simulator));
+}
+
+function bytesInUse(simulator: Simulator): Set<string> {
   const disks = [
     ...simulator.store.ofType('Microsoft.Compute/disks'),
     ...simulator.store.ofType('Microsoft.Compute/snapshots'),
@@ -59,10 +64,10 @@ export async function sweepBytes(simulator: Simulator): Promise<void> {
     .filter(({ status }) => status === 'InProgress')
     .map(({ id }) => id);
   const ids = disks.map(({ facts }) => facts.bytesId).filter((id) => id !== null);
-  await simulator.bytes.keepOnly(new Set([...ids, ...working]));
+  return new Set([...ids, ...working]);
 }
 
-export function refuseWhenInUse(simulator: Simulator, resource: Resource): void {
+function refuseWhenInUse(simulator: Simulator, resource: Resource): void {
   const user = userOf(simulator, resource);
   if (user === null) return;
   throw new ArmError(

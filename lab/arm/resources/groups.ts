@@ -8,13 +8,13 @@ import type { Group, JsonObject, Resource } from '../model.ts';
 import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
-  groupBody,
   groupId,
   groupIdOf,
   jsonBody,
   requireGroup,
   requireLocation,
   requireWritableGroup,
+  resourceBody,
   tagsOf,
 } from './common.ts';
 import { sweepBytes, userOf } from './deletion.ts';
@@ -23,7 +23,7 @@ const TYPE = 'Microsoft.Resources/resourceGroups';
 const patchBody = z.looseObject({ tags: z.record(z.string(), z.string()).optional() });
 
 export function putGroup(simulator: Simulator, request: ArmRequest): Answer {
-  const body = parseBody(request, groupBody);
+  const body = parseBody(request, resourceBody);
   const name = request.params.group ?? '';
   if (!/^[-\w.()]{1,90}$/.test(name) || name.endsWith('.')) {
     throw new ArmError(

@@ -114,7 +114,7 @@ export function listVms(simulator: Simulator, request: ArmRequest): Answer {
   );
 }
 
-export function requireVm(simulator: Simulator, request: ArmRequest): Vm {
+function requireVm(simulator: Simulator, request: ArmRequest): Vm {
   requireGroup(simulator, request);
   const vm = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
   if (vm === undefined) throw notFound(request, TYPE);
