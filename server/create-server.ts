@@ -1,6 +1,11 @@
 /** The configuration server's HTTPS API, made from the contract. Listens nowhere yet: call `listen`. */
 import { randomUUID } from 'node:crypto';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { contract, type Contract } from '../api/contract.ts';
 import { DrError } from '../domain/errors.ts';
@@ -29,7 +34,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   const server = fastify({
     https: { cert: deps.tls.cert, key: deps.tls.key, minVersion: 'TLSv1.2' },
     loggerInstance: deps.log.child({}, { redact: ['req.headers.authorization', 'body.password'] }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: 30_000,

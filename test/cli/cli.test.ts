@@ -1,0 +1,357 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { DrError } from '../../domain/errors.ts';
+import { asId } from '../../domain/ids.ts';
+import { GiB, MiB } from '../../domain/units.ts';
+import { ensureServerTls } from '../../server/tls.ts';
+import {
+  machineUuid,
+  sampleItem,
+  sampleJob,
+  sampleMachine,
+  samplePoint,
+  samplePolicy,
+} from '../support/samples.ts';
+import { certificate, startServer, type RunningServer } from '../support/server.ts';
+import { operatorOf, runCli } from './run.ts';
+
+const subnetId =
+  '/subscriptions/s/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/vnet/subnets/default';
+
+let server: RunningServer;
+let env: Record<string, string>;
+let folder: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  env = operatorOf(server);
+  folder = await mkdtemp(join(tmpdir(), 'switchback-cli-'));
+  await server.catalogue.createPolicy(samplePolicy);
+  await server.catalogue.recordMachines(
+    asId('vc'),
+    [sampleMachine(1, { name: 'web' }), sampleMachine(2, { name: 'db', snapshotNames: ['mine'] })],
+    { generation: 'a', complete: true },
+  );
+  await server.catalogue.recordItem(sampleItem(3, { machineName: 'app' }));
+  server.runbooks.views.set(machineUuid(3), sampleItem(3, { machineName: 'app' }));
+});
+afterAll(async () => {
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+beforeEach(() => {
+  server.runbooks.calls.length = 0;
+  server.runbooks.failures.clear();
+  server.runbooks.activities = [];
+  server.runbooks.onAccepted = async () => undefined;
+});
+
+const cli = (line: string, options: Parameters<typeof runCli>[1] = {}) =>
+  runCli(line.split(' '), { ...options, env: { ...env, ...options.env } });
+
+describe('connection', () => {
+  test('a server of another authority is not spoken to, and exit code 5 says so', async () => {
+    const other = await ensureServerTls({ folder: join(folder, 'other'), hosts: ['127.0.0.1'] });
+    await writeFile(join(folder, 'other.pem'), other.authority);
+    const ran = await cli(`item list --ca-file ${folder}/other.pem`);
+    expect(ran).toMatchObject({ exit: 5, stdout: '' });
+    expect(ran.stderr).toContain('DR_SERVER_CERTIFICATE');
+  });
+
+  test('a server that is not there ends with exit code 6', async () => {
+    const ran = await cli('item list --server https://127.0.0.1:1');
+    expect(ran.exit).toBe(6);
+    expect(ran.stderr).toContain('ECONNREFUSED');
+  });
+
+  test('a wrong token ends with exit code 5, remedy and request id', async () => {
+    await writeFile(join(folder, 'token'), `sb_000000000000_${'x'.repeat(43)}\n`);
+    const ran = await cli(`item list --token-file ${folder}/token`);
+    expect(ran.exit).toBe(5);
+    expect(ran.stderr).toMatch(/What to do: .*--token-file/);
+    expect(ran.stderr).toMatch(/DR_REQUEST_UNAUTHENTICATED · request [0-9a-f-]{36}/);
+  });
+
+  test('the profile file says what options and environment do not', async () => {
+    const profile = join(folder, 'profile.json');
+    await writeFile(
+      profile,
+      JSON.stringify({
+        server: env['SWITCHBACK_SERVER'],
+        tokenFile: env['SWITCHBACK_TOKEN_FILE'],
+        caFile: env['SWITCHBACK_CA_FILE'],
+      }),
+    );
+    const known = await runCli(['item', 'list'], { env: { SWITCHBACK_PROFILE: profile } });
+    expect(known).toMatchObject({ exit: 0, stderr: '' });
+    const unknown = await runCli(['item', 'list']);
+    expect(unknown.exit).toBe(2);
+    expect(unknown.stderr).toContain('--server, --token-file, --ca-file missing');
+  });
+});
+
+describe('errors', () => {
+  test.each([
+    ['bogus', 2],
+    ['item protect', 2],
+    ['job list --state odd', 2],
+    ['policy create p --interval soon', 2],
+    ['item show nobody', 3],
+    ['job show nothing', 3],
+    ['item protect app-none --policy gold --location westeurope --size S2 --subnet x', 2],
+    [`item protect db --policy gold --location westeurope --size S2 --subnet ${subnetId}`, 4],
+  ])('switchback %s ends with its class of exit code', async (line, exit) => {
+    const ran = await cli(line);
+    expect(ran.exit).toBe(exit);
+    expect(ran.stderr).not.toBe('');
+    expect(ran.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test('with --output json an error is one JSON object', async () => {
+    const ran = await cli('item show nobody --output json');
+    expect(JSON.parse(ran.stderr)).toMatchObject({ code: 'DR_ITEM_UNKNOWN', requestId: expect.any(String) });
+  });
+});
+
+describe('vcenter', () => {
+  test('add with a confirmed fingerprint sends the password from the environment and never shows it', async () => {
+    const ran = await cli(
+      `vcenter add berlin --url https://vc.example.com --username dr --fingerprint ${certificate.sha256}`,
+      { env: { SWITCHBACK_VCENTER_PASSWORD: 'hunter2' } },
+    );
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    expect(ran.stdout).not.toContain('hunter2');
+    expect(server.connections.get('berlin')?.password.reveal()).toBe('hunter2');
+    expect((await cli('vcenter list')).stdout).toMatch(/berlin +https:\/\/vc\.example\.com +dr/);
+  });
+
+  test('without a terminal, fingerprint or --yes the first contact is refused before anything is sent', async () => {
+    const ran = await cli('vcenter add munich --url https://vc.example.com --username dr', {
+      env: { SWITCHBACK_VCENTER_PASSWORD: 'hunter2' },
+    });
+    expect(ran.exit).toBe(2);
+    expect(server.runbooks.calls).toEqual([]);
+  });
+
+  test('--yes trusts what is shown now; a password file may end with a line break', async () => {
+    await writeFile(join(folder, 'password'), 'from file\n');
+    const ran = await cli(
+      `vcenter add hamburg --url https://vc2.example.com --username dr --yes --password-file ${folder}/password`,
+    );
+    expect(ran.exit).toBe(0);
+    expect(server.connections.get('hamburg')?.password.reveal()).toBe('from file');
+  });
+});
+
+describe('lists', () => {
+  test('machines tell what keeps them from being protected; --refresh discovers first', async () => {
+    const ran = await cli('machine list --vcenter vc');
+    expect(ran.stdout).toMatch(/web .*possible/);
+    expect(ran.stdout).toMatch(/db .*not possible: .*snapshots/);
+    await server.catalogue.saveVCenter({
+      name: 'vc',
+      url: 'https://x.example.com',
+      username: 'u',
+      certificateSha256: 'A',
+      addedAt: new Date(),
+    });
+    await cli('machine list --vcenter vc --refresh');
+    expect(server.runbooks.times('discover')).toBe(1);
+  });
+
+  test('json output is the API’s own shape', async () => {
+    const machines = JSON.parse((await cli('machine list --vcenter vc --output json')).stdout) as object[];
+    expect(machines).toMatchObject([{ name: 'db' }, { name: 'web', id: machineUuid(1) }]);
+  });
+
+  test('a policy is created from durations and listed', async () => {
+    const ran = await cli('policy create fast --interval 2m --retention 36h --rpo-threshold 10m');
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    const listed = JSON.parse((await cli('policy list --output json')).stdout) as object[];
+    expect(listed).toContainEqual({
+      name: 'fast',
+      intervalSeconds: 120,
+      retentionHours: 36,
+      rpoThresholdSeconds: 600,
+    });
+  });
+
+  test('an empty list says what to do next', async () => {
+    expect((await cli('job list --item app')).stdout).toContain('There is no job');
+    expect((await cli('item points app')).stdout).toContain('no recovery point yet');
+  });
+});
+
+describe('item', () => {
+  test('show tells state, health, RPO and every operation with its reason', async () => {
+    server.points.push(
+      samplePoint(7, {
+        itemId: asId(machineUuid(3)),
+        sourceTime: new Date(Date.now() - 42_000).toISOString(),
+      }),
+    );
+    const { stdout } = await cli('item show app');
+    expect(stdout).toMatch(/State +protected/);
+    expect(stdout).toMatch(/Health +normal/);
+    expect(stdout).toMatch(/RPO now +4\d s/);
+    expect(stdout).toContain('✓ test-failover');
+    expect(stdout).toContain('✗ cleanup-test-failover: there is no test failover to clean up');
+    expect((await cli('item points app')).stdout).toContain('p000007');
+  });
+
+  test('protect passes machine, target and excluded disks, and answers with the job to watch', async () => {
+    const ran = await cli(
+      `item protect web --policy gold --location westeurope --size Standard_D2s_v5 --subnet ${subnetId} --private-ip 10.0.0.9 --exclude-disk 2001 --exclude-disk 2002 --operation-id cli-protect`,
+    );
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    expect(ran.stdout).toContain('switchback job watch cli-protect');
+    expect(server.runbooks.calls[0]?.args[0]).toMatchObject({
+      machineName: 'web',
+      excludedDisks: [2001, 2002],
+      target: { privateIpAddress: '10.0.0.9', vmSize: 'Standard_D2s_v5' },
+    });
+  });
+
+  test.each([
+    ['test-failover app --subnet SUBNET', 'testFailover', { choice: { kind: 'latestProcessed' } }],
+    ['cleanup app --notes fine', 'cleanupTestFailover', { notes: 'fine' }],
+    ['failover app', 'failover', { choice: { kind: 'latest' }, shutdownSource: true }],
+    [
+      'failover app --point p000007 --no-shutdown-source',
+      'failover',
+      { choice: { kind: 'custom', pointId: 'p000007' }, shutdownSource: false },
+    ],
+    ['commit app', 'commit', {}],
+  ])('item %s starts the runbook', async (line, name, input) => {
+    const ran = await cli(`item ${line.replace('SUBNET', subnetId)} --output json`);
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    const { operationId } = JSON.parse(ran.stdout) as { operationId: string };
+    expect(server.runbooks.calls[0]).toMatchObject({
+      name,
+      args: [machineUuid(3), { ...input, operationId }],
+    });
+  });
+});
+
+describe('job watch', () => {
+  const itemId = asId<ReturnType<typeof sampleJob>['itemId']>(machineUuid(3));
+  const base = { itemId, machineName: 'app' };
+  const task = (id: string, state: 'inProgress' | 'succeeded' | 'failed', detail?: string) => ({
+    id,
+    name: `Task ${id}`,
+    state,
+    startedAt: '2026-11-21T10:00:00.000Z',
+    ...(state === 'inProgress' ? {} : { endedAt: '2026-11-21T10:00:02.000Z' }),
+    ...(detail === undefined ? {} : { detail }),
+  });
+
+  test('plain output has a line for every change of a task and every tenth of a copy, and exit 0', async () => {
+    const id = 'watched';
+    await server.catalogue.recordJob(sampleJob(id, { ...base, tasks: [task('a', 'inProgress')] }));
+    server.runbooks.activities = [
+      {
+        activity: 'initialReplication',
+        attempt: 1,
+        progress: {
+          phase: 'initial',
+          barrierNumber: 1,
+          startedAt: '2026-11-21T10:00:00.000Z',
+          at: '2026-11-21T10:00:10.000Z',
+          totalBytes: 4 * GiB,
+          doneBytes: GiB,
+          readBytes: GiB,
+          wireBytes: 300 * MiB,
+        },
+      },
+    ];
+    let next = 0;
+    const steps = [
+      () => [task('a', 'succeeded', 'all fine'), task('b', 'inProgress')],
+      () => [task('a', 'succeeded', 'all fine'), task('b', 'succeeded')],
+    ];
+    const ran = await cli(`job watch ${id}`, {
+      onOutput: (stdout) => {
+        const step = steps[next];
+        if (step === undefined || !stdout.includes(next === 0 ? '25 %' : '◐ Task b')) return;
+        next += 1;
+        const state = next === 2 ? ('succeeded' as const) : ('inProgress' as const);
+        void server.catalogue.recordJob(sampleJob(id, { ...base, revision: 1 + next, state, tasks: step() }));
+      },
+    });
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    expect(ran.stdout.split('\n')).toEqual([
+      '◐ Task a (0 s)',
+      '  initial replication · 25 % of 4 GiB · 102 MiB/s · 300 MiB sent · 30 s left',
+      '✓ Task a (2 s): all fine',
+      '◐ Task b (0 s)',
+      '✓ Task b (2 s)',
+      'protect of app succeeded',
+      '',
+    ]);
+  });
+
+  test('a failed job ends with the class of its error, message and remedy', async () => {
+    const error = new DrError('DR_AZURE_QUOTA', {
+      quota: 'cores',
+      location: 'westeurope',
+      limit: 4,
+      used: 4,
+      needed: 2,
+    });
+    const { code, message, remedy } = error;
+    await server.catalogue.recordJob(
+      sampleJob('broken', {
+        ...base,
+        kind: 'failover',
+        state: 'failed',
+        tasks: [task('a', 'failed')],
+        error: { code, message, remedy },
+      }),
+    );
+    const ran = await cli('job watch broken');
+    expect(ran.exit).toBe(8);
+    expect(ran.stdout).toContain(`${message} (DR_AZURE_QUOTA)`);
+    expect(ran.stdout).toContain('What to do: ');
+  });
+
+  test('with --output json every line is an event and the last is the job as it ended', async () => {
+    await server.catalogue.recordJob(sampleJob('told', { ...base, kind: 'commit' }));
+    const ran = await cli('job watch told --output json', {
+      onOutput: () =>
+        void server.catalogue.recordJob(
+          sampleJob('told', { ...base, kind: 'commit', state: 'succeeded', revision: 9 }),
+        ),
+    });
+    const events = ran.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string; job: { state: string } });
+    expect(events.at(-1)).toMatchObject({ event: 'job', job: { state: 'succeeded' } });
+    expect(ran.exit).toBe(0);
+  });
+
+  test('Ctrl-C detaches with 130 and cancels nothing', async () => {
+    await server.catalogue.recordJob(sampleJob('long', { ...base, kind: 'failover' }));
+    const interrupt = new AbortController();
+    const ran = await cli('job watch long', {
+      interrupt: interrupt.signal,
+      onOutput: () => interrupt.abort(),
+    });
+    expect(ran.exit).toBe(130);
+    expect(ran.stderr).toContain('The job goes on');
+    expect((await server.catalogue.job('long'))?.state).toBe('inProgress');
+    expect(server.runbooks.calls).toEqual([]);
+  });
+
+  test('--wait watches the job of the operation it has just started', async () => {
+    server.runbooks.onAccepted = (operationId) =>
+      server.catalogue.recordJob(
+        sampleJob(operationId, { ...base, kind: 'commit', state: 'succeeded', revision: 5 }),
+      );
+    const ran = await cli('item commit app --wait');
+    expect(ran.exit).toBe(0);
+    expect(ran.stdout).toContain('commit of app succeeded');
+  });
+});

@@ -1,0 +1,380 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Agent, request } from 'undici';
+import { contract } from '../../api/contract.ts';
+import { DrError } from '../../domain/errors.ts';
+import { asId } from '../../domain/ids.ts';
+import {
+  machineUuid,
+  sampleItem,
+  sampleJob,
+  sampleMachine,
+  samplePoint,
+  samplePolicy,
+} from '../support/samples.ts';
+import { certificate, startServer, type RunningServer } from '../support/server.ts';
+
+const subnetId =
+  '/subscriptions/s/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/vnet/subnets/default';
+const target = { location: 'westeurope', vmSize: 'Standard_D2s_v5', subnetId };
+
+let server: RunningServer;
+let trusting: Agent;
+beforeAll(async () => {
+  server = await startServer();
+  trusting = new Agent({ connect: { ca: server.authorityPem } });
+});
+afterAll(async () => {
+  await trusting.close();
+  await server.close();
+});
+beforeEach(() => {
+  server.runbooks.calls.length = 0;
+  server.runbooks.failures.clear();
+  server.runbooks.certificate = certificate;
+  server.runbooks.onDiscover = async () => 0;
+});
+
+async function raw(path: string, options: { token?: string; method?: 'GET' | 'POST'; body?: unknown } = {}) {
+  const answer = await request(`${server.url}${path}`, {
+    dispatcher: trusting,
+    method: options.method ?? 'GET',
+    headers: {
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(options.body === undefined
+      ? {}
+      : { body: typeof options.body === 'string' ? options.body : JSON.stringify(options.body) }),
+  });
+  const text = await answer.body.text();
+  return {
+    status: answer.statusCode,
+    body: JSON.parse(text) as Record<string, unknown>,
+    headers: answer.headers,
+  };
+}
+
+describe('tokens', () => {
+  test('health is told to anybody', async () => {
+    expect(await raw('/health')).toMatchObject({ status: 200, body: { status: 'ok', site: 'main' } });
+  });
+
+  test.each([
+    ['no token', undefined],
+    ['a token of another form', 'secret'],
+    ['an unknown token', `sb_000000000000_${'a'.repeat(43)}`],
+  ])('%s is refused on every other path', async (_, token) => {
+    for (const path of ['/v1/vcenters', '/v1/jobs/x', '/no/such/path']) {
+      const answer = await raw(path, token === undefined ? {} : { token });
+      expect(answer).toMatchObject({ status: 401, body: { code: 'DR_REQUEST_UNAUTHENTICATED' } });
+    }
+  });
+
+  test('the secret half of a token counts', async () => {
+    const swapped = server.token.slice(0, -1) + (server.token.endsWith('A') ? 'B' : 'A');
+    expect((await raw('/v1/jobs', { token: swapped })).status).toBe(401);
+    expect((await raw('/v1/jobs', { token: server.token })).status).toBe(200);
+  });
+
+  test('the first token lies in a file that only its owner reads, and never in the log', async () => {
+    expect((await stat(join(server.folder, 'administrator.token'))).mode & 0o777).toBe(0o600);
+    await raw('/v1/jobs', { token: server.token });
+    expect(server.logged.length).toBeGreaterThan(0);
+    expect(server.logged.join('')).not.toContain(server.token.slice(16));
+  });
+});
+
+describe('requests', () => {
+  test.each([
+    ['a field in the body', '/v1/policies', { name: 'x', intervalSeconds: 60, colour: 'red' }, 'colour'],
+    [
+      'a field deep in the body',
+      '/v1/protected-items',
+      { machine: 'm', policy: 'p', target: { ...target, zone: '1' } },
+      'zone',
+    ],
+  ])('%s that is not known is refused by name', async (_, path, body, field) => {
+    const answer = await raw(path, { token: server.token, method: 'POST', body });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });
+    expect(answer.body['message']).toContain(field);
+  });
+
+  test('a query parameter that is not known is refused by name', async () => {
+    const answer = await raw('/v1/jobs?stat=failed', { token: server.token });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });
+    expect(answer.body['message']).toContain('stat');
+  });
+
+  test('a wrong value is refused with its path', async () => {
+    const body = { machine: 'm', policy: 'p', target: { ...target, privateIpAddress: '10.0.0.400' } };
+    const answer = await raw('/v1/protected-items', { token: server.token, method: 'POST', body });
+    expect(answer.body['message']).toContain('body.target.privateIpAddress');
+  });
+
+  test('a body that is not JSON, and an unknown route, are told in the same form', async () => {
+    const broken = await raw('/v1/policies', { token: server.token, method: 'POST', body: '{' });
+    expect(broken).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });
+    const lost = await raw('/v1/nothing', { token: server.token });
+    expect(lost).toMatchObject({ status: 404, body: { code: 'DR_ROUTE_UNKNOWN' } });
+    expect(lost.body['requestId']).toBe(lost.headers['x-request-id']);
+  });
+
+  test('an unexpected failure says where to look and nothing about the inside', async () => {
+    const bug = new Error('select secret from inside') as DrError;
+    server.runbooks.failures.set('probeVCenter', [bug]);
+    const body = { url: 'https://vc.example.com' };
+    const answer = await raw('/v1/vcenters/probe', { token: server.token, method: 'POST', body });
+    expect(answer).toMatchObject({ status: 500, body: { code: 'DR_INTERNAL' } });
+    expect(JSON.stringify(answer.body)).not.toContain('inside');
+    expect(server.logged.join('')).toContain(String(answer.body['requestId']));
+  });
+});
+
+describe('vCenters', () => {
+  const password = 'correct horse battery';
+  const vcenter = (name: string) => ({
+    name,
+    url: 'https://vc.example.com',
+    username: 'dr@vsphere.local',
+    password,
+    certificateSha256: certificate.sha256,
+  });
+
+  test('adding one keeps its password out of catalogue, answer and log', async () => {
+    server.runbooks.onDiscover = async (id) => {
+      await server.catalogue.recordMachines(id, [sampleMachine(500, { vcenterId: id })], {
+        generation: 'a',
+        complete: true,
+      });
+      return 1;
+    };
+    const added = await server.client.call(contract.addVCenter, { body: vcenter('good') });
+    expect(added).toMatchObject({ name: 'good', machineCount: 1, version: '8.0.3' });
+    expect(server.connections.get('good')?.password.reveal()).toBe(password);
+    const listed = await server.client.call(contract.listVCenters, { query: {} });
+    expect(JSON.stringify([added, listed])).not.toContain(password);
+    expect(server.logged.join('')).not.toContain(password);
+  });
+
+  test('nothing is saved when the certificate is not the confirmed one', async () => {
+    server.runbooks.certificate = { ...certificate, sha256: certificate.sha256.replace('AB', 'CD') };
+    await expect(server.client.call(contract.addVCenter, { body: vcenter('moved') })).rejects.toMatchObject({
+      code: 'DR_VCENTER_CERTIFICATE_CHANGED',
+    });
+    expect(server.connections.has('moved')).toBe(false);
+    expect(server.runbooks.times('discover')).toBe(0);
+  });
+
+  test('nothing stays registered when the account is refused', async () => {
+    const refused = new DrError('DR_VCENTER_CREDENTIALS', { url: 'https://vc.example.com', username: 'dr' });
+    server.runbooks.failures.set('discover', [refused]);
+    await expect(server.client.call(contract.addVCenter, { body: vcenter('refused') })).rejects.toMatchObject(
+      {
+        code: 'DR_VCENTER_CREDENTIALS',
+        exit: 5,
+      },
+    );
+    expect(server.connections.has('refused')).toBe(false);
+    expect(await server.catalogue.vcenter(asId('refused'))).toBeUndefined();
+  });
+
+  test('a wrong new password leaves the registered vCenter as it was', async () => {
+    await server.client.call(contract.addVCenter, { body: vcenter('renewed') });
+    const refused = new DrError('DR_VCENTER_CREDENTIALS', { url: 'https://vc.example.com', username: 'dr' });
+    server.runbooks.failures.set('discover', [refused]);
+    const body = { ...vcenter('renewed'), password: 'wrong', username: 'other' };
+    await expect(server.client.call(contract.addVCenter, { body })).rejects.toMatchObject({ status: 401 });
+    expect(server.connections.get('renewed')?.password.reveal()).toBe(password);
+    expect((await server.catalogue.vcenter(asId('renewed')))?.username).toBe('dr@vsphere.local');
+  });
+
+  test('one that is out of reach for the moment stays registered and says so', async () => {
+    const away = new DrError('DR_VCENTER_UNREACHABLE', {
+      url: 'https://vc.example.com',
+      reason: 'ECONNREFUSED',
+    });
+    server.runbooks.failures.set('discover', [away]);
+    const added = await server.client.call(contract.addVCenter, { body: vcenter('away') });
+    expect(added.discoveryProblem?.code).toBe('DR_VCENTER_UNREACHABLE');
+    expect(server.connections.has('away')).toBe(true);
+  });
+
+  test('a name that another vCenter has is refused', async () => {
+    await server.client.call(contract.addVCenter, { body: vcenter('taken') });
+    const body = { ...vcenter('taken'), url: 'https://other.example.com' };
+    await expect(server.client.call(contract.addVCenter, { body })).rejects.toMatchObject({
+      code: 'DR_NAME_TAKEN',
+    });
+  });
+});
+
+describe('policies', () => {
+  test('the same policy again is no error, another one of that name is', async () => {
+    const body = { name: 'twice', intervalSeconds: 120, retentionHours: 48 };
+    const first = await server.client.call(contract.createPolicy, { body });
+    expect(first).toEqual({ ...body, rpoThresholdSeconds: 900 });
+    expect(await server.client.call(contract.createPolicy, { body })).toEqual(first);
+    await expect(
+      server.client.call(contract.createPolicy, { body: { ...body, intervalSeconds: 60 } }),
+    ).rejects.toMatchObject({ code: 'DR_NAME_TAKEN', exit: 4 });
+  });
+
+  test.each([
+    ['intervalSeconds', { intervalSeconds: 59 }],
+    ['intervalSeconds', { intervalSeconds: 3601 }],
+    ['retentionHours', { retentionHours: 8761 }],
+    ['rpoThresholdSeconds', { intervalSeconds: 120, rpoThresholdSeconds: 60 }],
+  ])('%s out of range is refused with the range', async (field, values) => {
+    const failure = server.client.call(contract.createPolicy, { body: { name: 'range', ...values } });
+    await expect(failure).rejects.toMatchObject({
+      code: 'DR_POLICY_OUT_OF_RANGE',
+      body: { context: { field } },
+    });
+  });
+});
+
+describe('protecting', () => {
+  const machines = (list: Parameters<typeof sampleMachine>[]) =>
+    server.catalogue.recordMachines(
+      asId('vc'),
+      list.map(([n, over]) => sampleMachine(n, over)),
+      { generation: String(list[0]?.[0]), complete: false },
+    );
+  const protect = (machine: string, more: object = {}) =>
+    server.client.call(contract.protect, { body: { machine, policy: 'gold', target, ...more } });
+
+  beforeAll(async () => {
+    await server.catalogue.createPolicy(samplePolicy);
+  });
+
+  test('a machine is found by name, and the runbook learns who asked', async () => {
+    await machines([[10, { name: 'web' }]]);
+    const { operationId } = await protect('web', { operationId: 'protect-web', excludedDisks: [] });
+    expect(operationId).toBe('protect-web');
+    const [call] = server.runbooks.calls.filter(({ name }) => name === 'protect');
+    expect(call?.args[0]).toMatchObject({
+      itemId: machineUuid(10),
+      machineName: 'web',
+      site: 'main',
+      policy: samplePolicy,
+      target,
+      requestedBy: { principal: 'administrator' },
+    });
+    const job = await server.client.call(contract.getJob, { params: { id: 'protect-web' } });
+    expect(job).toMatchObject({ kind: 'protect', state: 'notStarted', machineName: 'web' });
+  });
+
+  test('a repeated request with the same id reaches the runbook once', async () => {
+    await machines([[11, { name: 'again' }]]);
+    await protect('again', { operationId: 'once' });
+    await server.catalogue.recordItem(sampleItem(11));
+    await protect('again', { operationId: 'once' });
+    expect(server.runbooks.times('protect')).toBe(1);
+  });
+
+  test('an id that another job has is refused', async () => {
+    await machines([[12, { name: 'other' }]]);
+    await server.catalogue.recordJob(sampleJob('occupied', { kind: 'commit' }));
+    await expect(protect('other', { operationId: 'occupied' })).rejects.toMatchObject({
+      code: 'DR_REQUEST_INVALID',
+    });
+  });
+
+  test('a name that several machines have asks for the id', async () => {
+    await machines([
+      [20, { name: 'twin' }],
+      [21, { name: 'twin' }],
+    ]);
+    await expect(protect('twin')).rejects.toMatchObject({
+      code: 'DR_MACHINE_AMBIGUOUS',
+      body: { context: { count: 2, ids: `${machineUuid(20)}, ${machineUuid(21)}` } },
+    });
+    await expect(protect(machineUuid(20).toUpperCase())).resolves.toBeDefined();
+  });
+
+  test('what the catalogue knows against a machine is checked anew before it is refused', async () => {
+    await machines([[30, { name: 'snapped', snapshotNames: ['before upgrade'] }]]);
+    await expect(protect('snapped')).rejects.toMatchObject({ code: 'DR_MACHINE_FOREIGN_SNAPSHOT' });
+    expect(server.runbooks.times('discover')).toBe(1);
+    server.runbooks.onDiscover = async () => {
+      await machines([[30, { name: 'snapped' }]]);
+      return 1;
+    };
+    await expect(protect('snapped')).resolves.toBeDefined();
+  });
+
+  test('an unknown machine, an unknown policy and a protected machine are told apart', async () => {
+    await machines([[40, { name: 'done' }]]);
+    await server.catalogue.recordItem(sampleItem(40));
+    await expect(protect('nobody')).rejects.toMatchObject({ code: 'DR_MACHINE_UNKNOWN', exit: 3 });
+    await expect(protect('done', { policy: 'none' })).rejects.toMatchObject({ code: 'DR_POLICY_UNKNOWN' });
+    await expect(protect('done')).rejects.toMatchObject({ code: 'DR_MACHINE_ALREADY_PROTECTED', exit: 4 });
+    await server.catalogue.recordItem(sampleItem(40, { state: 'enablingFailed', revision: 2 }));
+    await expect(protect('done')).resolves.toBeDefined();
+  });
+});
+
+describe('protected items', () => {
+  beforeAll(async () => {
+    await server.catalogue.recordItem(sampleItem(1, { machineName: 'item-one' }));
+    server.points.push(...[1, 3, 2].map((n) => samplePoint(n)));
+  });
+
+  test('a close-up is the workflow’s own word, with the newest recovery point', async () => {
+    server.runbooks.views.set(
+      machineUuid(1),
+      sampleItem(1, { machineName: 'item-one', state: 'failedOver' }),
+    );
+    const item = await server.client.call(contract.getItem, { params: { id: 'item-one' } });
+    expect(item).toMatchObject({ state: 'failedOver', observedFrom: 'workflow' });
+    expect(item.latestRecoveryPoint?.pointId).toBe('p000003');
+  });
+
+  test('without Temporal a close-up is what was last recorded, and says so', async () => {
+    const away = () => new DrError('DR_TEMPORAL_UNREACHABLE', { address: 'localhost:1', reason: 'refused' });
+    server.runbooks.failures.set('describeItem', [away()]);
+    server.runbooks.failures.set('progress', [away()]);
+    const item = await server.client.call(contract.getItem, { params: { id: 'item-one' } });
+    expect(item).toMatchObject({ state: 'protected', observedFrom: 'catalogue', activities: [] });
+  });
+
+  test('recovery points are listed newest first, page by page', async () => {
+    const params = { id: machineUuid(1) };
+    const first = await server.client.call(contract.listRecoveryPoints, { params, query: { limit: 2 } });
+    expect(first.items.map((point) => point.pointId)).toEqual(['p000003', 'p000002']);
+    const query = { limit: 2, cursor: first.nextCursor ?? '' };
+    const second = await server.client.call(contract.listRecoveryPoints, { params, query });
+    expect(second.items.map((point) => point.pointId)).toEqual(['p000001']);
+    expect(second.nextCursor).toBeUndefined();
+  });
+
+  test.each([
+    ['testFailover', { choice: { kind: 'latestProcessed' }, subnetId }],
+    ['cleanupTestFailover', { notes: 'fine' }],
+    ['failover', { choice: { kind: 'custom', pointId: 'p000001' }, shutdownSource: true }],
+    ['commit', {}],
+  ] as const)('%s reaches the runbook with a new id where none was chosen', async (name, body) => {
+    const route = contract[name];
+    const input = { params: { id: 'item-one' }, body } as never;
+    const { operationId } = await server.client.call(route, input);
+    expect(operationId).toMatch(/^[0-9a-f-]{36}$/);
+    const [call] = server.runbooks.calls;
+    expect(call).toMatchObject({
+      name,
+      args: [machineUuid(1), { ...body, operationId, requestedBy: { principal: 'administrator' } }],
+    });
+  });
+
+  test('a refusal of the runbook keeps its code, reason and status', async () => {
+    const refusal = new DrError('DR_COMMIT_BEFORE_FAILOVER', { item: 'item-one', state: 'protected' });
+    server.runbooks.failures.set('commit', [refusal]);
+    const failure = server.client.call(contract.commit, { params: { id: 'item-one' }, body: {} });
+    await expect(failure).rejects.toMatchObject({ status: 409, code: 'DR_COMMIT_BEFORE_FAILOVER', exit: 4 });
+    const ended = new DrError('DR_ITEM_UNKNOWN', { item: 'x' });
+    server.runbooks.failures.set('commit', [ended]);
+    const late = server.client.call(contract.commit, { params: { id: 'item-one' }, body: {} });
+    await expect(late).rejects.toMatchObject({ code: 'DR_OPERATION_REFUSED' });
+  });
+});

@@ -1,0 +1,76 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client, Connection, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure, RetryState, WorkflowNotFoundError } from '@temporalio/common';
+import { asId } from '../../domain/ids.ts';
+import { createTemporalRunbooks } from '../../server/temporal-runbooks.ts';
+import { catalogued, isUnknownWorkflow, temporalError } from '../../server/temporal-error.ts';
+import type { Runbooks } from '../../server/runbooks.ts';
+
+describe('while Temporal is down', () => {
+  let connection: Connection;
+  let runbooks: Runbooks;
+  beforeAll(async () => {
+    const address = `127.0.0.1:${await closedPort()}`;
+    connection = Connection.lazy({ address });
+    runbooks = createTemporalRunbooks({ client: new Client({ connection }), address, timeoutMs: 1_000 });
+  });
+  afterAll(() => connection.close());
+
+  const requestedBy = { principal: 'administrator', requestId: 'r' };
+  const operationId = asId<Parameters<Runbooks['commit']>[1]['operationId']>('op');
+  const item = asId<Parameters<Runbooks['commit']>[0]>('item');
+
+  test.each([
+    ['describing an item', () => runbooks.describeItem(item)],
+    ['an operation', () => runbooks.commit(item, { operationId, requestedBy })],
+    ['probing a vCenter', () => runbooks.probeVCenter('main', 'https://vc.example.com')],
+    ['reading progress', () => runbooks.progress(item)],
+  ])('%s answers DR_TEMPORAL_UNREACHABLE in bounded time', async (_, call) => {
+    await expect(call()).rejects.toMatchObject({ code: 'DR_TEMPORAL_UNREACHABLE' });
+  });
+});
+
+describe('errors of Temporal', () => {
+  const refusal = ApplicationFailure.create({
+    type: 'DR_OPERATION_BUSY',
+    message: 'busy',
+    nonRetryable: true,
+    details: [{ operation: 'commit', item: 'web', running: 'failover', job: 'j' }],
+  });
+
+  test('a refused update is the error of the catalogue with its context', () => {
+    expect(catalogued(new WorkflowUpdateFailedError('refused', refusal))).toMatchObject({
+      code: 'DR_OPERATION_BUSY',
+      context: { running: 'failover', job: 'j' },
+    });
+  });
+
+  test('a failed workflow is the error its activity threw', () => {
+    const failed = new WorkflowFailedError('failed', refusal, RetryState.NON_RETRYABLE_FAILURE);
+    expect(temporalError(failed, 'a:1', 1000)).toMatchObject({ code: 'DR_OPERATION_BUSY' });
+  });
+
+  test('a failure of a type that is not in the catalogue is unexpected, not passed on', () => {
+    const odd = ApplicationFailure.create({ type: 'TypeError', message: 'x is not a function' });
+    expect(temporalError(new WorkflowUpdateFailedError('f', odd), 'a:1', 1000)).toMatchObject({
+      code: 'DR_INTERNAL',
+    });
+  });
+
+  test('a workflow that is not there is recognised through our own error', () => {
+    const missing = new WorkflowNotFoundError('not found', 'protected-item/x', undefined);
+    expect(isUnknownWorkflow(temporalError(missing, 'a:1', 1000))).toBe(true);
+  });
+});
+
+async function closedPort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

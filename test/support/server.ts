@@ -1,0 +1,166 @@
+/** A real configuration server on HTTPS and an embedded catalogue; only the runbooks behind it are played. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { createClient, type Client } from '../../api/client.ts';
+import { DrError } from '../../domain/errors.ts';
+import type { ProtectedItemId, VCenterId } from '../../domain/ids.ts';
+import { Secret, type PeerCertificate, type VCenterConnection } from '../../domain/ports.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { ItemView, OperationAccepted } from '../../workflows/contracts/types.ts';
+import { openCatalogue } from '../../server/catalogue/open.ts';
+import type { Catalogue } from '../../server/catalogue/catalogue.ts';
+import { createServer } from '../../server/create-server.ts';
+import type { ActivityProgress, Runbooks } from '../../server/runbooks.ts';
+import { ensureServerTls } from '../../server/tls.ts';
+import { openTokens } from '../../server/tokens.ts';
+
+export const certificate: PeerCertificate = {
+  sha256: Array.from({ length: 32 }, () => 'AB').join(':'),
+  subject: 'CN=vcenter.example.com',
+  notAfter: '2030-01-01T00:00:00.000Z',
+  pem: '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
+};
+
+/** Remembers what was asked of it; a test says what it answers. */
+export class PlayedRunbooks implements Runbooks {
+  readonly calls: { readonly name: string; readonly args: readonly unknown[] }[] = [];
+  /** Thrown by the named call, once for every entry. */
+  readonly failures = new Map<string, DrError[]>();
+  certificate = certificate;
+  activities: ActivityProgress[] = [];
+  views = new Map<string, ItemView>();
+  /** What a discovery writes. */
+  onDiscover: (vcenterId: VCenterId) => Promise<number> = async () => 0;
+  /** What the workflow does at once. */
+  onAccepted: (operationId: string) => Promise<void> = async () => undefined;
+
+  protect = (input: Parameters<Runbooks['protect']>[0]) => this.#accept('protect', input.operationId, input);
+  testFailover = (item: ProtectedItemId, input: Parameters<Runbooks['testFailover']>[1]) =>
+    this.#accept('testFailover', input.operationId, item, input);
+  cleanupTestFailover = (item: ProtectedItemId, input: Parameters<Runbooks['cleanupTestFailover']>[1]) =>
+    this.#accept('cleanupTestFailover', input.operationId, item, input);
+  failover = (item: ProtectedItemId, input: Parameters<Runbooks['failover']>[1]) =>
+    this.#accept('failover', input.operationId, item, input);
+  commit = (item: ProtectedItemId, input: Parameters<Runbooks['commit']>[1]) =>
+    this.#accept('commit', input.operationId, item, input);
+
+  async describeItem(item: ProtectedItemId): Promise<ItemView> {
+    this.#called('describeItem', item);
+    const view = this.views.get(item);
+    if (view === undefined) throw new DrError('DR_ITEM_UNKNOWN', { item });
+    return view;
+  }
+
+  async progress(item: ProtectedItemId) {
+    this.#called('progress', item);
+    return this.activities;
+  }
+
+  async probeVCenter(site: string, url: string) {
+    this.#called('probeVCenter', site, url);
+    return this.certificate;
+  }
+
+  async discover(site: string, vcenterId: VCenterId) {
+    this.#called('discover', site, vcenterId);
+    const machineCount = await this.onDiscover(vcenterId);
+    return { machineCount, about: { name: 'vCenter', version: '8.0.3', instanceUuid: 'u' } };
+  }
+
+  times(name: string): number {
+    return this.calls.filter((call) => call.name === name).length;
+  }
+
+  async #accept(name: string, operationId: OperationAccepted['operationId'], ...args: unknown[]) {
+    this.#called(name, ...args);
+    await this.onAccepted(operationId);
+    return { operationId };
+  }
+
+  #called(name: string, ...args: unknown[]): void {
+    this.calls.push({ name, args });
+    const failure = this.failures.get(name)?.shift();
+    if (failure !== undefined) throw failure;
+  }
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly folder: string;
+  readonly catalogue: Catalogue;
+  readonly runbooks: PlayedRunbooks;
+  readonly points: RecoveryPoint[];
+  readonly connections: Map<string, VCenterConnection>;
+  readonly authorityPem: string;
+  readonly token: string;
+  readonly client: Client;
+  /** Every line the server has logged. */
+  readonly logged: string[];
+  close(): Promise<void>;
+}
+
+export async function startServer(): Promise<RunningServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'switchback-server-'));
+  const catalogue = await openCatalogue({ folder: join(folder, 'catalogue') });
+  const tls = await ensureServerTls({ folder: join(folder, 'tls'), hosts: ['127.0.0.1', 'localhost'] });
+  const runbooks = new PlayedRunbooks();
+  const points: RecoveryPoint[] = [];
+  const connections = new Map<string, VCenterConnection>();
+  const logged: string[] = [];
+  const server = await createServer({
+    site: 'main',
+    version: '0.0.0',
+    intervalSecondsMin: 60,
+    tls,
+    catalogue,
+    runbooks,
+    points: { list: async (item) => points.filter((point) => point.itemId === item) },
+    vcenters: {
+      save: async (connection) => void connections.set(connection.id, connection),
+      remove: async (id) => void connections.delete(id),
+      async load(id) {
+        const found = connections.get(id);
+        if (found === undefined) throw new DrError('DR_VCENTER_UNKNOWN', { vcenter: id });
+        return found;
+      },
+    },
+    tokens: await openTokens({ catalogue, dataDir: folder }),
+    log: pino({ level: 'trace' }, sink(logged)),
+  });
+  await server.listen({ host: '127.0.0.1', port: 0 });
+  const address = server.server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const url = `https://127.0.0.1:${address.port}`;
+  const token = (await readFile(join(folder, 'administrator.token'), 'utf8')).trim();
+  const client = createClient({ server: url, authorityPem: tls.authority, token: new Secret(token) });
+  return {
+    url,
+    folder,
+    catalogue,
+    runbooks,
+    points,
+    connections,
+    authorityPem: tls.authority,
+    token,
+    client,
+    logged,
+    async close() {
+      await client.close();
+      await server.close();
+      await catalogue.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+function sink(lines: string[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+}
