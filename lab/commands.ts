@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { labPaths, readRecord, writeRecord, type LabPaths, type LabRecord } from './folder.ts';
-import { startLab, type Lab, type LabOptions } from './lab.ts';
+import { startLab, type LabOptions } from './lab.ts';
 import { isAlive, stopProcess } from './processes/pid.ts';
 import { repositoryRoot } from './tools/cache.ts';
 
@@ -19,15 +19,16 @@ export interface LabStatus {
 }
 
 /** Starts the lab `name`, or finds it running. */
-export async function labUp(
-  name: string,
-  options: Pick<LabOptions, 'seed' | 'onReady'>,
-): Promise<LabStatus | Lab> {
+export async function labUp(name: string, options: Pick<LabOptions, 'seed' | 'onReady'>): Promise<LabStatus> {
   const paths = labPaths(join(labsFolder, name));
-  const status = await statusOf(name, paths);
-  if (status?.up === true) return status;
+  const found = await statusOf(name, paths);
+  if (found?.up === true) return found;
   await endProcesses(paths);
-  return startLab({ folder: paths.folder, outlives: true, ...options });
+  const lab = await startLab({ folder: paths.folder, ...options });
+  await lab.leaveRunning();
+  const status = await statusOf(name, paths);
+  if (status === undefined) throw new Error(`${paths.record} is gone`);
+  return status;
 }
 
 /** Every lab that was ever started and not removed. */

@@ -19,8 +19,6 @@ export interface LabOptions {
   readonly inventory?: readonly InventoryMachine[];
   /** Without Temporal's web page. */
   readonly headless?: boolean;
-  /** True: everything goes on when this process ends. */
-  readonly outlives?: boolean;
   /** Called when a part is ready. */
   readonly onReady?: (part: ReadyPart) => void;
 }
@@ -47,6 +45,8 @@ export interface Lab extends RunningParts {
   readonly azure: ArmControls;
   /** Starts Temporal again on its database and address, after it was killed. */
   restartTemporal(): Promise<TemporalRunning>;
+  /** From now on everything goes on when this process ends; `switchback lab down` ends it. */
+  leaveRunning(): Promise<void>;
   /** Stops the product first, then what it talks to. */
   stop(): Promise<void>;
 }
@@ -67,8 +67,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const record = await openLabFolder(paths, options.seed);
   await writeFile(paths.inventory, JSON.stringify(options.inventory ?? practiceInventory(record.seed)));
   const tools = await Promise.all([temporalBinary(), vcenterBinary()]);
-  const { headless = false, outlives = false } = options;
-  const parts = labParts({ paths, ports: record.ports, headless, outlives });
+  const parts = labParts({ paths, ports: record.ports, headless: options.headless ?? false });
   const started: Running[] = [];
   let running: RunningParts;
   try {
@@ -95,6 +94,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       const again = await parts.temporal(tools[0]);
       started.push(again);
       return again;
+    },
+    async leaveRunning() {
+      await Promise.all([guest.client.close(), azure.client.close()]);
+      for (const part of started) part.leaveRunning();
     },
     async stop() {
       await Promise.all([guest.client.close(), azure.client.close()]);

@@ -13,7 +13,6 @@ export interface PartsOptions {
   readonly paths: LabPaths;
   readonly ports: LabRecord['ports'];
   readonly headless: boolean;
-  readonly outlives: boolean;
 }
 
 export interface LabParts {
@@ -28,7 +27,7 @@ export interface LabParts {
   }): Promise<ProductRunning>;
 }
 
-export function labParts({ paths, ports, headless, outlives }: PartsOptions): LabParts {
+export function labParts({ paths, ports, headless }: PartsOptions): LabParts {
   return {
     temporal: (binary) =>
       startTemporal({
@@ -37,7 +36,6 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
         logFile: paths.log('temporal'),
         port: ports.temporal,
         ...(headless ? {} : { uiPort: ports.temporalUi }),
-        outlives,
       }),
     vcenter: (binary) =>
       startVCenter({
@@ -50,7 +48,6 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
         username: VCENTER_USER,
         passwordFile: paths.vcenterPassword,
         inventoryFile: paths.inventory,
-        outlives,
       }),
     azurite: () =>
       startAzurite({
@@ -59,7 +56,6 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
         port: ports.azurite,
         accountName: STORAGE_ACCOUNT,
         keyFile: paths.storageKey,
-        outlives,
       }),
     arm: (accountUrl) =>
       startArm({
@@ -70,7 +66,6 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
         storageEndpoint: accountUrl,
         storageAccount: STORAGE_ACCOUNT,
         storageKeyFile: paths.storageKey,
-        outlives,
       }),
     async product(around) {
       const configurationFile = await writeConfiguration({ paths, apiPort: ports.api, ...around });
@@ -79,7 +74,6 @@ export function labParts({ paths, ports, headless, outlives }: PartsOptions): La
         dataDir: paths.product,
         apiPort: ports.api,
         logFile: paths.log('switchback'),
-        outlives,
       });
       await writeProfile(paths, product.apiUrl);
       return product;

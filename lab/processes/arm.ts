@@ -12,7 +12,6 @@ export interface ArmOptions {
   readonly storageEndpoint: string;
   readonly storageAccount: string;
   readonly storageKeyFile: string;
-  readonly outlives: boolean;
 }
 
 /** What the simulator writes once it serves. */
@@ -45,7 +44,6 @@ export async function startArm(options: ArmOptions): Promise<ArmRunning> {
       }),
     ],
     logFile: options.logFile,
-    outlives: options.outlives,
     ready: () => readyFile<ArmFacts>(options.readyFile),
     readyWithinMs: 60_000,
   });

@@ -12,7 +12,6 @@ export interface AzuriteOptions {
   readonly accountName: string;
   /** Holds the account key, base64. */
   readonly keyFile: string;
-  readonly outlives: boolean;
 }
 
 export interface AzuriteRunning extends Running {
@@ -24,7 +23,7 @@ const HOST = '127.0.0.1';
 const program = join(repositoryRoot, 'node_modules/azurite/dist/src/blob/main.js');
 
 export async function startAzurite(options: AzuriteOptions): Promise<AzuriteRunning> {
-  const { folder, logFile, port, accountName, keyFile, outlives } = options;
+  const { folder, logFile, port, accountName, keyFile } = options;
   const key = (await readFile(keyFile, 'utf8')).trim();
   const running = await startProcess({
     name: 'azurite',
@@ -38,7 +37,6 @@ export async function startAzurite(options: AzuriteOptions): Promise<AzuriteRunn
     ],
     env: { ...process.env, AZURITE_ACCOUNTS: `${accountName}:${key}` },
     logFile,
-    outlives,
     ready: () => portAccepts(HOST, port),
     readyWithinMs: 60_000,
   });

@@ -21,6 +21,8 @@ export interface Running {
   stop(): Promise<void>;
   /** Sends the signal to this process only. */
   kill(signal: NodeJS.Signals): void;
+  /** From now on it goes on when this process ends. */
+  leaveRunning(): void;
 }
 
 export interface ProcessOptions<T> {
@@ -30,8 +32,6 @@ export interface ProcessOptions<T> {
   readonly env?: NodeJS.ProcessEnv;
   /** Output is appended here. */
   readonly logFile: string;
-  /** True: goes on when this process ends (`switchback lab up`). */
-  readonly outlives: boolean;
   /** Looks once; undefined: not ready yet. */
   readonly ready: () => Promise<T | undefined>;
   readonly readyWithinMs: number;
@@ -60,7 +60,7 @@ export async function startProcess<T>(options: ProcessOptions<T>): Promise<Runni
   }
 }
 
-function launch({ name, command, args, env, logFile, outlives }: ProcessOptions<unknown>): Running {
+function launch({ name, command, args, env, logFile }: ProcessOptions<unknown>): Running {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o600);
   // Its own process group: a Ctrl-C in the terminal reaches the lab's owner, who stops things in order.
@@ -72,10 +72,8 @@ function launch({ name, command, args, env, logFile, outlives }: ProcessOptions<
   });
   const pid = child.pid ?? 0;
   if (pid === 0) throw new Error(`${name} did not start: ${command} cannot be run`);
-  if (!outlives) {
-    guard(pid);
-    void exited.then(() => unguard(pid));
-  }
+  guard(pid);
+  void exited.then(() => unguard(pid));
   child.unref();
   const identity = identify(pid);
   return {
@@ -86,6 +84,7 @@ function launch({ name, command, args, env, logFile, outlives }: ProcessOptions<
     exited,
     stop: () => stopProcess(identity),
     kill: (signal) => sendSignal(pid, signal),
+    leaveRunning: () => unguard(pid),
   };
 }
 

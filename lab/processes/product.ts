@@ -14,7 +14,6 @@ export interface ProductOptions {
   readonly dataDir: string;
   readonly apiPort: number;
   readonly logFile: string;
-  readonly outlives: boolean;
 }
 
 export interface ProductRunning extends Running {
@@ -24,7 +23,7 @@ export interface ProductRunning extends Running {
 }
 
 export async function startProduct(options: ProductOptions): Promise<ProductRunning> {
-  const { configurationFile, dataDir, apiPort, logFile, outlives } = options;
+  const { configurationFile, dataDir, apiPort, logFile } = options;
   const apiUrl = `https://127.0.0.1:${apiPort}`;
   const rolePid = (role: ProductRole) => readPid(join(dataDir, 'run', `${role}.json`));
   const running = await startProcess({
@@ -33,7 +32,6 @@ export async function startProduct(options: ProductOptions): Promise<ProductRunn
     args: [switchbackProgram, 'appliance', '--config', configurationFile],
     env: productEnvironment(),
     logFile,
-    outlives,
     ready: async () => {
       const pids = await Promise.all(productRoles.map(rolePid));
       return pids.every((pid) => pid !== undefined) && (await answers(`${apiUrl}/health`)) ? true : undefined;

@@ -9,7 +9,6 @@ export interface TemporalOptions {
   readonly port: number;
   /** Absent: without the web page. */
   readonly uiPort?: number;
-  readonly outlives: boolean;
 }
 
 export interface TemporalRunning extends Running {
@@ -24,7 +23,7 @@ const HOST = '127.0.0.1';
 const pragmas = ['journal_mode=wal', 'synchronous=normal'];
 
 export async function startTemporal(options: TemporalOptions): Promise<TemporalRunning> {
-  const { binary, databaseFile, logFile, port, uiPort, outlives } = options;
+  const { binary, databaseFile, logFile, port, uiPort } = options;
   const address = `${HOST}:${port}`;
   const running = await startProcess({
     name: 'temporal',
@@ -38,7 +37,6 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalR
     ],
     env: withoutTemporalVariables(),
     logFile,
-    outlives,
     ready: () => servesNamespace(binary, address),
     readyWithinMs: 60_000,
   });

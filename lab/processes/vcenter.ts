@@ -12,7 +12,6 @@ export interface VCenterOptions {
   readonly username: string;
   readonly passwordFile: string;
   readonly inventoryFile: string;
-  readonly outlives: boolean;
 }
 
 /** What the practice vCenter writes once it serves. */
@@ -45,7 +44,6 @@ export async function startVCenter(options: VCenterOptions): Promise<VCenterRunn
       inventory: options.inventoryFile,
     }),
     logFile: options.logFile,
-    outlives: options.outlives,
     ready: () => readyFile<VCenterFacts>(options.readyFile),
     readyWithinMs: 60_000,
   });

@@ -25,7 +25,6 @@ const nodeProcess = (code: string, more: Partial<ProcessOptions<true>> = {}): Pr
   command: process.execPath,
   args: ['-e', code],
   logFile: join(folder, 'sample.log'),
-  outlives: false,
   ready: async () => true,
   readyWithinMs: 10_000,
   ...more,
@@ -60,7 +59,7 @@ describe('a process of the lab', () => {
       `import { writeFileSync } from 'node:fs';
        import { startProcess } from ${JSON.stringify(join(repositoryRoot, 'lab/processes/process.ts'))};
        const child = await startProcess({ name: 'child', command: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'],
-         logFile: ${JSON.stringify(join(folder, 'child.log'))}, outlives: false, ready: async () => true, readyWithinMs: 10000 });
+         logFile: ${JSON.stringify(join(folder, 'child.log'))}, ready: async () => true, readyWithinMs: 10000 });
        writeFileSync(${JSON.stringify(pidFile)}, String(child.pid));
        setInterval(() => {}, 1000);`,
     );
@@ -87,7 +86,6 @@ test('Temporal keeps its state over a kill and comes back on the same address', 
     databaseFile: join(folder, 'temporal.db'),
     logFile: join(folder, 'temporal.log'),
     port,
-    outlives: false,
   };
   const first = await startTemporal(options);
   first.kill('SIGKILL');
@@ -108,7 +106,6 @@ test('Azurite serves the account and key it was given and no other', async () =>
     port,
     accountName: 'practice',
     keyFile,
-    outlives: false,
   });
   const container = (accountKey: string) =>
     new BlobServiceClient(

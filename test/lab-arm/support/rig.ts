@@ -65,7 +65,6 @@ export async function startRig(): Promise<Rig> {
     port: azuritePort,
     accountName: ACCOUNT,
     keyFile,
-    outlives: false,
   });
   const start = (): Promise<ArmRunning> =>
     startArm({
@@ -76,7 +75,6 @@ export async function startRig(): Promise<Rig> {
       storageEndpoint: azurite.accountUrl,
       storageAccount: ACCOUNT,
       storageKeyFile: keyFile,
-      outlives: false,
     });
   let arm = await start();
   const { facts } = arm;

@@ -48,7 +48,6 @@ export async function startPracticeVCenter(inventory: readonly InventoryMachine[
     username: 'administrator@vsphere.local',
     passwordFile: file('password'),
     inventoryFile: file('inventory.json'),
-    outlives: false,
   });
   const { facts } = running;
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });

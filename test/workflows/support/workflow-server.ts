@@ -49,7 +49,6 @@ export async function startWorkflowServer(): Promise<WorkflowServer> {
     databaseFile: join(folder, 'temporal.db'),
     logFile: join(folder, 'temporal.log'),
     port: port ?? 0,
-    outlives: false,
   });
   const bundlePath = await workflowBundle();
   const connection = await Connection.connect({ address: temporal.address });

@@ -62,7 +62,6 @@ export async function startPracticeCloud(): Promise<PracticeCloud> {
       storageEndpoint: storage.accountUrl,
       storageAccount: accountName,
       storageKeyFile: keyFile,
-      outlives: false,
     });
   let arm: ArmRunning = await launch();
   const { facts } = arm;
