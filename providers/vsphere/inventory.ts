@@ -6,9 +6,9 @@ import type { DiscoveredMachine } from '../../domain/machine.ts';
 import { isFault, SessionLost } from './faults.ts';
 import { MACHINE_PATHS, toMachine } from './machine.ts';
 import { type objectContentSchema, propertiesOf, retrieve, retrieveResultSchema } from './properties.ts';
-import { requests } from './requests.ts';
+import { requests, type ServiceRefs } from './requests.ts';
 import type { VimSession } from './session.ts';
-import { asRecord, type MoRef, moRefSchema } from './values.ts';
+import { type MoRef, moRefSchema } from './values.ts';
 
 /** Answers are parsed on the event loop at about 6 MB/s; a page of machines is some 0.6 MB. */
 const PAGE_OBJECTS_MAX = 100;
@@ -85,7 +85,7 @@ async function readNetworkNames(session: VimSession, signal?: AbortSignal): Prom
 /**
  * Every object of a type below the root folder. Whoever stops early cancels: vCenter keeps the rest of an
  * abandoned listing in memory.
- * @throws SessionLost also when the view is gone, which is how a lost session shows in the middle
+ * @throws SessionLost also when a token of this listing is not known any more
  */
 async function* retrieveAll(
   session: VimSession,
@@ -120,29 +120,16 @@ async function readPage(
   signal?: AbortSignal,
 ): Promise<z.output<typeof retrieveResultSchema> & { readonly token?: string | undefined }> {
   const { token } = query;
-  const value = await session
-    .call(
-      (service) =>
-        token === undefined
-          ? requests.retrieveView(service, view, { ...query, maxObjects: PAGE_OBJECTS_MAX })
-          : requests.continueRetrieve(service, token),
-      signal,
-    )
-    .catch((error: unknown) => {
-      throw isViewGone(error) ? new SessionLost() : error;
-    });
+  if (token === undefined) {
+    const build = (service: ServiceRefs) =>
+      requests.retrieveView(service, view, { ...query, maxObjects: PAGE_OBJECTS_MAX });
+    return retrieveResultSchema.parse(await session.callBound(view, build, signal));
+  }
+  const next = (service: ServiceRefs) => requests.continueRetrieve(service, token);
+  const value = await session.callBound(view, next, signal).catch((error: unknown) => {
+    throw isFault(error, 'InvalidArgument') ? new SessionLost() : error;
+  });
   return retrieveResultSchema.parse(value);
-}
-
-function isViewGone(error: unknown): boolean {
-  return (
-    isFault(error, 'ManagedObjectNotFound') ||
-    (isFault(error, 'InvalidArgument') && isAboutToken(error.detail))
-  );
-}
-
-function isAboutToken(detail: Readonly<Record<string, unknown>>): boolean {
-  return asRecord(detail)?.['invalidProperty'] === 'token';
 }
 
 async function abandon(session: VimSession, view: MoRef, token: string | undefined): Promise<void> {

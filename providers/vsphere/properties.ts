@@ -53,13 +53,14 @@ export async function waitForChange<T>(
 ): Promise<T | undefined> {
   const collector = moRefSchema.parse(await session.call(requests.createCollector));
   try {
-    await session.call(requests.createFilter(collector, object, paths));
+    await session.callBound(collector, requests.createFilter(collector, object, paths));
     let version = '';
     for (;;) {
       onProgress();
       const leftSeconds = Math.max(0, (deadline - Date.now()) / 1000);
       const seconds = Math.ceil(Math.min(LONG_POLL_SECONDS_MAX, leftSeconds));
-      const update = await session.call(requests.waitForUpdates(collector, version, seconds));
+      const wait = requests.waitForUpdates(collector, version, seconds);
+      const update = await session.callBound(collector, wait);
       version = updateSchema.parse(update) ?? version;
       const result = await read();
       if (result !== undefined) return result;

@@ -8,7 +8,7 @@ import type { VCenterConnection } from '../../domain/ports.ts';
 import { type Answer, createVimClient, type VimClient } from './client.ts';
 import { isFault, SessionLost } from './faults.ts';
 import { requests, type ServiceRefs, type VimRequest } from './requests.ts';
-import { moRefSchema } from './values.ts';
+import { asRecord, type MoRef, moRefSchema } from './values.ts';
 
 /** vCenter ends a session after 30 min without a call. */
 const KEEP_ALIVE_SECONDS = 600;
@@ -74,6 +74,21 @@ export class VimSession {
       throw error;
     });
     return answer.value;
+  }
+
+  /**
+   * Sends a request about `object`, which dies with its session (a view, a collector). When only the object is
+   * gone, another caller has logged in again already.
+   * @throws SessionLost in either case
+   */
+  async callBound(
+    object: MoRef,
+    build: VimRequest | ((service: ServiceRefs) => VimRequest),
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    return this.call(build, signal).catch((error: unknown) => {
+      throw isGone(error, object) ? new SessionLost() : error;
+    });
   }
 
   /** Runs a piece of work again from its start when the session is lost under it; the work finds what it did before. */
@@ -180,4 +195,10 @@ export class VimSession {
     const cookie = await held?.catch(() => undefined);
     if (cookie === lost && this.#cookie === held) this.#cookie = null;
   }
+}
+
+function isGone(error: unknown, object: MoRef): boolean {
+  return (
+    isFault(error, 'ManagedObjectNotFound') && asRecord(error.detail['obj'])?.['$value'] === object.$value
+  );
 }

@@ -88,7 +88,7 @@ describe('a snapshot', () => {
 
   test('that another attempt is just making is waited for and adopted', async () => {
     const name = snapshotName(item, 2);
-    await delaySnapshots(700);
+    await delaySnapshots(400);
     const elsewhere = await startedElsewhere((session, onProgress) =>
       session.createSnapshot(id, wanted(name), onProgress),
     );
@@ -100,7 +100,7 @@ describe('a snapshot', () => {
 
   test('is made once when the session is lost while it is being made', async () => {
     const name = snapshotName(item, 3);
-    await delaySnapshots(700);
+    await delaySnapshots(400);
     let calls = 0;
     const made = await vcenter.createSnapshot(id, wanted(name), () => {
       calls += 1;
@@ -169,7 +169,7 @@ describe('removing snapshots', () => {
   test('joins a removal that another attempt has started', async () => {
     const { id, item } = await machineNamed('snapshots');
     await vcenter.createSnapshot(id, wanted(snapshotName(item, 7)), quietly);
-    await delaySnapshots(700);
+    await delaySnapshots(400);
     const elsewhere = await startedElsewhere((session, onProgress) =>
       session.removeSnapshots(id, item, null, onProgress),
     );

@@ -172,7 +172,7 @@ cat "$file" > ${join(runFolder, 'seen')}; stat -c %a "$file" >&2; exit 1
         command: nbdkit,
         runFolder,
         secret: new Secret('unused'),
-        pluginArguments: () => [process.env['SWITCHBACK_NBDKIT_FILE_PLUGIN'] ?? 'file', file],
+        pluginArguments: () => ['file', file],
         disk: file,
         signal,
       });
