@@ -9,7 +9,7 @@ import { CHAIN_START } from '../../domain/replication.ts';
 
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const time = z.iso.datetime();
+const time = z.iso.datetime({ offset: true });
 const diskId = z.string().regex(/^[0-9a-f]{32}$/);
 const tail = z.strictObject({ nextSeq: count, hash: sha256 });
 
@@ -96,6 +96,15 @@ export function tailsAfter(
 ): ReadonlyMap<DiskId, ChainTail> {
   const known = new Map(barrier?.disks.map((disk) => [disk.diskId, disk.tail]));
   return new Map(disks.map((disk) => [disk, known.get(disk) ?? CHAIN_START]));
+}
+
+/** Bytes of the record. What could not be read back is refused here. @throws DR_INTERNAL */
+export function encodeBarrier(barrier: Barrier): Buffer {
+  const body = Buffer.from(JSON.stringify(barrier));
+  if (parse(body) !== null) return body;
+  throw new DrError('DR_INTERNAL', {
+    reason: `barrier ${barrier.number} of ${barrier.itemId} is not well-formed`,
+  });
 }
 
 function parse(body: Uint8Array): Barrier | null {

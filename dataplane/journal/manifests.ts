@@ -7,7 +7,7 @@ import type { VaultStorage } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
 
 const count = z.number().int().nonnegative();
-const time = z.iso.datetime();
+const time = z.iso.datetime({ offset: true });
 
 const pointSchema = z.strictObject({
   version: z.literal(1),

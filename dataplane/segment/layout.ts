@@ -7,7 +7,7 @@ import type { DiskId } from '../../domain/ids.ts';
 import { asId } from '../../domain/ids.ts';
 import { GiB, KiB, MiB } from '../../domain/units.ts';
 
-export const SEGMENT_VERSION = 1;
+const SEGMENT_VERSION = 1;
 export const HEADER_BYTES = 112;
 export const FRAME_BYTES = 32;
 export const RECORD_BYTES = 24;
@@ -17,13 +17,13 @@ export const TRAILER_COUNTS_BYTES = 32;
 export const SHA256_BYTES = 32;
 export const SALT_BYTES = 16;
 export const TAG_BYTES = 16;
-export const NONCE_BYTES = 12;
+const NONCE_BYTES = 12;
 
 /** A unit is compressed and sealed as a whole: neighbours together, never extent by extent. */
 export const UNIT_DATA_BYTES_MAX = MiB;
 export const UNIT_RECORDS_MAX = 4096;
-export const UNIT_PLAIN_BYTES_MAX = UNIT_RECORDS_MAX * RECORD_BYTES + UNIT_DATA_BYTES_MAX;
-export const UNIT_WIRE_BYTES_MAX = FRAME_BYTES + UNIT_PLAIN_BYTES_MAX + TAG_BYTES;
+const UNIT_PLAIN_BYTES_MAX = UNIT_RECORDS_MAX * RECORD_BYTES + UNIT_DATA_BYTES_MAX;
+const UNIT_WIRE_BYTES_MAX = FRAME_BYTES + UNIT_PLAIN_BYTES_MAX + TAG_BYTES;
 /** A segment takes no further unit once its payloads add up to this. */
 export const SEGMENT_CLOSE_BYTES = 8 * MiB;
 export const SEGMENT_WIRE_BYTES_MAX = SEGMENT_CLOSE_BYTES + UNIT_WIRE_BYTES_MAX + 64 * KiB;
@@ -59,7 +59,7 @@ export interface Frame {
   readonly sealedBytes: number;
 }
 
-export interface TrailerCounts {
+interface TrailerCounts {
   readonly unitCount: number;
   readonly recordCount: number;
   readonly rawBytes: number;

@@ -21,7 +21,7 @@ import type { UnitBuffer } from './unit.ts';
 const COMPRESSED_SHARE_MAX = 0.95;
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-export interface FinishedSegment {
+interface FinishedSegment {
   readonly trailer: Buffer;
   readonly ref: Omit<SegmentRef, 'blob'>;
   /** Where the chain ends with this segment. */

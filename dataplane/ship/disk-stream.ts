@@ -7,7 +7,7 @@ import { UnitBuffer } from '../segment/unit.ts';
 import { SegmentWriter } from '../segment/writer.ts';
 import type { Spool, SpooledSegment } from './spool.ts';
 
-export interface DiskStreamOptions {
+interface DiskStreamOptions {
   readonly diskId: DiskId;
   readonly epoch: number;
   readonly tail: ChainTail;

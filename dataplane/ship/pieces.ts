@@ -14,9 +14,9 @@ import { KiB, MiB } from '../../domain/units.ts';
 import type { ShipDisk } from './ship-request.ts';
 
 /** Unchanged bytes read along rather than sent as a request of their own: 64 KiB cost as much as one more Put Page. */
-export const GAP_BYTES = 64 * KiB;
-export const READ_BYTES = MiB;
-export const READS_AHEAD = 4;
+const GAP_BYTES = 64 * KiB;
+const READ_BYTES = MiB;
+const READS_AHEAD = 4;
 /** Bounds how many extents one question for block status can answer. */
 const STATUS_WINDOW_BYTES = 128 * MiB;
 

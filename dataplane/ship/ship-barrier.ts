@@ -9,7 +9,7 @@ import { DrError } from '../../domain/errors.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { Barrier, BarrierDisk } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
-import { readBarrier, tailsAfter } from '../journal/barriers.ts';
+import { encodeBarrier, readBarrier, tailsAfter } from '../journal/barriers.ts';
 import { DiskStream } from './disk-stream.ts';
 import { readPieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
@@ -141,7 +141,7 @@ async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): 
 async function commit(request: ShipRequest, barrier: Barrier): Promise<ShipResult> {
   const { storage, item, barrierNumber, signal, epoch } = request;
   const name = blobNames.barrier(item, barrierNumber);
-  const outcome = await storage.putOnce(name, Buffer.from(JSON.stringify(barrier)), signal);
+  const outcome = await storage.putOnce(name, encodeBarrier(barrier), signal);
   if (outcome === 'created') return { barrier, adopted: false };
   const standing = await readBarrier(storage, item, barrierNumber, signal);
   if (standing === null) throw gap(request, `${name} vanished`);

@@ -14,7 +14,7 @@ import type { CachePolicy } from './ship-request.ts';
 
 const UPLOADS_AT_ONCE = 4;
 
-export interface SpoolOptions {
+interface SpoolOptions {
   readonly item: ProtectedItemId;
   readonly epoch: number;
   readonly cache: CachePolicy;

@@ -11,7 +11,7 @@ import type { PendingRequest } from './nbd-replies.ts';
 
 export type { NbdAddress } from './nbd-handshake.ts';
 
-export interface BlockStatus extends Extent {
+interface BlockStatus extends Extent {
   readonly readsAsZero: boolean;
 }
 
@@ -33,19 +33,23 @@ export class NbdClient {
   #nextHandle = 1n;
   #failure: Error | null = null;
 
-  private constructor(opened: NbdExport) {
+  private constructor(opened: NbdExport, answerTimeoutMs: number) {
     this.#export = opened;
     this.bytes = opened.bytes;
     this.tellsBlockStatus = opened.allocationContext !== null;
-    opened.socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
-      if (this.#pending.size > 0) this.#fail(new Error(`no answer for ${ANSWER_TIMEOUT_MS / 1000} s`));
+    opened.socket.setTimeout(answerTimeoutMs, () => {
+      if (this.#pending.size > 0) this.#fail(new Error(`no answer for ${answerTimeoutMs / 1000} s`));
     });
     readReplies(opened.reader, opened.allocationContext, this.#pending).catch((error: unknown) =>
       this.#fail(error instanceof Error ? error : new Error(String(error))),
     );
   }
 
-  static async open(address: NbdAddress, signal: AbortSignal): Promise<NbdClient> {
+  static async open(
+    address: NbdAddress,
+    signal: AbortSignal,
+    answerTimeoutMs = ANSWER_TIMEOUT_MS,
+  ): Promise<NbdClient> {
     const opening = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
     opening.throwIfAborted();
     const connection =
@@ -56,7 +60,7 @@ export class NbdClient {
     opening.addEventListener('abort', abort, { once: true });
     try {
       await once(connection, 'connect');
-      return new NbdClient(await openExport(address, connection));
+      return new NbdClient(await openExport(address, connection), answerTimeoutMs);
     } catch (error) {
       connection.destroy();
       throw opening.aborted ? opening.reason : error;

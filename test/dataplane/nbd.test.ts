@@ -217,3 +217,10 @@ test('an aborted read gives its memory back at once and leaves the connection us
   expect(into.equals(content.subarray(512, 1024))).toBe(true);
   await source.close();
 });
+
+test('a server that falls silent while a request waits is given up', async () => {
+  const { server } = await serve({ disturb: () => 'ignore' });
+  const client = await NbdClient.open(exportAt(server), never, 100);
+  await expect(client.read(0, Buffer.alloc(512))).rejects.toThrow('no answer for 0.1 s');
+  await expect(client.read(0, Buffer.alloc(512))).rejects.toThrow('no answer');
+});

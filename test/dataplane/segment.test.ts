@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ItemKey } from '../../dataplane/keys.ts';
-import { HEADER_BYTES, TRAILER_BYTES } from '../../dataplane/segment/layout.ts';
+import { FRAME_BYTES, HEADER_BYTES, RECORD_BYTES, TRAILER_BYTES } from '../../dataplane/segment/layout.ts';
 import { readSegment } from '../../dataplane/segment/reader.ts';
 import type { ExpectedSegment, SegmentRecord } from '../../dataplane/segment/reader.ts';
 import { GiB, KiB, MiB } from '../../domain/units.ts';
@@ -170,5 +171,17 @@ test('a data key shows its bytes in no form', () => {
     expect(text).toContain('•••');
     expect(text).not.toContain('kkkk');
     expect(text).not.toContain(secret.toString('hex').slice(0, 8));
+  }
+});
+
+test('docs/wire-format.md names the sizes that the code uses', async () => {
+  const page = await readFile('docs/wire-format.md', 'utf8');
+  for (const [title, bytes] of Object.entries({
+    Header: HEADER_BYTES,
+    Frame: FRAME_BYTES,
+    Record: RECORD_BYTES,
+    Trailer: TRAILER_BYTES,
+  })) {
+    expect(page).toContain(`# ${title} (${bytes} bytes)`);
   }
 });
