@@ -1,5 +1,5 @@
 /** Parsers of option values; what they refuse ends with exit code 2. */
-import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { parseDurationMs } from '../config/values.ts';
 
 export function secondsOption(given: string): number {
@@ -16,11 +16,14 @@ export function deviceKeyOption(given: string, earlier: readonly number[]): read
   return [...earlier, Number(given)];
 }
 
-/** `path=value`, may be repeated. */
-export function settingOption(
-  given: string,
-  earlier: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
+/** Settings by path, where a command reads the configuration. */
+export function setOption() {
+  return new Option('--set <path=value>', 'a setting that wins over file and environment; may be repeated')
+    .argParser(setting)
+    .default({} as Readonly<Record<string, string>>, 'none');
+}
+
+function setting(given: string, earlier: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const at = given.indexOf('=');
   if (at <= 0) throw new InvalidArgumentError('Write path=value, such as api.port=9443.');
   return { ...earlier, [given.slice(0, at)]: given.slice(at + 1) };

@@ -1,4 +1,5 @@
 /** docs/configuration.md, made from the schema. */
+import { writeFile } from 'node:fs/promises';
 import { settings, type Setting } from '../config/settings.ts';
 
 const head = `# Configuration
@@ -31,3 +32,5 @@ function row(setting: Setting): string {
   const scope = setting.onlyFor === undefined ? '' : ` (${setting.onlyFor})`;
   return `| \`${setting.path}\` | \`${setting.variable}\` | ${fallback} | ${setting.description}${scope} |\n`;
 }
+
+if (import.meta.main) await writeFile('docs/configuration.md', renderConfigurationDoc());

@@ -1,4 +1,5 @@
 /** docs/errors.md, made from the error catalogue. */
+import { writeFile } from 'node:fs/promises';
 import { errorCatalogue, type ErrorOutcome } from '../domain/errors.ts';
 
 const outcomes: Readonly<Record<ErrorOutcome, string>> = {
@@ -13,12 +14,12 @@ const head = `# Errors
 
 Every error has a code, a message that says what was attempted on what, and a remedy. The API answers
 \`{code, message, remedy, context, requestId}\` with the HTTP status below; the CLI prints message, remedy and
-request id, and ends with the exit code below.
+request id, and ends with the exit code below. Watching a job that failed ends with the code of the job's error.
 
 | Exit code | Class |
 |---|---|
 | 0 | done; a watched job succeeded |
-| 1 | unexpected failure, or a watched job failed |
+| 1 | unexpected failure |
 | 2 | bad input |
 | 3 | not found |
 | 4 | refused in this state |
@@ -43,3 +44,5 @@ function section([code, error]: (typeof entries)[number]): string {
 }
 
 const entries = Object.entries(errorCatalogue);
+
+if (import.meta.main) await writeFile('docs/errors.md', renderErrorsDoc());

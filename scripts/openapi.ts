@@ -1,4 +1,5 @@
 /** api/openapi.json, made from the contract: OpenAPI 3.1. */
+import { writeFile } from 'node:fs/promises';
 import swagger from '@fastify/swagger';
 import fastify from 'fastify';
 import {
@@ -60,3 +61,5 @@ function withoutUnused(document: Document): Document {
   const kept = Object.entries(schemas).filter(([name]) => used.has(name));
   return { ...document, components: { ...document.components, schemas: Object.fromEntries(kept) } };
 }
+
+if (import.meta.main) await writeFile('api/openapi.json', await renderOpenApi());

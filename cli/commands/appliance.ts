@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
 import { variableOf } from '../../config/settings.ts';
 import { verb, type Cli } from '../cli.ts';
-import { settingOption } from '../options.ts';
+import { setOption } from '../options.ts';
 
 export function appliance(cli: Cli) {
   return verb(
@@ -11,12 +11,7 @@ export function appliance(cli: Cli) {
     'appliance --config /etc/switchback/appliance.yaml',
   )
     .requiredOption('--config <file>', 'YAML file, see docs/configuration.md')
-    .option(
-      '--set <path=value>',
-      'a setting that wins over file and environment; may be repeated',
-      settingOption,
-      {},
-    )
+    .addOption(setOption())
     .option('--single-process', 'all roles in one process, for small sites', false)
     .action(async ({ config, set, singleProcess }) => {
       const configFile = resolve(config);

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../../config/load.ts';
 import { verb, type Cli } from '../../cli.ts';
-import { settingOption } from '../../options.ts';
+import { setOption } from '../../options.ts';
 
 export function configValidate(cli: Cli) {
   return verb(
@@ -9,12 +9,7 @@ export function configValidate(cli: Cli) {
     'config validate --config /etc/switchback/appliance.yaml',
   )
     .option('--config <file>', 'YAML file')
-    .option(
-      '--set <path=value>',
-      'a setting that wins over file and environment; may be repeated',
-      settingOption,
-      {},
-    )
+    .addOption(setOption())
     .action(async ({ config: file, set }) => {
       const config = await loadConfig({ ...(file && { file }), env: cli.io.env, flags: set });
       cli.show(config, () => 'The configuration is valid.');

@@ -1,3 +1,4 @@
+import { Option } from '@commander-js/extra-typings';
 import { contract } from '../../../api/contract.ts';
 import type { Cli } from '../../cli.ts';
 import { deviceKeyOption } from '../../options.ts';
@@ -15,7 +16,11 @@ export function itemProtect(cli: Cli) {
     .requiredOption('--size <size>', 'VM size after failover, such as Standard_D2s_v5')
     .requiredOption('--subnet <id>', 'complete Azure id of the subnet of a real failover')
     .option('--private-ip <address>', 'address after failover (default: the next free one)')
-    .option('--exclude-disk <key>', 'device key of a disk to leave out; may be repeated', deviceKeyOption, [])
+    .addOption(
+      new Option('--exclude-disk <key>', 'device key of a disk to leave out; may be repeated')
+        .argParser(deviceKeyOption)
+        .default([], 'none'),
+    )
     .action(async (machine, options) => {
       const { policy, location, size, subnet, privateIp, excludeDisk } = options;
       const target = {

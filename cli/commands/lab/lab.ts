@@ -1,5 +1,4 @@
 /** The practice ground. Its code is loaded only by these commands; the product itself knows nothing of it. */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LabStatus } from '../../../lab/commands.ts';
 import { verb, type Cli } from '../../cli.ts';
@@ -19,8 +18,7 @@ export function labUp(cli: Cli) {
       await labUp(name, { seed, onReady });
       const status = (await labStatus()).find((lab) => lab.name === name);
       if (status === undefined) throw new Error(`lab ${name} has left no record`);
-      const profile = await writeProfile(status);
-      cli.show({ ...status, profile }, (lab) => labPage(lab, profile));
+      cli.show(status, labPage);
     });
 }
 
@@ -54,23 +52,11 @@ export function labDown(cli: Cli) {
     });
 }
 
-/** So that `SWITCHBACK_PROFILE=… switchback item list` finds the lab's configuration server. */
-async function writeProfile(lab: LabStatus): Promise<string> {
-  const file = join(lab.folder, 'profile.json');
-  const profile = {
-    server: lab.addresses['api'],
-    tokenFile: join(lab.folder, 'product/administrator.token'),
-    caFile: join(lab.folder, 'product/tls/authority.pem'),
-  };
-  await writeFile(file, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600 });
-  return file;
-}
-
-function labPage(lab: LabStatus, profile: string): string {
+function labPage(lab: LabStatus): string {
   return [
     facts(Object.entries(lab.addresses)),
     '',
     `Start the product:  switchback appliance --config ${join(lab.folder, 'appliance.yaml')}`,
-    `Speak to it:        export SWITCHBACK_PROFILE=${profile}`,
+    `Speak to it:        export SWITCHBACK_PROFILE=${join(lab.folder, 'profile.json')}`,
   ].join('\n');
 }

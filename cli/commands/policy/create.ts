@@ -1,3 +1,4 @@
+import { Option } from '@commander-js/extra-typings';
 import { contract } from '../../../api/contract.ts';
 import { verb, type Cli } from '../../cli.ts';
 import { secondsOption } from '../../options.ts';
@@ -10,12 +11,18 @@ export function policyCreate(cli: Cli) {
     'policy create gold --interval 1m --retention 72h --rpo-threshold 15m',
   )
     .argument('<name>', '1-40 lower-case letters, digits, hyphens')
-    .option('--interval <duration>', 'time between recovery points, such as 5m', secondsOption, 300)
-    .option(
-      '--retention <duration>',
-      'recovery points younger than this are kept, such as 24h; 0s keeps the newest only',
-      secondsOption,
-      86_400,
+    .addOption(
+      new Option('--interval <duration>', 'time between recovery points')
+        .argParser(secondsOption)
+        .default(300, '5m'),
+    )
+    .addOption(
+      new Option(
+        '--retention <duration>',
+        'recovery points younger than this are kept; 0s keeps the newest only',
+      )
+        .argParser(secondsOption)
+        .default(86_400, '24h'),
     )
     .option(
       '--rpo-threshold <duration>',
