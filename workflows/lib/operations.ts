@@ -1,6 +1,6 @@
 /** What the entity does for each booked operation. Each ends with the item in a state that has a next operation. */
 import { condition, executeChild, getExternalWorkflowHandle } from '@temporalio/workflow';
-import { raise } from '../../domain/health.ts';
+import { clear, raise } from '../../domain/health.ts';
 import { asId, type OperationId } from '../../domain/ids.ts';
 import type { cleanup } from '../cleanup.ts';
 import { workflowIds } from '../contracts/ids.ts';
@@ -18,6 +18,8 @@ import type { ItemSpec } from '../../domain/machine.ts';
 import type { ItemStore } from './item-store.ts';
 import { jobLog, now } from './job-log.ts';
 import { azure } from './proxies.ts';
+
+const FAILOVER_FAILED = 'DR_HEALTH_FAILOVER_FAILED';
 
 export type Booked =
   | { readonly operation: 'testFailover'; readonly input: TestFailoverInput }
@@ -104,21 +106,26 @@ async function runFailover(
   else afterFailedFailover(store, done, control);
 }
 
-/** With nothing left in Azure the machine goes back to being protected; otherwise the operator fails over again. */
+/**
+ * With nothing left in Azure the machine goes back to being protected; otherwise the operator fails over again.
+ * A run that stopped at its prerequisites has changed nothing, so health stays as it was; its job says why.
+ */
 function afterFailedFailover(
   store: ItemStore,
   failed: FailoverOutcome & { outcome: 'failed' },
   control: ReplicationControl,
 ): void {
+  const others = clear(store.record.conditions, FAILOVER_FAILED);
+  const condition = {
+    type: FAILOVER_FAILED,
+    category: 'warning',
+    reason: `the last failover did not finish: ${failed.error.message}`,
+    suggestion: failed.error.remedy,
+    since: now(),
+  } as const;
   store.change({
     state: failed.left === 'unknown' ? 'failoverFailed' : 'protected',
-    conditions: raise(store.record.conditions, {
-      type: 'DR_HEALTH_FAILOVER_FAILED',
-      category: 'warning',
-      reason: `the last failover did not finish: ${failed.error.message}`,
-      suggestion: failed.error.remedy,
-      since: now(),
-    }),
+    conditions: failed.left === 'nothing' ? others : raise(others, condition),
   });
   if (failed.left !== 'unknown') control.start();
 }
