@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { PageWriter } from '../../dataplane/apply/page-writer.ts';
 import { KiB, MiB } from '../../domain/units.ts';
@@ -17,13 +18,18 @@ afterAll(async () => {
 });
 
 test('where writes and clears overlap the later one wins, and nothing is out of order in flight', async () => {
-  const bytes = 2 * MiB;
+  const bytes = 512 * KiB;
   const replica = rig.storage.replica('replica/pages/overlap.vhd');
   await replica.create(bytes);
-  const writer = await replica.fence(1, never);
+  // Requests overtake each other, as they do on a network.
+  const writer = await watched(rig.storage, (what) =>
+    what === 'write' || what === 'clear' ? delay(random.int(12)) : undefined,
+  )
+    .replica(replica.name)
+    .fence(1, never);
   const pages = new PageWriter(writer, never);
   const model = Buffer.alloc(bytes);
-  for (let count = 0; count < 80; count += 1) {
+  for (let count = 0; count < 160; count += 1) {
     const offset = random.int(bytes / 512) * 512;
     const length = Math.min(bytes - offset, 512 * (1 + random.int(256)));
     if (random.int(4) === 0) {
