@@ -20,7 +20,7 @@ export function deviceKeyOption(given: string, earlier: readonly number[]): read
 export function setOption() {
   return new Option('--set <path=value>', 'a setting that wins over file and environment; may be repeated')
     .argParser(setting)
-    .default({} as Readonly<Record<string, string>>, 'none');
+    .default({}, 'none');
 }
 
 function setting(given: string, earlier: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -1,4 +1,6 @@
 /** What a call to Temporal failed with, in the words of the error catalogue. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import {
   isGrpcServiceError,
   ServiceError,
@@ -9,6 +11,7 @@ import { DrError, isErrorCode, type ErrorContext } from '../domain/errors.ts';
 
 /** Causes that are looked through; Temporal nests three. */
 const CAUSES_MAX = 8;
+const PROBE_MS = 1_000;
 /** CANCELLED and DEADLINE_EXCEEDED, https://grpc.io/docs/guides/status-codes/ */
 const GRPC_OUT_OF_TIME = new Set<number>([1, 4]);
 
@@ -40,13 +43,12 @@ export function isUnknownWorkflow(error: unknown): boolean {
   return causes(error).some((cause) => cause instanceof WorkflowNotFoundError);
 }
 
-/** Anything else that a call may end with. */
-export function temporalError(error: unknown, address: string, timeoutMs: number): DrError {
+/** Anything else that a call may end with; `silence` says why a call that timed out may have. */
+export function temporalError(error: unknown, address: string, silence: string): DrError {
   const known = catalogued(error);
   if (known !== undefined) return known;
   if (isTimeout(error)) {
-    const reason = `no answer within ${timeoutMs / 1000} s; a worker for task queue "control" may be missing`;
-    return new DrError('DR_TEMPORAL_UNREACHABLE', { address, reason }, { cause: error });
+    return new DrError('DR_TEMPORAL_UNREACHABLE', { address, reason: silence }, { cause: error });
   }
   const service = causes(error).find((cause) => cause instanceof ServiceError || isGrpcServiceError(cause));
   if (service !== undefined) {
@@ -54,6 +56,20 @@ export function temporalError(error: unknown, address: string, timeoutMs: number
   }
   const reason = error instanceof Error ? error.message : String(error);
   return new DrError('DR_INTERNAL', { reason }, { cause: error });
+}
+
+/** gRPC tells a refused connection and a missing worker alike, as a deadline: one look at the port tells them apart. */
+export async function whySilent(address: string, timeoutMs: number): Promise<string> {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  const socket = connect({ host: hostname.replaceAll(/^\[|\]$/g, ''), port: Number(port) });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(PROBE_MS) });
+    return `no answer within ${timeoutMs / 1000} s; a worker for task queue "control" may be missing`;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'no connection';
+  } finally {
+    socket.destroy();
+  }
 }
 
 function causes(error: unknown): Error[] {

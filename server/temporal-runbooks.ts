@@ -20,7 +20,14 @@ import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import type { DiscoveryResult, OperationAccepted } from '../workflows/contracts/types.ts';
 import { replicationProgressSchema, replicationTotalsSchema } from '../api/replication.ts';
 import type { ActivityProgress, Runbooks } from './runbooks.ts';
-import { catalogued, drError, isTimeout, isUnknownWorkflow, temporalError } from './temporal-error.ts';
+import {
+  catalogued,
+  drError,
+  isTimeout,
+  isUnknownWorkflow,
+  temporalError,
+  whySilent,
+} from './temporal-error.ts';
 
 export interface TemporalRunbooksOptions {
   readonly client: Client;
@@ -35,6 +42,9 @@ export interface TemporalRunbooksOptions {
 /** Beating activities whose details are shown; others are not replication. */
 const replicationActivities = new Set(['initialReplication', 'shipSession', 'applySession']);
 
+/** A close-up has the catalogue to fall back on: it need not wait as long as a command. */
+const LOOK_MS_MAX = 4_000;
+
 const detailsSchema = z.object({
   progress: replicationProgressSchema.optional().catch(undefined),
   totals: replicationTotalsSchema.optional().catch(undefined),
@@ -43,22 +53,26 @@ const detailsSchema = z.object({
 export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runbooks {
   const { client, address } = options;
   const timeoutMs = options.timeoutMs ?? 10_000;
+  const lookTimeoutMs = Math.min(timeoutMs, LOOK_MS_MAX);
   const discoveryTimeoutMs = options.discoveryTimeoutMs ?? 60_000;
 
   const bounded = async <T>(call: () => Promise<T>, boundMs = timeoutMs): Promise<T> => {
     try {
       return await client.withDeadline(Date.now() + boundMs, call);
     } catch (error) {
-      throw temporalError(error, address, boundMs);
+      throw await translated(error, boundMs);
     }
   };
+  const translated = async (error: unknown, boundMs: number) =>
+    temporalError(error, address, isTimeout(error) ? await whySilent(address, boundMs) : '');
   const handleOf = (item: ProtectedItemId) => client.workflow.getHandle(workflowIds.protectedItem(item));
   const ofItem = async <T>(
     item: ProtectedItemId,
     call: (handle: WorkflowHandle) => Promise<T>,
+    boundMs = timeoutMs,
   ): Promise<T> => {
     try {
-      return await bounded(() => call(handleOf(item)));
+      return await bounded(() => call(handleOf(item)), boundMs);
     } catch (error) {
       if (isUnknownWorkflow(error)) throw new DrError('DR_ITEM_UNKNOWN', { item }, { cause: error });
       throw error;
@@ -84,7 +98,7 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
     } catch (error) {
       const known = catalogued(error);
       if (known !== undefined) throw known;
-      if (!isTimeout(error)) throw temporalError(error, address, boundMs);
+      if (!isTimeout(error)) throw await translated(error, boundMs);
       throw (await bounded(() => lastFailure(handle))) ?? whenSilent();
     }
   };
@@ -134,18 +148,22 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
       ofItem<OperationAccepted>(item, (handle) =>
         handle.executeUpdate(commitUpdate, { updateId: input.operationId, args: [input] }),
       ),
-    describeItem: (item) => ofItem(item, (handle) => handle.query(describeQuery)),
+    describeItem: (item) => ofItem(item, (handle) => handle.query(describeQuery), lookTimeoutMs),
     progress: (item) =>
-      ofItem(item, async (handle) => {
-        const found: ActivityProgress[] = [];
-        for (const { activityType, attempt, heartbeatDetails } of await pending(handle)) {
-          const activity = activityType?.name ?? '';
-          if (!replicationActivities.has(activity)) continue;
-          const [details] = await decoded(heartbeatDetails?.payloads);
-          found.push({ activity, attempt: attempt ?? 1, ...shown(details) });
-        }
-        return found;
-      }),
+      ofItem(
+        item,
+        async (handle) => {
+          const found: ActivityProgress[] = [];
+          for (const { activityType, attempt, heartbeatDetails } of await pending(handle)) {
+            const activity = activityType?.name ?? '';
+            if (!replicationActivities.has(activity)) continue;
+            const [details] = await decoded(heartbeatDetails?.payloads);
+            found.push({ activity, attempt: attempt ?? 1, ...shown(details) });
+          }
+          return found;
+        },
+        lookTimeoutMs,
+      ),
     probeVCenter: (site, url) =>
       awaited<PeerCertificate>(
         {

@@ -16,7 +16,7 @@ export interface WatchView {
 
 export function watchView(io: Io, output: 'text' | 'json'): WatchView {
   if (output === 'json') return jsonView(io);
-  return io.stdout.isTTY === true ? liveView(io) : plainView(io);
+  return io.stdout.isTTY === true && io.stdout.rows !== 0 ? liveView(io) : plainView(io);
 }
 
 function liveView(io: Io): WatchView {

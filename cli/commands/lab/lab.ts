@@ -56,7 +56,6 @@ function labPage(lab: LabStatus): string {
   return [
     facts(Object.entries(lab.addresses)),
     '',
-    `Start the product:  switchback appliance --config ${join(lab.folder, 'appliance.yaml')}`,
-    `Speak to it:        export SWITCHBACK_PROFILE=${join(lab.folder, 'profile.json')}`,
+    `Speak to it:  export SWITCHBACK_PROFILE=${join(lab.folder, 'profile.json')}`,
   ].join('\n');
 }
