@@ -32,7 +32,6 @@ const vcenterSchema = z
     discoveryProblem: problemSchema.optional().describe('Why the first discovery has not ended yet'),
   })
   .meta({ id: 'VCenter' });
-export type VCenter = z.output<typeof vcenterSchema>;
 
 export const vcenterRoutes = {
   probeVCenter: route({
