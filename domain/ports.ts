@@ -3,9 +3,9 @@
  * `activities/` and `dataplane/` use them, only `workers/` wires them. Every method may throw a `DrError`
  * of the catalogue; anything else is a bug. Methods are idempotent unless their comment says otherwise.
  */
-import type { Barrier, Extent, RecoveryPoint } from './replication.ts';
+import type { Extent } from './replication.ts';
 import type { DiscoveredMachine, PowerState } from './machine.ts';
-import type { DiskId, MachineId, ProtectedItemId, RunId, VCenterId } from './ids.ts';
+import type { MachineId, ProtectedItemId, RunId, VCenterId } from './ids.ts';
 
 // ---------------------------------------------------------------- secrets
 
@@ -341,5 +341,3 @@ export interface DiskSource {
   dataExtents(range: Extent, signal: AbortSignal): Promise<readonly Extent[]>;
   close(): Promise<void>;
 }
-
-export type { Barrier, DiskId, RecoveryPoint };

@@ -11,10 +11,12 @@ import type { MachineSnapshot, SnapshotDisk } from '../../domain/ports.ts';
 import type { Barrier, Extent } from '../../domain/replication.ts';
 import { MiB } from '../../domain/units.ts';
 import {
+  NOTHING_COPIED,
   frozenDisk,
   openCycle,
   shipFromSnapshot,
   takeSnapshot,
+  type CopiedBytes,
   type Cycle,
   type CycleHooks,
   type MovePorts,
@@ -45,8 +47,9 @@ export async function runInitialCopy(
   const state = await resumeOrStart(cycle, item, hooks);
   const areas = await writtenAreas(cycle, item, state);
   const startedAt = new Date().toISOString();
-  const totalBytes = item.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
+  const totalBytes = sumOf(item.disks.map((disk) => disk.capacityBytes));
   let offsets = state.offsets;
+  let copied: CopiedBytes = { ...NOTHING_COPIED, doneBytes: sumOf(Object.values(offsets)) };
   for (;;) {
     const next = advance(item, offsets);
     const isLast = item.disks.every((disk) => next[disk.diskId] === disk.capacityBytes);
@@ -64,7 +67,7 @@ export async function runInitialCopy(
           cycle: 'initial',
           phase: 'initial',
           totalBytes,
-          doneBytesBefore: Object.values(from).reduce((sum, offset) => sum + offset, 0),
+          before: copied,
           startedAt,
           ...(isLast ? {} : { resumeOffsets: next }),
           extentsOf: async (disk) => ({
@@ -78,6 +81,13 @@ export async function runInitialCopy(
     onBarrier(barrier);
     if (barrier.kind === 'point') return finish(cycle, item, barrier, hooks);
     offsets = barrier.resumeOffsets ?? next;
+    copied = {
+      doneBytes: sumOf(Object.values(offsets)),
+      readBytes: copied.readBytes + sumOf(barrier.disks.map((disk) => disk.readBytes)),
+      wireBytes:
+        copied.wireBytes +
+        sumOf(barrier.disks.flatMap((disk) => disk.segments).map((each) => each.wireBytes)),
+    };
     cycle = { ...cycle, previous: barrier };
   }
 }
@@ -120,6 +130,10 @@ async function areasOf(
   const query = { snapshot: state.snapshot, deviceKey: disk.deviceKey, changeId: '*' };
   // On NFS, vSAN and vVol datastores vCenter may refuse `*` (Broadcom KB 320557): then read all and skip zeros.
   return Array.fromAsync(cycle.session.changedAreas(item.machineId, query)).catch(() => whole);
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function advance(item: ItemSpec, offsets: Offsets): Offsets {

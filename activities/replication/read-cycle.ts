@@ -76,13 +76,17 @@ export async function takeSnapshot(
   return session.createSnapshot(item.machineId, { name, description, quiesce: false }, hooks.beat);
 }
 
+export type CopiedBytes = Pick<ReplicationProgress, 'doneBytes' | 'readBytes' | 'wireBytes'>;
+
+export const NOTHING_COPIED: CopiedBytes = { doneBytes: 0, readBytes: 0, wireBytes: 0 };
+
 export interface ReadPlan {
   readonly kind: Barrier['kind'];
   readonly cycle: Barrier['cycle'];
   readonly phase: ReplicationProgress['phase'];
   readonly totalBytes: number;
-  /** Base for progress: bytes of source dealt with by earlier barriers of the same copy. */
-  readonly doneBytesBefore: number;
+  /** What earlier barriers of the same copy have done; progress counts on from there. */
+  readonly before: CopiedBytes;
   readonly startedAt: string;
   readonly resumeOffsets?: Barrier['resumeOffsets'];
   extentsOf(
@@ -157,7 +161,9 @@ export async function shipFromSnapshot(
           ...progress,
           startedAt: plan.startedAt,
           totalBytes: plan.totalBytes,
-          doneBytes: plan.doneBytesBefore + progress.doneBytes,
+          doneBytes: plan.before.doneBytes + progress.doneBytes,
+          readBytes: plan.before.readBytes + progress.readBytes,
+          wireBytes: plan.before.wireBytes + progress.wireBytes,
         }),
     });
     return barrier;
@@ -195,7 +201,7 @@ export async function runDelta(
         cycle: 'delta',
         phase: request.phase,
         totalBytes: planned.totalBytes,
-        doneBytesBefore: 0,
+        before: NOTHING_COPIED,
         startedAt: new Date().toISOString(),
         extentsOf: async (disk) => ({ extents: planned.extents.get(disk.diskId) ?? [], skipZeros: false }),
       },

@@ -13,8 +13,6 @@ import { ensurePoint } from './recovery-point.ts';
 import type { Replica } from './replica.ts';
 import { openReplica } from './replica.ts';
 
-export type { ApplyDisk, ApplyProgress, ApplyRequest, ApplyResult } from './apply-request.ts';
-
 const BARRIERS_MAX = 64;
 const DISKS_AT_ONCE = 4;
 

@@ -18,8 +18,6 @@ import type { ShipDisk, ShipRequest, ShipResult } from './ship-request.ts';
 import { Spool } from './spool.ts';
 import { zeroRuns } from './zero-runs.ts';
 
-export type { CachePolicy, ShipDisk, ShipRequest, ShipResult } from './ship-request.ts';
-
 const DISKS_AT_ONCE = 4;
 
 /**

@@ -1,8 +1,8 @@
 /** Inputs, results and views that cross the border between clients, workflows and activities. Plain JSON only. */
 import type { Condition, Health } from '../../domain/health.ts';
 import type { OperationId, ProtectedItemId, RunId, VCenterId } from '../../domain/ids.ts';
-import type { Job, JobError, Requester } from '../../domain/job.ts';
-import type { DiscoveredMachine, ItemSpec, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
+import type { JobError, Requester } from '../../domain/job.ts';
+import type { ItemSpec, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
 import type { ActiveLocation, AllowedOperation, DrillState, ItemState } from '../../domain/protected-item.ts';
 import type { RunMode } from '../../domain/ports.ts';
 import type {
@@ -188,5 +188,3 @@ export interface DiscoveryResult {
   readonly machineCount: number;
   readonly about: { readonly name: string; readonly version: string; readonly instanceUuid: string };
 }
-
-export type { DiscoveredMachine, Job };

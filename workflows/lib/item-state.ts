@@ -3,12 +3,11 @@
  * Everything here is a pure function of that state.
  */
 import { overallHealth, type Condition } from '../../domain/health.ts';
-import type { OperationId, RunId } from '../../domain/ids.ts';
+import type { OperationId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import {
   allowedOperations,
   type ActiveLocation,
-  type DrillState,
   type ItemOperation,
   type ItemSituation,
   type ItemState,
@@ -84,8 +83,4 @@ export function itemView(
     ...(running === undefined ? {} : { running }),
     ...(record.protectedSince === undefined ? {} : { protectedSince: record.protectedSince }),
   };
-}
-
-export function drillOf(state: DrillState, runId: RunId, result?: FailoverResult): DrillView {
-  return { state, runId, ...(result === undefined ? {} : { result }) };
 }

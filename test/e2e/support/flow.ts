@@ -161,8 +161,12 @@ export class Flow {
   /** Exactly one group, one machine, one interface and the disks carry the run's tag. */
   async expectOneOfEach(result: FailoverResult): Promise<void> {
     const made = await this.practice.resourcesOfRuns(result.runId);
-    const types = made.map((each) => each.type.toLowerCase().split('/').at(-1)).sort();
+    const types = made.map((each) => each.type.toLowerCase().split('/').at(-1) ?? '').toSorted(byText);
     const disks = result.diskIds.map(() => 'disks');
-    expect(types).toEqual([...disks, 'networkinterfaces', 'resourcegroups', 'virtualmachines'].sort());
+    expect(types).toEqual(
+      [...disks, 'networkinterfaces', 'resourcegroups', 'virtualmachines'].toSorted(byText),
+    );
   }
 }
+
+const byText = (a: string, b: string) => a.localeCompare(b);

@@ -12,12 +12,7 @@ import { recoveryPointId } from '../../../domain/names.ts';
 import type { BegunOperation } from '../../../domain/ports.ts';
 import type { RecoveryPoint } from '../../../domain/replication.ts';
 import { toApplicationFailure } from '../../../activities/failure.ts';
-import type {
-  FailoverRun,
-  ItemView,
-  ProtectInput,
-  SessionOutcome,
-} from '../../../workflows/contracts/types.ts';
+import type { ItemView, ProtectInput, SessionOutcome } from '../../../workflows/contracts/types.ts';
 
 export type SessionName = 'shipSession' | 'applySession';
 
