@@ -134,9 +134,6 @@ export const settingsSchema = z.strictObject({
       intervalSecondsMin: duration('seconds', { min: '1s', max: '1h' })
         .prefault('60s')
         .describe('Shortest interval a policy may ask for'),
-      sessionHours: duration('hours', { min: '1m', max: '12h' })
-        .prefault('12h')
-        .describe('Longest run of one replication session'),
       cache: z
         .strictObject({
           folder: path('a folder')

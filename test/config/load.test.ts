@@ -39,11 +39,10 @@ describe('configuration', () => {
   test('durations and sizes with units become numbers of the documented unit', async () => {
     const { replication, azure } = await loadConfig({
       file: example,
-      env: { SWITCHBACK_AZURE_POLL_INTERVAL: '2s', SWITCHBACK_REPLICATION_SESSION_HOURS: '90m' },
+      env: { SWITCHBACK_AZURE_POLL_INTERVAL: '2s' },
       flags: { 'replication.intervalSecondsMin': '5m', 'replication.cache.freeMin': '1.5GiB' },
     });
     expect(azure.pollInterval).toBe(2000);
-    expect(replication.sessionHours).toBe(1.5);
     expect(replication.intervalSecondsMin).toBe(300);
     expect(replication.cache.freeMin).toBe(1.5 * 2 ** 30);
   });
