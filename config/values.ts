@@ -42,7 +42,7 @@ export const oneOf = <const T extends string>(choices: readonly T[]) =>
 const durationUnitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const sizeUnits = { B: 1, KiB, MiB, GiB, TiB: 1024 * GiB } as const;
 
-const ofUnit = { milliseconds: 1, seconds: 1000, hours: 3_600_000 } as const;
+const ofUnit = { milliseconds: 1, seconds: 1000 } as const;
 
 /** A duration such as `15m`, as a number of `unit`; a bare number is in that unit already. */
 export function duration(unit: keyof typeof ofUnit, range: { readonly min: string; readonly max: string }) {
