@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly onOutput?: (text: string) => void;
   /** SIGTERM after this; default 10 minutes. */
   readonly timeoutMs?: number;
+  /** Aborting ends it. */
+  readonly signal?: AbortSignal;
 }
 
 const TIMEOUT_MS = 600_000;
@@ -21,13 +23,14 @@ const TIMEOUT_MS = 600_000;
 export function runCli(
   paths: Pick<LabPaths, 'profile'>,
   args: readonly string[],
-  { onOutput, timeoutMs = TIMEOUT_MS }: CliOptions = {},
+  { onOutput, signal, timeoutMs = TIMEOUT_MS }: CliOptions = {},
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [switchbackProgram, ...args], {
       env: { ...productEnvironment(), SWITCHBACK_PROFILE: paths.profile },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
+      ...(signal === undefined ? {} : { signal }),
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {

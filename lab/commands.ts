@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { labPaths, readRecord, writeRecord, type LabPaths, type LabRecord } from './folder.ts';
+import { isInUse, labPaths, readRecord, writeRecord, type LabPaths, type LabRecord } from './folder.ts';
 import { startLab, type LabOptions } from './lab.ts';
 import { isAlive, stopProcess } from './processes/pid.ts';
 import { repositoryRoot } from './tools/cache.ts';
@@ -39,23 +39,32 @@ export async function labStatus(): Promise<readonly LabStatus[]> {
   return all.filter((status) => status !== undefined);
 }
 
-/** Stops every lab; `remove` deletes its files too. Answers the names of the labs that were stopped. */
+/**
+ * Stops every lab that no running program uses; `remove` deletes its files too. Answers the names of those stopped.
+ */
 export async function labDown({ remove }: { readonly remove: boolean }): Promise<readonly string[]> {
-  const names = await labNames();
-  for (const name of names) {
+  const stopped: string[] = [];
+  for (const name of await labNames()) {
     const paths = labPaths(join(labsFolder, name));
+    const record = await readRecord(paths);
+    if (record !== undefined && isInUse(record)) continue;
     await endProcesses(paths);
     if (remove) await rm(paths.folder, { recursive: true, force: true });
+    stopped.push(name);
   }
-  return names;
+  return stopped;
 }
 
-/** Ends what an earlier start in this folder left running: last started, first stopped. */
+/**
+ * Ends what an earlier start in this folder left running: last started, first stopped.
+ * @throws Error when a running program uses the lab
+ */
 export async function endProcesses(paths: LabPaths): Promise<void> {
   const record = await readRecord(paths);
   if (record === undefined) return;
+  if (isInUse(record)) throw new Error(`${paths.folder} is in use by process ${record.owner?.pid}`);
   for (const identity of record.processes.toReversed()) await stopProcess(identity);
-  await writeRecord(paths, { ...record, processes: [] });
+  await writeRecord(paths, { ...record, owner: null, processes: [] });
 }
 
 async function labNames(): Promise<string[]> {

@@ -5,7 +5,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createVaultKeyFile } from '../providers/vault/file-vault-key.ts';
 import { freePorts } from './processes/ports.ts';
-import type { ProcessIdentity } from './processes/pid.ts';
+import { isAlive, type ProcessIdentity } from './processes/pid.ts';
 
 const portNames = ['temporal', 'temporalUi', 'vcenter', 'nbd', 'arm', 'azurite', 'api'] as const;
 type PortName = (typeof portNames)[number];
@@ -14,6 +14,8 @@ export interface LabRecord {
   readonly version: 1;
   readonly seed: number;
   readonly ports: Readonly<Record<PortName, number>>;
+  /** The process that uses the lab; null when it was let go of or stopped. */
+  readonly owner: ProcessIdentity | null;
   /** What runs now, in the order it was started. */
   readonly processes: readonly (ProcessIdentity & { readonly name: string })[];
 }
@@ -54,9 +56,14 @@ export async function openLabFolder(paths: LabPaths, seed: number): Promise<LabR
   if (!existsSync(paths.vaultKey)) await createVaultKeyFile(paths.vaultKey);
   const known = await readRecord(paths);
   if (known !== undefined) return known;
-  const record = { version: 1, seed, ports: await choosePorts(), processes: [] } as const;
+  const record = { version: 1, seed, ports: await choosePorts(), owner: null, processes: [] } as const;
   await writeRecord(paths, record);
   return record;
+}
+
+/** True while a running program uses the lab. */
+export function isInUse({ owner }: LabRecord): boolean {
+  return owner !== null && isAlive(owner);
 }
 
 export async function readRecord(paths: LabPaths): Promise<LabRecord | undefined> {

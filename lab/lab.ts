@@ -1,10 +1,11 @@
 /** The practice ground as a whole: everything outside the product, and the product beside it. */
 import { writeFile } from 'node:fs/promises';
 import { armControls, vcenterControls, type ArmControls, type VCenterControls } from './controls.ts';
-import { labPaths, openLabFolder, writeRecord, type LabPaths } from './folder.ts';
+import { isInUse, labPaths, openLabFolder, writeRecord, type LabPaths, type LabRecord } from './folder.ts';
 import { practiceInventory, type InventoryMachine } from './inventory.ts';
 import { labParts, type LabParts } from './parts.ts';
 import type { ArmFacts, ArmRunning } from './processes/arm.ts';
+import { identify } from './processes/pid.ts';
 import type { AzuriteRunning } from './processes/azurite.ts';
 import type { Running } from './processes/process.ts';
 import type { ProductRunning } from './processes/product.ts';
@@ -65,10 +66,18 @@ export interface LabAddresses {
 export async function startLab(options: LabOptions): Promise<Lab> {
   const paths = labPaths(options.folder);
   const record = await openLabFolder(paths, options.seed);
+  if (isInUse(record)) throw new Error(`${paths.folder} is in use by process ${record.owner?.pid}`);
   await writeFile(paths.inventory, JSON.stringify(options.inventory ?? practiceInventory(record.seed)));
   const tools = await Promise.all([temporalBinary(), vcenterBinary()]);
   const parts = labParts({ paths, ports: record.ports, headless: options.headless ?? false });
   const started: Running[] = [];
+  const note = (owner: LabRecord['owner']) =>
+    writeRecord(paths, {
+      ...record,
+      owner,
+      processes: started.map(({ name, identity }) => ({ name, ...identity })),
+    });
+  await note(identify(process.pid));
   let running: RunningParts;
   try {
     running = await startParts(parts, tools, started, options.onReady);
@@ -76,10 +85,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await stopAll(started);
     throw error;
   }
-  await writeRecord(paths, {
-    ...record,
-    processes: started.map(({ name, identity }) => ({ name, ...identity })),
-  });
+  await note(identify(process.pid));
   const { vcenter, arm } = running;
   const guest = vcenterControls(vcenter.facts.url, vcenter.facts.certificateFile);
   const azure = armControls(arm.facts.url, arm.facts.caFile);
@@ -97,12 +103,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     },
     async leaveRunning() {
       await Promise.all([guest.client.close(), azure.client.close()]);
+      await note(null);
       for (const part of started) part.leaveRunning();
     },
     async stop() {
       await Promise.all([guest.client.close(), azure.client.close()]);
       await stopAll(started);
-      await writeRecord(paths, { ...record, processes: [] });
+      await writeRecord(paths, { ...record, owner: null, processes: [] });
     },
   };
 }
