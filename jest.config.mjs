@@ -15,5 +15,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/', '<rootDir>/.lab/'],
   testTimeout: 60_000,
+  // The end-to-end tests mostly wait for other processes, so two suites share two cores well.
+  maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/count-reporter.mjs'],
 };
