@@ -345,6 +345,13 @@ export const errorCatalogue = {
     'Wait for replication to make one, or choose another kind of point.',
   ),
   DR_JOB_UNKNOWN: entry('fail', 404, 3, 'There is no job "{job}"', 'List jobs with `switchback job list`.'),
+  DR_FINAL_DELTA_MISSING: entry(
+    'pause',
+    409,
+    6,
+    'The last changes of "{machine}" could not be replicated although its source was shut down: {reason}',
+    'They are safe on the source disks. Fail over again once the site answers, or go without them: `switchback item failover {machine} --point latest-processed`.',
+  ),
   DR_PREFLIGHT_FAILED: entry(
     'fail',
     409,

@@ -2,7 +2,7 @@
 import type { ErrorCode } from './errors.ts';
 import type { OperationId, ProtectedItemId } from './ids.ts';
 
-export type JobKind = 'protect' | 'testFailover' | 'cleanupTestFailover' | 'failover' | 'commit';
+export type JobKind = 'protect' | 'testFailover' | 'cleanupTestFailover' | 'failover' | 'commit' | 'disable';
 export type JobState = 'notStarted' | 'inProgress' | 'waitingForInput' | 'succeeded' | 'failed' | 'cancelled';
 
 export interface JobError {

@@ -17,13 +17,22 @@ export const itemStates = [
   'failedOver',
   'committing',
   'committed',
+  'disabling',
+  /** Protection has ended; nothing of the item is left in the storage account and the machine may be protected again. */
+  'disabled',
 ] as const;
 export type ItemState = (typeof itemStates)[number];
 
 export const drillStates = ['none', 'starting', 'running', 'failed', 'cleaningUp', 'cleanupFailed'] as const;
 export type DrillState = (typeof drillStates)[number];
 
-export const itemOperations = ['testFailover', 'cleanupTestFailover', 'failover', 'commit'] as const;
+export const itemOperations = [
+  'testFailover',
+  'cleanupTestFailover',
+  'failover',
+  'commit',
+  'disable',
+] as const;
 export type ItemOperation = (typeof itemOperations)[number];
 
 export type ActiveLocation = 'onPremises' | 'azure';
@@ -56,6 +65,12 @@ const table: Readonly<Record<ItemOperation, Partial<Record<ItemState, ItemState>
   },
   failover: { protected: 'failingOver', failoverFailed: 'failingOver' },
   commit: { failedOver: 'committing' },
+  disable: {
+    enablingProtection: 'disabling',
+    initialReplicating: 'disabling',
+    protected: 'disabling',
+    committed: 'disabling',
+  },
 };
 
 const drillGuards: Readonly<Partial<Record<ItemOperation, (drill: DrillState) => string | undefined>>> = {
@@ -64,6 +79,7 @@ const drillGuards: Readonly<Partial<Record<ItemOperation, (drill: DrillState) =>
     drill === 'running' || drill === 'failed' || drill === 'cleanupFailed'
       ? undefined
       : 'there is no test failover to clean up',
+  disable: (drill) => (drill === 'none' ? undefined : 'a test failover exists; clean it up first'),
 };
 
 const stateReasons: Readonly<Record<ItemState, string>> = {
@@ -76,11 +92,15 @@ const stateReasons: Readonly<Record<ItemState, string>> = {
   failedOver: 'the machine has failed over and waits for commit',
   committing: 'the failover is being committed',
   committed: 'the failover is committed',
+  disabling: 'protection is being ended',
+  disabled: 'protection has ended; protect the machine again',
 };
 
 /** Decides one operation. Every refusal names its reason; the order is: what runs, what the state allows, what the drill allows, points. */
 export function decide(situation: ItemSituation, operation: ItemOperation): Verdict {
-  if (situation.running !== undefined) {
+  // Ending protection is the one way out of an initial replication that cannot succeed.
+  const stopsProtect = operation === 'disable' && situation.running?.operation === 'protect';
+  if (situation.running !== undefined && !stopsProtect) {
     return refuse('DR_OPERATION_BUSY', `${situation.running.operation} is running`);
   }
   const next = table[operation][situation.state];

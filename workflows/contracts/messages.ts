@@ -7,6 +7,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type {
   CleanupInput,
   CommitInput,
+  DisableInput,
   FailoverInput,
   ItemView,
   OperationAccepted,
@@ -22,6 +23,7 @@ export const cleanupTestFailoverUpdate = defineUpdate<OperationAccepted, [Cleanu
 );
 export const failoverUpdate = defineUpdate<OperationAccepted, [FailoverInput]>('failover');
 export const commitUpdate = defineUpdate<OperationAccepted, [CommitInput]>('commit');
+export const disableUpdate = defineUpdate<OperationAccepted, [DisableInput]>('disable');
 export const describeQuery = defineQuery<ItemView>('describe');
 
 /** From a real failover to its entity: stop replicating. */

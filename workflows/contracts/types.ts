@@ -52,6 +52,11 @@ export interface CommitInput {
   readonly requestedBy: Requester;
 }
 
+export interface DisableInput {
+  readonly operationId: OperationId;
+  readonly requestedBy: Requester;
+}
+
 /** Every update answers this at once; the work goes on, watch the job. */
 export interface OperationAccepted {
   readonly operationId: OperationId;
@@ -70,6 +75,8 @@ export interface FailoverRun {
   readonly subnetId: string;
   readonly privateIpAddress?: string;
   readonly shutdownSource: boolean;
+  /** Earlier runs whose removal could not be proven: they go before anything new is made. */
+  readonly removeFirst: readonly RunId[];
 }
 
 export interface FailoverResult {
@@ -81,6 +88,8 @@ export interface FailoverResult {
   readonly privateIpAddress: string;
   readonly resourceGroup: string;
   readonly source: SourceOutcome;
+  /** Barrier of the last delta, read after replication had stopped; null: the point is the newest that was durable before. */
+  readonly finalBarrier: number | null;
   /** From the start of the run to the VM running. */
   readonly rtoSeconds: number;
   /** Age of the point when the run began; for `latest` with the source shut down, 0 bytes were lost. */
