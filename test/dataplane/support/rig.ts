@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { applyPending } from '../../../dataplane/apply/apply-pending.ts';
 import type { ApplyRequest, ApplyResult } from '../../../dataplane/apply/apply-request.ts';
-import { latestBarrier, tailsAfter } from '../../../dataplane/journal/barriers.ts';
+import { latestBarrier, readBarrier, tailsAfter } from '../../../dataplane/journal/barriers.ts';
 import { ItemKey } from '../../../dataplane/keys.ts';
 import { hashSnapshot } from '../../../dataplane/points.ts';
 import { shipBarrier } from '../../../dataplane/ship/ship-barrier.ts';
@@ -15,7 +15,7 @@ import { asId } from '../../../domain/ids.ts';
 import type { DiskId, ProtectedItemId } from '../../../domain/ids.ts';
 import type { DiskSource, VaultStorage } from '../../../domain/ports.ts';
 import { CHAIN_START } from '../../../domain/replication.ts';
-import type { Extent, RecoveryPoint } from '../../../domain/replication.ts';
+import type { Extent, RecoveryPoint, SegmentRef } from '../../../domain/replication.ts';
 import { GiB, MiB, roundUp } from '../../../domain/units.ts';
 import { createVaultStorage, ensureContainer } from '../../../providers/azure/storage/vault-storage.ts';
 import { startAzurite } from '../../providers/azure/support/azurite.ts';
@@ -206,6 +206,25 @@ export function apply(
     onProgress: () => undefined,
     ...changes,
   });
+}
+
+/** A machine whose first replication is applied as point p000001. */
+export async function replicated(rig: Rig, random: Random, capacities: readonly number[]): Promise<Machine> {
+  const machine = await rig.machine(capacities);
+  for (let count = 0; count < 6; count += 1) await scribble(machine, random, MiB);
+  wholeDisks(machine);
+  await ship(rig, machine, 1, { skipZeros: true });
+  await apply(rig, machine, 1);
+  return machine;
+}
+
+export async function segmentsOf(
+  rig: Rig,
+  machine: Machine,
+  barrierNumber: number,
+): Promise<readonly SegmentRef[]> {
+  const barrier = await readBarrier(rig.storage, machine.item, barrierNumber);
+  return barrier?.disks.flatMap((disk) => disk.segments) ?? [];
 }
 
 /** Hashes of the machine's disks as they are now, in the order of its disks. */
