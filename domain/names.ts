@@ -20,6 +20,7 @@ export const blobNames = {
   barrier: (item: ProtectedItemId, number: number) => `barriers/${item}/${pad(number, 8)}.json`,
   barrierPrefix: (item: ProtectedItemId) => `barriers/${item}/`,
   replica: (item: ProtectedItemId, disk: DiskId) => `replica/${item}/${disk}.vhd`,
+  replicaPrefix: (item: ProtectedItemId) => `replica/${item}/`,
   point: (item: ProtectedItemId, sourceTime: string, point: RecoveryPointId) =>
     `points/${item}/${sourceTime}-${point}.json`,
   pointPrefix: (item: ProtectedItemId) => `points/${item}/`,

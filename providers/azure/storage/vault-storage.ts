@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import type { BlockBlobUploadOptions, ContainerClient } from '@azure/storage-blob';
+import type { BlobClient, BlockBlobUploadOptions, ContainerClient } from '@azure/storage-blob';
 import type { VaultStorage } from '../../../domain/ports.ts';
 import { connectAccount } from './account.ts';
 import type { Account, StorageOptions } from './account.ts';
@@ -16,6 +16,8 @@ export type { StorageOptions } from './account.ts';
 const CALL_KEY = 'switchbackcall';
 /** A broken download goes on where it was. */
 const DOWNLOAD_RETRIES = 3;
+/** A deletion meets at most so many leases in a row. */
+const DELETE_TRIES_MAX = 4;
 
 /** Connects lazily: nothing is sent before the first method is called. @throws DR_CONFIG_INVALID */
 export function createVaultStorage(options: StorageOptions): VaultStorage {
@@ -121,14 +123,29 @@ async function* list(account: Account, prefix: string, signal?: AbortSignal) {
   } while (token !== undefined && token !== '');
 }
 
-/** A lease is no reason to keep a blob that its owner deletes: the writer of a finished protection may be dead. */
+/**
+ * A lease is no reason to keep a blob that its owner deletes: the writer of a finished protection may be dead, or may
+ * release its lease, or take a new one, at this very moment.
+ */
 async function remove(container: ContainerClient, name: string, abortSignal: AbortSignal): Promise<void> {
   const blob = container.getBlobClient(name);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' });
+      return;
+    } catch (error) {
+      const isLeased = serviceAnswer(error)?.serviceCode === 'LeaseIdMissing';
+      if (!isLeased || attempt === DELETE_TRIES_MAX) throw error;
+    }
+    await breakLease(blob, abortSignal);
+  }
+}
+
+async function breakLease(blob: BlobClient, abortSignal: AbortSignal): Promise<void> {
   try {
-    await blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' });
-  } catch (error) {
-    if (serviceAnswer(error)?.serviceCode !== 'LeaseIdMissing') throw error;
     await blob.getBlobLeaseClient().breakLease(0, { abortSignal });
-    await blob.deleteIfExists({ abortSignal, deleteSnapshots: 'include' });
+  } catch (error) {
+    // Released, or deleted, in the meantime.
+    if (!isStatus(error, 404, 409)) throw error;
   }
 }
