@@ -18,7 +18,11 @@ export interface Supervision<D> {
   readonly flush: () => void;
 }
 
-/** Runs `work` under heartbeats; the newest details are also sent when it throws, so that a retry sees them. */
+/**
+ * Runs `work` under heartbeats; the newest details are also sent when it throws, so that a retry sees them.
+ * A cancelled activity ends at once, even where `work` waits for a vCenter task that cannot be interrupted: what
+ * still runs is an old attempt, and old attempts can no longer write.
+ */
 export async function supervised<D, R>(work: (supervision: Supervision<D>) => Promise<R>): Promise<R> {
   const context = Context.current();
   const previous = context.info.heartbeatDetails as D | undefined;
@@ -26,17 +30,24 @@ export async function supervised<D, R>(work: (supervision: Supervision<D>) => Pr
   const beat = () => context.heartbeat(details);
   const timer = setInterval(beat, HEARTBEAT_EVERY_MS);
   beat();
+  let isOver = false;
+  const working = work({
+    signal: context.cancellationSignal,
+    attempt: context.info.attempt,
+    previous,
+    report: (next) => {
+      if (!isOver) details = next;
+    },
+    flush: () => {
+      if (!isOver) beat();
+    },
+  });
+  // Whoever loses the race has nobody to tell.
+  working.catch(() => undefined);
   try {
-    return await work({
-      signal: context.cancellationSignal,
-      attempt: context.info.attempt,
-      previous,
-      report: (next) => {
-        details = next;
-      },
-      flush: beat,
-    });
+    return await Promise.race([working, context.cancelled]);
   } finally {
+    isOver = true;
     clearInterval(timer);
     beat();
   }

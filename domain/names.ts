@@ -45,6 +45,11 @@ export function snapshotName(item: ProtectedItemId, barrierNumber: number): stri
   return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-${pad(barrierNumber, 8)}`;
 }
 
+/** Snapshot of a failover's last delta: never the one an interrupted cycle made while the source still ran. */
+export function finalSnapshotName(item: ProtectedItemId, barrierNumber: number): string {
+  return `${snapshotName(item, barrierNumber)}-final`;
+}
+
 /** Azure names of one run. Groups ≤ 90, disks ≤ 80, VMs ≤ 64 characters, letters, digits and hyphens. */
 export const azureNames = {
   resourceGroup: (run: RunId) => `switchback-${run}`,

@@ -98,12 +98,16 @@ export interface VCenterSession {
     onProgress: OnProgress,
   ): Promise<MachineSnapshot>;
   findSnapshot(machine: MachineId, name: string): Promise<MachineSnapshot | null>;
-  /** Removes every product snapshot of the item but `keep`; absent is done. Foreign snapshots are never touched. */
+  /**
+   * Removes the product snapshots of the item but `keep`; with `notAfter` only names up to it, so that an old
+   * attempt cannot remove what a newer one reads from. Absent is done. Foreign snapshots are never touched.
+   */
   removeSnapshots(
     machine: MachineId,
     item: ProtectedItemId,
     keep: string | null,
     onProgress: OnProgress,
+    notAfter?: string,
   ): Promise<void>;
   /**
    * Areas changed since `changeId` (`*`: areas ever written), sorted, not overlapping. Loops over vCenter's pages.

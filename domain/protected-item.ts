@@ -23,6 +23,13 @@ export const itemStates = [
 ] as const;
 export type ItemState = (typeof itemStates)[number];
 
+const overStates: ReadonlySet<ItemState> = new Set(['enablingFailed', 'disabled']);
+
+/** Nothing protects the machine: it may be protected under the same id. */
+export function isProtectionOver(state: ItemState): boolean {
+  return overStates.has(state);
+}
+
 export const drillStates = ['none', 'starting', 'running', 'failed', 'cleaningUp', 'cleanupFailed'] as const;
 export type DrillState = (typeof drillStates)[number];
 

@@ -15,8 +15,9 @@
  * At the same time: other items do what they like; of this item only replication (in a drill) runs. A real failover
  * reserves a session epoch, so that a replication attempt that is still alive somewhere can no longer write.
  * On a crash of any process the workflow continues at the step it was in: names are deterministic, steps adopt.
- * When the site is out of reach, shutting down and the final delta give up after minutes and the failover goes on
- * with what is durable. When the operator is silent nothing happens: the run ends by itself.
+ * A site that is silent is given up after minutes and the failover goes on with what is durable; a source that was
+ * seen off is never left with changes that nobody replicated: `latest` then fails and says how to go without them.
+ * When the operator is silent nothing happens: the run ends by itself.
  */
 import {
   CancellationScope,
@@ -30,13 +31,13 @@ import type { BegunOperation } from '../domain/ports.ts';
 import type { PointDisk, RecoveryPoint } from '../domain/replication.ts';
 import { replicationStoppedSignal, stopReplicationSignal } from './contracts/messages.ts';
 import type { FailoverOutcome, FailoverResult, FailoverRun, SourceOutcome } from './contracts/types.ts';
-import { refusal } from './lib/failures.ts';
+import { jobError, refusal } from './lib/failures.ts';
 import { jobLog, type JobLog } from './lib/job-log.ts';
-import { azure as azureActivities, urgentSite } from './lib/proxies.ts';
+import { azure as azureActivities, drains, urgentSite } from './lib/proxies.ts';
 import { removeRun, scopeOf } from './lib/remove-run.ts';
 
 /** Time a guest gets to shut down before its power is cut. */
-const SHUTDOWN_GRACE_SECONDS = 120;
+const SHUTDOWN_GRACE_SECONDS = 300;
 
 export async function failover(run: FailoverRun): Promise<FailoverOutcome> {
   const log = jobLog({
@@ -46,13 +47,21 @@ export async function failover(run: FailoverRun): Promise<FailoverOutcome> {
     machineName: run.item.machineName,
     requestedBy: run.requestedBy.principal,
   });
-  let undoIsOwed = false;
+  let stage: Stage = 'removingEarlier';
+  let source: SourceStop = UNTOUCHED;
   try {
     const startedMs = Date.now();
+    for (const earlier of run.removeFirst) {
+      await removeRun(log, scopeOf(run.item, earlier, run.mode), `${earlier}-`);
+    }
+    stage = 'preparing';
     await log.step('preflight', 'Prerequisites check', () => azureOf(run).preflightFailover({ run }));
-    const source = run.mode === 'real' ? await stopSource(run, log) : UNTOUCHED;
+    if (run.mode === 'real') {
+      source = await stopSource(run, log);
+      source = { ...source, finalBarrier: await shipFinal(run, log, source) };
+    }
     const point = await choosePoint(run, log, source);
-    undoIsOwed = true;
+    stage = 'making';
     const machine = await provision(run, log, point);
     const result: FailoverResult = {
       runId: run.runId,
@@ -61,16 +70,21 @@ export async function failover(run: FailoverRun): Promise<FailoverOutcome> {
       ...machine,
       resourceGroup: azureNames.resourceGroup(run.runId),
       source: source.outcome,
+      finalBarrier: source.finalBarrier,
       rtoSeconds: (Date.now() - startedMs) / 1_000,
       rpoSeconds: Math.max(0, ((source.offAtMs ?? startedMs) - Date.parse(point.sourceTime)) / 1_000),
     };
     await log.succeed({ ...result });
     return { outcome: 'done', result };
   } catch (error) {
-    const left = undoIsOwed ? await undo(run, log) : 'nothing';
-    return { outcome: 'failed', error: await log.fail(error), left };
+    const left = stage === 'making' ? await undo(run, log) : LEFT[stage];
+    return { outcome: 'failed', error: await log.fail(error), left, source: source.outcome };
   }
 }
+
+/** Where a run is; decides what its failure leaves. From `making` on the undo is owed. */
+type Stage = 'removingEarlier' | 'preparing' | 'making';
+const LEFT = { removingEarlier: 'unknown', preparing: 'nothing' } as const;
 
 interface SourceStop {
   readonly outcome: SourceOutcome;
@@ -86,7 +100,7 @@ const UNTOUCHED: SourceStop = { outcome: 'notAsked', finalBarrier: null };
 
 const azureOf = (run: FailoverRun) => azureActivities(run.item.target.location, run.mode === 'real');
 
-/** Stops replication, shuts the source down and ships what is left: each as far as the site answers. */
+/** Stops replication and shuts the source down, as far as the site answers. */
 async function stopSource(run: FailoverRun, log: JobLog): Promise<SourceStop> {
   const { item } = run;
   const sessionEpoch = await log.step('stop-replication', 'Stop replication', stopReplication);
@@ -94,24 +108,39 @@ async function stopSource(run: FailoverRun, log: JobLog): Promise<SourceStop> {
     ? await log.attempt(
         'shut-down-source',
         'Shut down the source machine',
-        () =>
-          urgentSite(item.site, '5 minutes').shutDownSource({ item, graceSeconds: SHUTDOWN_GRACE_SECONDS }),
+        () => urgentSite(item.site).shutDownSource({ item, graceSeconds: SHUTDOWN_GRACE_SECONDS }),
         (observed) => `source is off (${observed})`,
       )
     : 'notAsked';
-  const offAtMs = outcome === undefined || outcome === 'notAsked' ? undefined : Date.now();
-  const final = await log.attempt(
-    'final-delta',
-    'Replicate the last changes',
-    () => urgentSite(item.site, '15 minutes').shipFinal({ item, sessionEpoch }),
-    (done) => `durable up to ${done.sourceTime}`,
-  );
+  const isOff = outcome !== undefined && outcome !== 'notAsked';
   return {
     outcome: outcome ?? 'sourceStateUnknown',
-    ...(offAtMs === undefined ? {} : { offAtMs }),
-    finalBarrier: final?.barrierNumber ?? null,
+    ...(isOff ? { offAtMs: Date.now() } : {}),
+    finalBarrier: null,
     sessionEpoch,
   };
+}
+
+/**
+ * For `latest`: ships what is left. Null: the site does not answer. Where the source was seen off its last changes
+ * are there to be had, so giving up is a failure.
+ */
+async function shipFinal(run: FailoverRun, log: JobLog, source: SourceStop): Promise<number | null> {
+  const { item } = run;
+  const { sessionEpoch } = source;
+  if (run.choice.kind !== 'latest' || sessionEpoch === undefined) return null;
+  try {
+    const done = await log.step(
+      'final-delta',
+      'Replicate the last changes',
+      () => urgentSite(item.site).shipFinal({ item, sessionEpoch }),
+      (final) => `durable up to ${final.sourceTime}`,
+    );
+    return done.barrierNumber;
+  } catch (error) {
+    if (source.offAtMs === undefined) return null;
+    throw refusal('DR_FINAL_DELTA_MISSING', { machine: item.machineName, reason: jobError(error).message });
+  }
 }
 
 /**
@@ -137,12 +166,11 @@ async function choosePoint(run: FailoverRun, log: JobLog, source: SourceStop): P
     'point',
     choice.kind === 'latest' ? 'Process pending data into a recovery point' : 'Choose the recovery point',
     async () => {
-      const azure = azureOf(run);
       if (source.sessionEpoch !== undefined && choice.kind === 'latest') {
         const { sessionEpoch, finalBarrier } = source;
-        return azure.drain({ item, sessionEpoch, barrierNumber: finalBarrier });
+        return drains(item.target.location).drain({ item, sessionEpoch, barrierNumber: finalBarrier });
       }
-      return azure.resolvePoint({ item, choice });
+      return azureOf(run).resolvePoint({ item, choice });
     },
     (point) => `${point.pointId} of ${point.sourceTime}`,
   );
@@ -152,16 +180,7 @@ async function provision(run: FailoverRun, log: JobLog, point: RecoveryPoint) {
   const azure = azureOf(run);
   const scope = scopeOf(run.item, run.runId, run.mode);
   await log.step('group', 'Prepare the resource group', () => azure.prepareRunGroup({ scope }));
-  const diskIds = await Promise.all(
-    point.disks.map((disk) =>
-      log.step(
-        `disk-${diskIndex(run, disk)}`,
-        `Make disk ${diskIndex(run, disk)}`,
-        () => makeDisk(run, disk),
-        (id) => lastSegment(id),
-      ),
-    ),
-  );
+  const diskIds = await makeDisks(run, log, point);
   const { name, ...network } = nicOf(run);
   const nic = await log.step(
     'nic',
@@ -181,6 +200,24 @@ async function provision(run: FailoverRun, log: JobLog, point: RecoveryPoint) {
     diskIds: inDiskOrder(run, point, diskIds),
     privateIpAddress: nic.privateIpAddress,
   };
+}
+
+/** All at once. When one fails the others are stopped and waited for: nothing may appear after the undo has listed. */
+async function makeDisks(run: FailoverRun, log: JobLog, point: RecoveryPoint): Promise<string[]> {
+  const scope = new CancellationScope();
+  const making = point.disks.map((disk) => {
+    const index = diskIndex(run, disk);
+    return scope.run(() =>
+      log.step(`disk-${index}`, `Make disk ${index}`, () => makeDisk(run, disk), lastSegment),
+    );
+  });
+  try {
+    return await Promise.all(making);
+  } catch (error) {
+    scope.cancel();
+    await Promise.allSettled(making);
+    throw error;
+  }
 }
 
 /** Copy the point's snapshot to a page blob, import that as a managed disk. */

@@ -3,8 +3,8 @@
  *
  * Theory of operation. Before: nobody protects the machine. While it runs: the item's state, its drill, its health
  * conditions and one operation slot live here, in plain JSON; replication runs as two sessions (lib/replication.ts)
- * that this workflow starts, cancels and restarts but never looks into. After: a committed item waits for what
- * comes next; only an item whose protection could not be enabled ends, leaving nothing on the source.
+ * that this workflow starts, cancels and restarts but never looks into. After: protection could not be enabled, or
+ * was ended by `disable`; the machine may be protected again under the same id.
  *
  * Commands are updates. A validator decides synchronously from the state table; the handler books the operation
  * into the slot and the caller gets its id at once. The main loop runs what is booked, one operation at a time,
@@ -20,16 +20,19 @@
  */
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   continueAsNew,
+  isCancellation,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ItemOperation } from '../domain/protected-item.ts';
+import type { ItemOperation, ItemState } from '../domain/protected-item.ts';
 import {
   cleanupTestFailoverUpdate,
   commitUpdate,
   describeQuery,
+  disableUpdate,
   failoverUpdate,
   protectUpdate,
   stopReplicationSignal,
@@ -38,6 +41,7 @@ import {
 import type {
   CleanupInput,
   CommitInput,
+  DisableInput,
   FailoverInput,
   OperationAccepted,
   ProtectInput,
@@ -50,6 +54,7 @@ import { ItemStore } from './lib/item-store.ts';
 import { now } from './lib/job-log.ts';
 import { runOperation, type Booked, type ReplicationControl } from './lib/operations.ts';
 import { replication, type Replication } from './lib/replication.ts';
+import { watchRpo } from './lib/rpo-watch.ts';
 
 /** Continue as new well before Temporal's own suggestion at 4,096 events. */
 const HISTORY_EVENTS_MAX = 3_000;
@@ -65,6 +70,8 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   let sessions: Replication | undefined;
   let sessionEnded = false;
   let stopAsked = false;
+  let protecting: CancellationScope | undefined;
+  let rpoWatch: CancellationScope | undefined;
 
   // ------------------------------------------------------------ messages
 
@@ -118,6 +125,14 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     (data: CommitInput) => book({ operation: 'commit', input: data }),
     onlyIfAllowed<CommitInput>('commit'),
   );
+  setHandler(
+    disableUpdate,
+    (data: DisableInput) => {
+      protecting?.cancel();
+      return book({ operation: 'disable', input: data });
+    },
+    onlyIfAllowed<DisableInput>('disable'),
+  );
   setHandler(describeQuery, () => known().view());
   setHandler(stopReplicationSignal, () => {
     stopAsked = true;
@@ -132,6 +147,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
       nextSessionEpoch: () => known().nextSessionEpoch(),
       onTrouble: (side, trouble) => known().raiseTrouble(side, trouble),
       onRecovered: (side) => known().clearTrouble(side),
+      isTroubled: (side) => known().isTroubled(side),
       onSessionEnded: () => {
         sessionEnded = true;
       },
@@ -142,8 +158,13 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     start: () => {
       openSessions().start('ship');
       openSessions().start('apply');
+      rpoWatch ??= background(() => watchRpo(known()));
     },
-    stop: async () => sessions?.stop(),
+    stop: async () => {
+      rpoWatch?.cancel();
+      rpoWatch = undefined;
+      await sessions?.stop();
+    },
     stopAsked: () => stopAsked,
   };
 
@@ -155,21 +176,29 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   const item: ItemStore = store;
 
   if (item.running?.operation === 'protect') {
-    const enabled = await enableProtection(item, openSessions);
-    item.running = undefined;
-    item.change(enabled ? { state: 'protected', protectedSince: now() } : { state: 'enablingFailed' });
-    if (!enabled) {
+    protecting = new CancellationScope();
+    const enabled = await protecting.run(() => enableProtection(item, openSessions));
+    protecting = undefined;
+    // Ended by `disable`, which has the slot now.
+    if (booked === undefined) {
+      item.running = undefined;
+      item.change(enabled ? { state: 'protected', protectedSince: now() } : { state: 'enablingFailed' });
+    }
+    if (enabled) control.start();
+  } else {
+    // The catalogue may have missed the end of the run before.
+    item.change({});
+    if (item.record.state === 'protected') control.start();
+  }
+
+  const isQuiet = () => booked === undefined;
+  for (;;) {
+    if (isOver(item.record.state) && isQuiet()) {
       await control.stop();
       await item.settled();
       await condition(allHandlersFinished);
       return;
     }
-  } else if (item.record.state === 'protected') {
-    control.start();
-  }
-
-  const isQuiet = () => booked === undefined;
-  for (;;) {
     await condition(() => !isQuiet() || sessionEnded || workflowInfo().historyLength > HISTORY_EVENTS_MAX);
     if (isQuiet()) {
       await control.stop();
@@ -186,4 +215,17 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     item.running = undefined;
     item.change({});
   }
+}
+
+function isOver(state: ItemState): boolean {
+  return state === 'enablingFailed' || state === 'disabled';
+}
+
+/** Runs beside the main loop until cancelled. */
+function background(work: () => Promise<never>): CancellationScope {
+  const scope = new CancellationScope();
+  scope.run(work).catch((error: unknown) => {
+    if (!isCancellation(error)) throw error;
+  });
+  return scope;
 }

@@ -26,10 +26,14 @@ export interface AzurePorts {
 export type AzureActivities = ReturnType<typeof createAzureActivities>;
 
 export function createAzureActivities({ cloud, storage }: AzurePorts) {
+  const leftOf = async (runId: RunId) => {
+    const staged = await Array.fromAsync(storage.list(blobNames.stagedPrefix(runId)));
+    return [...(await cloud.listByRun(runId)), ...staged.map((blob) => blob.name)];
+  };
   return {
     /** Runs every check; one problem keeps its own code, several are reported together. */
     async preflightFailover(input: { run: FailoverRun }): Promise<void> {
-      const problems = await preflightProblems(cloud, input.run);
+      const problems = await supervised(() => preflightProblems(cloud, input.run));
       const [first] = problems;
       if (first === undefined) return;
       if (problems.length === 1) throw first;
@@ -40,13 +44,14 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
     },
 
     async prepareRunGroup(input: { scope: RunScope }): Promise<void> {
-      await cloud.ensureResourceGroup(input.scope);
+      await supervised(() => cloud.ensureResourceGroup(input.scope));
     },
 
     /** Starts the copy of a point's disk to a page blob of the run; Azure cannot import a snapshot directly. */
     async beginStageDisk(input: { runId: RunId; disk: PointDisk }): Promise<{ blob: string }> {
       const blob = blobNames.staged(input.runId, input.disk.diskId);
-      await storage.replica(input.disk.replicaBlob).copySnapshot(input.disk.snapshotId, blob);
+      const replica = storage.replica(input.disk.replicaBlob);
+      await supervised(() => replica.copySnapshot(input.disk.snapshotId, blob));
       return { blob };
     },
 
@@ -63,7 +68,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
       scope: RunScope;
       disk: Parameters<Cloud['beginDiskImport']>[1];
     }): Promise<BegunOperation> {
-      return cloud.beginDiskImport(input.scope, input.disk);
+      return supervised(() => cloud.beginDiskImport(input.scope, input.disk));
     },
 
     async awaitDisk(input: { begun: BegunOperation }): Promise<AzureDisk> {
@@ -74,7 +79,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
       scope: RunScope;
       nic: Parameters<Cloud['beginNic']>[1];
     }): Promise<BegunOperation> {
-      return cloud.beginNic(input.scope, input.nic);
+      return supervised(() => cloud.beginNic(input.scope, input.nic));
     },
 
     async awaitNic(input: {
@@ -84,7 +89,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
     },
 
     async beginVm(input: { scope: RunScope; vm: Parameters<Cloud['beginVm']>[1] }): Promise<BegunOperation> {
-      return cloud.beginVm(input.scope, input.vm);
+      return supervised(() => cloud.beginVm(input.scope, input.vm));
     },
 
     async awaitVmRunning(input: { begun: BegunOperation }): Promise<AzureVm> {
@@ -92,7 +97,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
     },
 
     async beginDeleteRunGroup(input: { scope: RunScope }): Promise<BegunOperation> {
-      return cloud.beginDeleteResourceGroup(input.scope);
+      return supervised(() => cloud.beginDeleteResourceGroup(input.scope));
     },
 
     async awaitDeleted(input: { begun: BegunOperation }): Promise<void> {
@@ -101,9 +106,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
 
     /** Ids of everything that carries the run's tag, and the run's staged blobs. */
     async listRun(input: { runId: RunId }): Promise<{ resources: string[] }> {
-      const staged: string[] = [];
-      for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) staged.push(blob.name);
-      return { resources: [...(await cloud.listByRun(input.runId)), ...staged] };
+      return supervised(async () => ({ resources: await leftOf(input.runId) }));
     },
 
     /** Removes the page blobs the disks were imported from; the managed disks are standalone copies. */
@@ -120,8 +123,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
 
     /** Throws (and is retried) until a listing by the run's tag is empty. */
     async proveRunEmpty(input: { runId: RunId }): Promise<void> {
-      const left = [...(await cloud.listByRun(input.runId))];
-      for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) left.push(blob.name);
+      const left = await supervised(() => leftOf(input.runId));
       if (left.length > 0) {
         throw new DrError('DR_CLEANUP_INCOMPLETE', { run: input.runId, resources: left.join(', ') });
       }

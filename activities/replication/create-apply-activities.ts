@@ -11,6 +11,7 @@ import { applyPending } from '../../dataplane/apply/apply-pending.ts';
 import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
 import { deletePoint, listPoints, pruneJournal } from '../../dataplane/points.ts';
+import { purgeItem } from '../../dataplane/purge.ts';
 import type { ApplyHeartbeat, ApplySessionInput, SessionOutcome } from '../../workflows/contracts/types.ts';
 import { supervised, type Supervision } from '../supervise.ts';
 import { runSessionAttempt } from './session-loop.ts';
@@ -33,9 +34,11 @@ export function createApplyActivities(ports: ApplyPorts) {
   return {
     /** Data key and item record: what a failover needs when the catalogue is lost. */
     async prepareItem(input: { item: ItemSpec }): Promise<void> {
-      await ensureItemKey(storage, ports.vaultKey, input.item.itemId);
-      const record = new TextEncoder().encode(JSON.stringify(input.item));
-      await storage.put(blobNames.item(input.item.itemId), record);
+      await supervised(async () => {
+        await ensureItemKey(storage, ports.vaultKey, input.item.itemId);
+        const record = new TextEncoder().encode(JSON.stringify(input.item));
+        await storage.put(blobNames.item(input.item.itemId), record);
+      });
     },
 
     /** Applies barriers as they come, one look an attempt, see session-loop.ts. */
@@ -89,6 +92,20 @@ export function createApplyActivities(ports: ApplyPorts) {
           await delay(POINT_LOOK_MS, undefined, { signal });
         }
       });
+    },
+
+    /** Source time of the newest durable barrier: the RPO is its age. Null: there is none. */
+    async newestDurable(input: { item: ItemSpec }): Promise<{ sourceTime: string | null }> {
+      return supervised(async () => {
+        const barrier = await latestBarrier(storage, input.item.itemId);
+        return { sourceTime: barrier?.sourceTime ?? null };
+      });
+    },
+
+    /** Ends protection: nothing of the item stays in the storage account. */
+    async purgeItem(input: { item: ItemSpec }): Promise<{ deletedBlobs: number }> {
+      const diskIds = input.item.disks.map((disk) => disk.diskId);
+      return supervised(({ signal }) => purgeItem(storage, input.item.itemId, diskIds, signal));
     },
 
     /** Commit: the point the machine runs on stays, the others go. */

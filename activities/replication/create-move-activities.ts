@@ -8,7 +8,8 @@ import type {
 } from '../../workflows/contracts/types.ts';
 import { supervised, type Supervision } from '../supervise.ts';
 import { runInitialCopy } from './initial-copy.ts';
-import { runDelta, type CycleHooks, type MovePorts } from './read-cycle.ts';
+import { runDelta, runFinalDelta } from './delta.ts';
+import type { CycleHooks, MovePorts } from './read-cycle.ts';
 import { runSessionAttempt } from './session-loop.ts';
 
 export type MoveActivities = ReturnType<typeof createMoveActivities>;
@@ -45,7 +46,7 @@ export function createMoveActivities(ports: MovePorts) {
           cycle: async () => {
             const startedAt = Date.now();
             const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
-            track.add(await runDelta(ports, { item: input.item, epoch, phase: 'delta' }, track.hooks));
+            track.add(await runDelta(ports, { item: input.item, epoch }, track.hooks));
             const elapsedMs = Date.now() - startedAt;
             return {
               memory: { failures: 0, totals: track.totals() },
@@ -65,7 +66,7 @@ export function createMoveActivities(ports: MovePorts) {
         async (supervision) => {
           const track = tracker(supervision);
           const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
-          const barrier = await runDelta(ports, { item: input.item, epoch, phase: 'final' }, track.hooks);
+          const barrier = await runFinalDelta(ports, { item: input.item, epoch }, track.hooks);
           return { barrierNumber: barrier.number, sourceTime: barrier.sourceTime };
         },
       );

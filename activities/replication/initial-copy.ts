@@ -12,9 +12,12 @@ import type { Barrier, Extent } from '../../domain/replication.ts';
 import { MiB } from '../../domain/units.ts';
 import {
   NOTHING_COPIED,
+  copiedAfter,
+  dropSnapshot,
   frozenDisk,
   openCycle,
   shipFromSnapshot,
+  sumOf,
   takeSnapshot,
   type CopiedBytes,
   type Cycle,
@@ -79,21 +82,18 @@ export async function runInitialCopy(
       hooks,
     );
     onBarrier(barrier);
+    // An older attempt was first, from a snapshot of its own: start over with what there is now.
+    if (barrier.snapshotName !== state.snapshot.name) return runInitialCopy(ports, request, hooks, onBarrier);
     if (barrier.kind === 'point') return finish(cycle, item, barrier, hooks);
     offsets = barrier.resumeOffsets ?? next;
-    copied = {
-      doneBytes: sumOf(Object.values(offsets)),
-      readBytes: copied.readBytes + sumOf(barrier.disks.map((disk) => disk.readBytes)),
-      wireBytes:
-        copied.wireBytes +
-        sumOf(barrier.disks.flatMap((disk) => disk.segments).map((each) => each.wireBytes)),
-    };
+    const doneBytes = sumOf(Object.values(offsets));
+    copied = copiedAfter(copied, barrier, doneBytes - copied.doneBytes);
     cycle = { ...cycle, previous: barrier };
   }
 }
 
 async function finish(cycle: Cycle, item: ItemSpec, barrier: Barrier, hooks: CycleHooks): Promise<Barrier> {
-  await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat);
+  await dropSnapshot(cycle, item, barrier.snapshotName, hooks);
   return barrier;
 }
 
@@ -102,10 +102,12 @@ async function resumeOrStart(cycle: Cycle, item: ItemSpec, hooks: CycleHooks): P
   const zero = Object.fromEntries(item.disks.map((disk) => [disk.diskId, 0])) as Offsets;
   if (previous?.resumeOffsets !== undefined) {
     const snapshot = await session.findSnapshot(item.machineId, previous.snapshotName);
-    if (snapshot !== null) return { snapshot, offsets: previous.resumeOffsets, replicaIsEmpty: true };
+    // Only while every barrier came from the first snapshot does the replica hold nothing else.
+    const replicaIsEmpty = previous.snapshotName === snapshotName(item.itemId, 1);
+    if (snapshot !== null) return { snapshot, offsets: previous.resumeOffsets, replicaIsEmpty };
   }
   const name = snapshotName(item.itemId, (previous?.number ?? 0) + 1);
-  const snapshot = await takeSnapshot(cycle, item, name, hooks);
+  const snapshot = await takeSnapshot(cycle, item, { name, mayResume: true }, hooks);
   return { snapshot, offsets: zero, replicaIsEmpty: previous === null };
 }
 
@@ -130,10 +132,6 @@ async function areasOf(
   const query = { snapshot: state.snapshot, deviceKey: disk.deviceKey, changeId: '*' };
   // On NFS, vSAN and vVol datastores vCenter may refuse `*` (Broadcom KB 320557): then read all and skip zeros.
   return Array.fromAsync(cycle.session.changedAreas(item.machineId, query)).catch(() => whole);
-}
-
-function sumOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function advance(item: ItemSpec, offsets: Offsets): Offsets {

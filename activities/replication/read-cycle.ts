@@ -6,7 +6,6 @@
  * number, so a repeated attempt finds and reuses what a killed one left.
  */
 import { DrError } from '../../domain/errors.ts';
-import { snapshotName } from '../../domain/names.ts';
 import type { ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
 import type {
   DiskTransport,
@@ -63,22 +62,49 @@ export async function openCycle(ports: MovePorts, item: ItemSpec): Promise<Cycle
   };
 }
 
-/** Makes (or finds) the cycle's snapshot after removing what other cycles left. */
+/** Makes the cycle's snapshot after removing what earlier cycles left; finds its own only where `mayResume`. */
 export async function takeSnapshot(
+  cycle: Cycle,
+  item: ItemSpec,
+  wanted: { readonly name: string; readonly mayResume: boolean },
+  hooks: CycleHooks,
+): Promise<MachineSnapshot> {
+  const { session } = cycle;
+  const { name, mayResume } = wanted;
+  await session.removeSnapshots(item.machineId, item.itemId, mayResume ? name : null, hooks.beat, name);
+  hooks.signal.throwIfAborted();
+  const description = `Replication cycle of ${item.machineName}; removed when the cycle ends`;
+  return session.createSnapshot(item.machineId, { name, description, quiesce: false }, hooks.beat);
+}
+
+/** Removes the cycle's snapshot and older ones; a newer attempt's snapshot is not this one's to remove. */
+export async function dropSnapshot(
   cycle: Cycle,
   item: ItemSpec,
   name: string,
   hooks: CycleHooks,
-): Promise<MachineSnapshot> {
-  const { session } = cycle;
-  await session.removeSnapshots(item.machineId, item.itemId, name, hooks.beat);
-  const description = `Replication cycle of ${item.machineName}; removed when the cycle ends`;
-  return session.createSnapshot(item.machineId, { name, description, quiesce: false }, hooks.beat);
+): Promise<void> {
+  hooks.signal.throwIfAborted();
+  await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat, name);
 }
 
 export type CopiedBytes = Pick<ReplicationProgress, 'doneBytes' | 'readBytes' | 'wireBytes'>;
 
 export const NOTHING_COPIED: CopiedBytes = { doneBytes: 0, readBytes: 0, wireBytes: 0 };
+
+/** `doneBytes`: bytes of source that the barrier dealt with. */
+export function copiedAfter(before: CopiedBytes, barrier: Barrier, doneBytes: number): CopiedBytes {
+  const wireBytes = barrier.disks.flatMap((disk) => disk.segments).map((segment) => segment.wireBytes);
+  return {
+    doneBytes: before.doneBytes + doneBytes,
+    readBytes: before.readBytes + sumOf(barrier.disks.map((disk) => disk.readBytes)),
+    wireBytes: before.wireBytes + sumOf(wireBytes),
+  };
+}
+
+export function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
 
 export interface ReadPlan {
   readonly kind: Barrier['kind'];
@@ -169,76 +195,6 @@ export async function shipFromSnapshot(
     return barrier;
   } finally {
     for (const each of opened.reverse()) await each.close().catch(() => undefined);
-  }
-}
-
-/** One delta: what changed since the previous barrier, or everything where change tracking cannot say. */
-export async function runDelta(
-  ports: MovePorts,
-  request: { item: ItemSpec; epoch: number; phase: 'delta' | 'final' },
-  hooks: CycleHooks,
-): Promise<Barrier> {
-  const { item } = request;
-  const cycle = await openCycle(ports, item);
-  if (cycle.previous === null)
-    throw new DrError('DR_JOURNAL_GAP', {
-      item: item.itemId,
-      reason: 'there is no barrier to continue from',
-    });
-  const number = cycle.previous.number + 1;
-  const snapshot = await takeSnapshot(cycle, item, snapshotName(item.itemId, number), hooks);
-  const planned = await planDelta(cycle, item, snapshot);
-  const barrier = await shipFromSnapshot(
-    ports,
-    {
-      cycle,
-      item,
-      snapshot,
-      number,
-      epoch: request.epoch,
-      plan: {
-        kind: 'point',
-        cycle: 'delta',
-        phase: request.phase,
-        totalBytes: planned.totalBytes,
-        before: NOTHING_COPIED,
-        startedAt: new Date().toISOString(),
-        extentsOf: async (disk) => ({ extents: planned.extents.get(disk.diskId) ?? [], skipZeros: false }),
-      },
-    },
-    hooks,
-  );
-  await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat);
-  return barrier;
-}
-
-async function planDelta(cycle: Cycle, item: ItemSpec, snapshot: MachineSnapshot) {
-  const extents = new Map<string, readonly Extent[]>();
-  for (const disk of item.disks) {
-    const frozen = frozenDisk(item, disk, snapshot);
-    const changeId = cycle.previous?.disks.find((d) => d.diskId === disk.diskId)?.changeId ?? null;
-    extents.set(disk.diskId, await changedOrAll(cycle.session, item, snapshot, frozen, changeId));
-  }
-  const totalBytes = [...extents.values()].flat().reduce((sum, extent) => sum + extent.length, 0);
-  return { extents, totalBytes };
-}
-
-/** Changed areas; the whole disk when tracking restarted, because a delta then would lose writes silently. */
-async function changedOrAll(
-  session: VCenterSession,
-  item: ItemSpec,
-  snapshot: MachineSnapshot,
-  frozen: SnapshotDisk,
-  changeId: string | null,
-): Promise<readonly Extent[]> {
-  const whole = [{ offset: 0, length: frozen.capacityBytes }];
-  if (changeId === null || frozen.changeId === null) return whole;
-  try {
-    const query = { snapshot, deviceKey: frozen.deviceKey, changeId };
-    return await Array.fromAsync(session.changedAreas(item.machineId, query));
-  } catch (error) {
-    if (error instanceof DrError && error.code === 'DR_REPLICATION_CBT_RESET') return whole;
-    throw error;
   }
 }
 

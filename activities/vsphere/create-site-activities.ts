@@ -1,7 +1,8 @@
 /** vSphere calls of one site. Polled from `site.<site>`, and for failover from `urgent.site.<site>`. */
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
-import { asId, type DiskId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
+import { asId, type DiskId, type MachineId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
 import type { DiscoveredMachine, ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
 import type { PeerCertificate, VCenterDirectory, VCenterSession, VSphere } from '../../domain/ports.ts';
 import { protectabilityProblems } from '../../domain/protectability.ts';
@@ -15,6 +16,14 @@ export interface SitePorts {
 
 /** Machines in one answer: keeps the payload far below Temporal's 2 MiB. */
 const DISCOVERY_PAGE = 500;
+
+const POWER_LOOK_MS = 2_000;
+const OUTCOMES = { guestShutdown: 'shutDown', poweredOff: 'poweredOff', alreadyOff: 'alreadyOff' } as const;
+
+/** Heartbeat details: when an attempt asked the guest first. */
+interface AskedToShutDown {
+  readonly atMs: number;
+}
 
 export type SiteActivities = ReturnType<typeof createSiteActivities>;
 
@@ -60,17 +69,23 @@ export function createSiteActivities(ports: SitePorts) {
       });
     },
 
-    /** Shuts the source down and answers only what was observed. */
+    /**
+     * Shuts the source down and answers only what was observed. A repeated attempt waits for the rest of the grace
+     * that an earlier one gave: asking again would find VMware Tools gone and cut the power in a clean shutdown.
+     */
     async shutDownSource(input: { item: ItemSpec; graceSeconds: number }): Promise<SourceOutcome> {
-      return supervised(async (supervision) => {
+      return supervised<AskedToShutDown, SourceOutcome>(async (supervision) => {
+        const { machineId } = input.item;
         const session = await sessionOf(ports, input.item.vcenterId);
-        const done = await session.powerOff(input.item.machineId, input.graceSeconds, supervision.flush);
-        const outcomes = {
-          guestShutdown: 'shutDown',
-          poweredOff: 'poweredOff',
-          alreadyOff: 'alreadyOff',
-        } as const;
-        return outcomes[done];
+        const asked = supervision.previous;
+        if (asked === undefined) supervision.report({ atMs: Date.now() });
+        supervision.flush();
+        const graceEndsMs = (asked?.atMs ?? Date.now()) + input.graceSeconds * 1_000;
+        if (asked !== undefined && (await isOffBy(session, machineId, graceEndsMs, supervision.signal))) {
+          return 'shutDown';
+        }
+        const graceSeconds = Math.max(0, Math.ceil((graceEndsMs - Date.now()) / 1_000));
+        return OUTCOMES[await session.powerOff(machineId, graceSeconds, supervision.flush)];
       });
     },
 
@@ -85,6 +100,19 @@ export function createSiteActivities(ports: SitePorts) {
 
 async function sessionOf(ports: SitePorts, id: VCenterId): Promise<VCenterSession> {
   return ports.vsphere.session(await ports.vcenters.load(id));
+}
+
+async function isOffBy(
+  session: VCenterSession,
+  machine: MachineId,
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  while ((await session.powerState(machine)) !== 'poweredOff') {
+    if (Date.now() >= deadlineMs) return false;
+    await delay(POWER_LOOK_MS, undefined, { signal });
+  }
+  return true;
 }
 
 function itemSpec(input: ProtectInput, machine: DiscoveredMachine): ItemSpec {

@@ -52,10 +52,12 @@ export function createVCenterSession(session: VimSession): VCenterSession {
       ),
     findSnapshot: (id, name) =>
       onMachine(`find snapshot "${name}"`, id, (ref) => findSnapshot(session, ref, name)),
-    removeSnapshots: (id, item, keep, onProgress: OnProgress) =>
+    removeSnapshots: (id, item, keep, onProgress: OnProgress, notAfter) =>
       onMachine('remove snapshots', id, (ref) => {
         const prefix = itemSnapshotPrefix(item);
-        return removeSnapshots(session, ref, (name) => name.startsWith(prefix) && name !== keep, onProgress);
+        const isDue = (name: string) =>
+          name.startsWith(prefix) && name !== keep && (notAfter === undefined || name <= notAfter);
+        return removeSnapshots(session, ref, isDue, onProgress);
       }),
     changedAreas: (id, query) =>
       attemptEach(`read changed areas of machine ${id}`, async function* () {

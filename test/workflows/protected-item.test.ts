@@ -10,6 +10,7 @@ import {
   cleanupTestFailoverUpdate,
   commitUpdate,
   describeQuery,
+  disableUpdate,
   failoverUpdate,
   protectUpdate,
   testFailoverUpdate,
@@ -110,6 +111,9 @@ const cleanup = (operationId = operation()) =>
     updateId: operationId,
   });
 
+const disable = (operationId = operation()) =>
+  handle().executeUpdate(disableUpdate, { args: [{ operationId, requestedBy }], updateId: operationId });
+
 const isProtected = () => until('the item to be protected', (item) => item.state === 'protected');
 const bothSessionsRun = () =>
   waitFor(() => world.running.shipSession === 1 && world.running.applySession === 1, {
@@ -152,6 +156,55 @@ describe('protect', () => {
     const input = protectInput();
     const [first, second] = [await protect(input), await protect(input)];
     expect(second).toEqual(first);
+  });
+});
+
+describe('initial replication', () => {
+  const refused = new DrError('DR_VCENTER_CREDENTIALS', { url: 'u', username: 'n' });
+
+  it('shows a trouble that no retry can help as health, and goes on when it has passed', async () => {
+    world.failing.set('initialReplication', refused);
+    await protect();
+    await until('health to be critical', (item) => item.health === 'critical');
+    world.failing.clear();
+    const item = await isProtected();
+    expect(item.conditions).toEqual([]);
+  }, 40_000);
+
+  it('can be given up by ending protection, and the machine protected again', async () => {
+    world.failing.set('initialReplication', refused);
+    const { operationId } = await protect();
+    await until('health to be critical', (item) => item.health === 'critical');
+    const ended = await disable();
+    expect((await jobEnds(ended.operationId))?.state).toBe('succeeded');
+    expect((await jobEnds(operationId))?.state).toBe('cancelled');
+    await handle().result();
+    expect(world.item?.state).toBe('disabled');
+    world.failing.clear();
+    await protect();
+    await isProtected();
+  }, 40_000);
+});
+
+describe('disable', () => {
+  it('stops replication, purges the storage account and ends the item', async () => {
+    await protect();
+    await isProtected();
+    await bothSessionsRun();
+    const { operationId } = await disable();
+    expect((await jobEnds(operationId))?.state).toBe('succeeded');
+    await handle().result();
+    expect(world.running).toEqual({ shipSession: 0, applySession: 0 });
+    const order = ['removeProductSnapshots', 'purgeItem'];
+    expect(world.calls.filter((call) => order.includes(call))).toEqual(order);
+  });
+
+  it('is refused while a drill exists', async () => {
+    await protect();
+    await isProtected();
+    await drill();
+    await until('the drill to run', (item) => item.drill.state === 'running' && item.running === undefined);
+    expect(await codeOf(disable())).toBe('DR_OPERATION_REFUSED');
   });
 });
 
@@ -296,9 +349,76 @@ describe('failover', () => {
       'the item to be protected again',
       (each) => each.state === 'protected' && each.running === undefined,
     );
-    expect(item.conditions.map((each) => each.type)).toEqual(['DR_HEALTH_FAILOVER_FAILED']);
+    const conditions = ['DR_HEALTH_FAILOVER_FAILED', 'DR_HEALTH_SOURCE_OFF'];
+    expect(item.conditions.map((each) => each.type)).toEqual(conditions);
     expect(world.count('proveRunEmpty')).toBe(1);
     await bothSessionsRun();
+  });
+
+  it('fails instead of dropping the last changes of a source that it has shut down', async () => {
+    world.failing.set('shipFinal', new DrError('DR_MACHINE_UNKNOWN', { machine: 'web-01' }));
+    await protect();
+    await isProtected();
+    await bothSessionsRun();
+    const { operationId } = await failover();
+    expect((await jobEnds(operationId))?.error?.code).toBe('DR_FINAL_DELTA_MISSING');
+    const item = await until(
+      'the slot to be free',
+      (each) => each.running === undefined && each.state === 'protected',
+    );
+    expect(item.conditions.map((each) => each.type)).toEqual(['DR_HEALTH_SOURCE_OFF']);
+    expect(world.count('prepareRunGroup')).toBe(0);
+    await bothSessionsRun();
+  });
+
+  it('removes first what an earlier run could not be shown to have removed', async () => {
+    const taken = new DrError('DR_AZURE_NAME_TAKEN', { resource: 'group', run: 'r' });
+    world.failing.set(
+      'beginVm',
+      new DrError('DR_AZURE_OPERATION_FAILED', { attempted: 'a', azureCode: 'c', reason: 'r' }),
+    );
+    world.failing.set('beginDeleteRunGroup', taken);
+    await protect();
+    await isProtected();
+    await failover();
+    await until(
+      'the failover to have failed',
+      (each) => each.state === 'failoverFailed' && each.running === undefined,
+    );
+    expect(world.running).toEqual({ shipSession: 0, applySession: 0 });
+    await failover();
+    await until(
+      'it to fail again',
+      (each) => each.running === undefined && world.count('beginDeleteRunGroup') > 1,
+    );
+    world.failing.clear();
+    world.calls.length = 0;
+    await failover();
+    await until('the failover', (each) => each.state === 'failedOver' && each.running === undefined);
+    const order = ['proveRunEmpty', 'proveRunEmpty', 'preflightFailover', 'beginVm'];
+    expect(world.calls.filter((call) => order.includes(call))).toEqual(order);
+  });
+
+  it('outlives a drill that is ended from outside, and offers its cleanup', async () => {
+    world.gates.set('preflightFailover', new Promise(() => {}));
+    await protect();
+    await isProtected();
+    await bothSessionsRun();
+    const { operationId } = await drill();
+    await until('the drill to start', (item) => item.drill.state === 'starting');
+    const run = server.client.workflow.getHandle(workflowIds.failover(itemId, operationId));
+    await waitFor(
+      () =>
+        run.terminate().then(
+          () => true,
+          () => false,
+        ),
+      { what: 'the run to be ended', withinMs: WITHIN_MS },
+    );
+    const item = await until('the slot to be free', (each) => each.running === undefined);
+    expect(item.drill).toEqual({ state: 'failed', runId: operationId });
+    expect(world.running).toEqual({ shipSession: 1, applySession: 1 });
+    world.gates.clear();
   });
 
   it('goes on without a site that is lost, and never calls its source off', async () => {

@@ -96,13 +96,17 @@ export interface FailoverResult {
   readonly rpoSeconds: number;
 }
 
-/** How a failover run ended. A failed run says what it left: nothing was made, all was removed again, or something may remain. */
+/**
+ * How a failover run ended. A failed run says what it left in Azure (nothing was made, all was removed again, or
+ * something may remain) and what it did to the source.
+ */
 export type FailoverOutcome =
   | { readonly outcome: 'done'; readonly result: FailoverResult }
   | {
       readonly outcome: 'failed';
       readonly error: JobError;
       readonly left: 'nothing' | 'removed' | 'unknown';
+      readonly source: SourceOutcome;
     };
 
 export interface CleanupRun {

@@ -1,15 +1,22 @@
 /**
  * Enabling protection: check the machine → data key and item record → change tracking → initial replication →
- * first recovery point. Until the check has passed nothing is made anywhere; what a later failure leaves in the
- * storage account is picked up when the machine is protected again. Snapshots on the source are removed.
+ * first recovery point. Until the check has passed nothing is made anywhere. A copy of days does not end because of
+ * a trouble that passes (a rotated password, a revoked role): it is shown as health, as that of a session is, and
+ * tried again; `disable` is the way out. What a failure leaves in the storage account is picked up when the machine
+ * is protected again; so is the snapshot that a first copy reads from.
  */
+import { isCancellation, sleep } from '@temporalio/workflow';
+import type { ItemSpec } from '../../domain/machine.ts';
+import { jobError } from './failures.ts';
 import type { ItemStore } from './item-store.ts';
-import { jobLog } from './job-log.ts';
+import { jobLog, now } from './job-log.ts';
 import { azure, initialCopy, siteCalls, siteTasks } from './proxies.ts';
 import type { Replication } from './replication.ts';
 
+const TROUBLE_PAUSE_MS = { first: 5_000, max: 600_000 } as const;
+
 /** Answers whether the item is protected; on false its job says why. */
-export async function enableProtection(store: ItemStore, start: () => Replication): Promise<boolean> {
+export async function enableProtection(store: ItemStore, sessions: () => Replication): Promise<boolean> {
   const { protect } = store.record;
   const log = jobLog({
     id: protect.operationId,
@@ -33,13 +40,12 @@ export async function enableProtection(store: ItemStore, start: () => Replicatio
       siteTasks(item.site).enableChangeTracking({ item }),
     );
     store.change({ spec: item, state: 'initialReplicating' });
-    const sessions = start();
-    sessions.start('apply');
+    sessions().start('apply');
     const copied = await log.step(
       'initial-replication',
       'Initial replication',
-      () => initialCopy(item.site).initialReplication({ item, sessionEpoch: store.nextSessionEpoch() }),
-      (done) => `${done.totals.readBytes} bytes read, ${done.totals.wireBytes} bytes sent`,
+      () => copyUntilDone(store, item),
+      ({ totals }) => `${mebibytes(totals.readBytes)} read, ${mebibytes(totals.wireBytes)} sent`,
     );
     const point = await log.step(
       'first-point',
@@ -47,18 +53,37 @@ export async function enableProtection(store: ItemStore, start: () => Replicatio
       () => recovery.resolvePoint({ item, choice: { kind: 'latest' } }),
       (made) => `${made.pointId} of ${made.sourceTime}`,
     );
-    sessions.start('ship');
+    sessions().start('ship');
     store.change({ hasRecoveryPoint: true });
     await log.succeed({ ...copied.totals, pointId: point.pointId });
     return true;
   } catch (error) {
-    const { spec } = store.record;
-    if (spec !== undefined) {
-      await log.attempt('undo', 'Remove snapshots from the source', () =>
-        siteTasks(spec.site).removeProductSnapshots({ item: spec }),
-      );
-    }
     await log.fail(error);
     return false;
   }
+}
+
+async function copyUntilDone(store: ItemStore, item: ItemSpec) {
+  for (
+    let pauseMs: number = TROUBLE_PAUSE_MS.first;
+    ;
+    pauseMs = Math.min(pauseMs * 2, TROUBLE_PAUSE_MS.max)
+  ) {
+    try {
+      const sessionEpoch = store.nextSessionEpoch();
+      const copied = await initialCopy(item.site).initialReplication({ item, sessionEpoch });
+      store.clearTrouble('ship');
+      return copied;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const { code, message, remedy } = jobError(error);
+      const condition = { type: code, category: 'critical', reason: message, suggestion: remedy } as const;
+      store.raiseTrouble('ship', { ...condition, since: now() });
+      await sleep(pauseMs);
+    }
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

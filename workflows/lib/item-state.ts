@@ -3,7 +3,7 @@
  * Everything here is a pure function of that state.
  */
 import { overallHealth, type Condition } from '../../domain/health.ts';
-import type { OperationId } from '../../domain/ids.ts';
+import type { OperationId, RunId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import {
   allowedOperations,
@@ -26,6 +26,8 @@ export interface ItemRecord {
   readonly spec?: ItemSpec;
   readonly failover?: FailoverResult;
   readonly protectedSince?: string;
+  /** Failover runs whose removal could not be proven; the next failover removes them first. */
+  readonly unremovedRuns: readonly RunId[];
 }
 
 export interface RunningOperation {
@@ -42,6 +44,7 @@ export function newRecord(protect: ProtectInput, sessionEpoch: number): ItemReco
     conditions: [],
     sessionEpoch,
     hasRecoveryPoint: false,
+    unremovedRuns: [],
   };
 }
 

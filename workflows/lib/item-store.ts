@@ -60,10 +60,27 @@ export class ItemStore {
     });
   }
 
-  /** At most one condition per side; the type says which side it is. */
+  /** At most one condition per side; the type says which side it is. The same trouble again changes nothing. */
   raiseTrouble(side: SessionSide, trouble: Condition): void {
-    const others = this.#withoutSide(side, trouble.type);
-    this.change({ conditions: raise(others, { ...trouble, type: `${side}:${trouble.type}` }) });
+    const type = `${side}:${trouble.type}`;
+    const shown = this.#record.conditions.find((each) => each.type === type);
+    if (shown?.reason === trouble.reason) return;
+    this.change({ conditions: raise(this.#withoutSide(side, trouble.type), { ...trouble, type }) });
+  }
+
+  isTroubled(side: SessionSide): boolean {
+    return this.#record.conditions.some((each) => each.type.startsWith(`${side}:`));
+  }
+
+  raise(condition: Condition): void {
+    const shown = this.#record.conditions.find((each) => each.type === condition.type);
+    if (shown?.reason === condition.reason) return;
+    this.change({ conditions: raise(this.#record.conditions, condition) });
+  }
+
+  clear(...types: readonly string[]): void {
+    if (!this.#record.conditions.some((each) => types.includes(each.type))) return;
+    this.change({ conditions: this.#record.conditions.filter((each) => !types.includes(each.type)) });
   }
 
   clearTrouble(side: SessionSide): void {

@@ -1,4 +1,5 @@
 /** A job's record: the workflow owns it, every change goes to the catalogue. */
+import { isCancellation } from '@temporalio/workflow';
 import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
 import type { Job, JobError, JobKind, JobTask } from '../../domain/job.ts';
 import { jobError } from './failures.ts';
@@ -64,7 +65,12 @@ export function jobLog(start: {
       });
       return result;
     } catch (error) {
-      setTask({ ...begun, state: 'failed', endedAt: now(), error: jobError(error) });
+      setTask({
+        ...begun,
+        state: isCancellation(error) ? 'cancelled' : 'failed',
+        endedAt: now(),
+        error: jobError(error),
+      });
       throw error;
     }
   };
@@ -78,7 +84,7 @@ export function jobLog(start: {
     },
     async fail(error) {
       const known = jobError(error);
-      change({ state: 'failed', endedAt: now(), error: known });
+      change({ state: isCancellation(error) ? 'cancelled' : 'failed', endedAt: now(), error: known });
       await shown.settled();
       return known;
     },

@@ -1,13 +1,13 @@
 /**
  * Sends the newest state of something to the catalogue, one write at a time; states that were overtaken are
  * skipped. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
- * waiting after a bound.
+ * waiting after a bound. A cancelled runbook still shows how it ended.
  */
-import { condition } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 
 export interface Projection<T> {
   show(state: T): void;
-  /** Resolves when the newest state is written, at the latest after a minute. */
+  /** Resolves when the newest state is written, at the latest after ten minutes. */
   settled(): Promise<void>;
 }
 
@@ -19,7 +19,7 @@ export function projection<T>(write: (state: T) => Promise<void>): Projection<T>
     while (waiting !== undefined) {
       const { state } = waiting;
       waiting = undefined;
-      await write(state).catch(() => undefined);
+      await CancellationScope.nonCancellable(() => write(state)).catch(() => undefined);
     }
     busy = false;
   };
@@ -29,7 +29,9 @@ export function projection<T>(write: (state: T) => Promise<void>): Projection<T>
       if (!busy) void drain();
     },
     async settled() {
-      await condition(() => !busy && waiting === undefined, '1 minute');
+      await CancellationScope.nonCancellable(() =>
+        condition(() => !busy && waiting === undefined, '10 minutes'),
+      );
     },
   };
 }

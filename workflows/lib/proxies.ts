@@ -43,25 +43,31 @@ export const siteTasks = (site: string) =>
     scheduleToCloseTimeout: '20 minutes',
   });
 
-/** Best effort on the worst night: a site that does not answer must not hold a failover up. */
-export const urgentSite = (site: string, within: '5 minutes' | '15 minutes') =>
+/**
+ * The site in a failover. On the worst night a site that is lost must not hold a failover up, and a site that works
+ * must not be given up: so only silence is bounded. Nobody picks the task up for two minutes, or ten attempts fail.
+ */
+export const urgentSite = (site: string) =>
   proxyActivities<SiteActivities & MoveActivities>({
     ...LONG,
+    startToCloseTimeout: '7 days',
+    scheduleToStartTimeout: '2 minutes',
+    retry: { ...LONG.retry, maximumAttempts: 10 },
     taskQueue: taskQueues.urgentSite(site),
-    scheduleToCloseTimeout: within,
   });
 
-/** The first copy of a machine may take days; it resumes from its last barrier. */
+/** The first copy of a machine may take days; it resumes from its last barrier. A few failures in a row are shown as health. */
 export const initialCopy = (site: string) =>
   proxyActivities<MoveActivities>({
     ...LONG,
-    startToCloseTimeout: '7 days',
+    startToCloseTimeout: '30 days',
+    retry: { ...LONG.retry, maximumAttempts: 4 },
     taskQueue: taskQueues.move(site),
   });
 
 /** Sessions: each retry is a cycle, see activities/replication/session-loop.ts. */
 const SESSION = {
-  startToCloseTimeout: '2 hours',
+  startToCloseTimeout: '7 days',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 1 },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -77,7 +83,24 @@ export const applySessions = (region: string) =>
 export const azure = (region: string, urgent: boolean) =>
   proxyActivities<AzureActivities & ApplyActivities>({
     ...LONG,
+    scheduleToCloseTimeout: '6 hours',
     taskQueue: urgent ? taskQueues.urgentAzure(region) : taskQueues.azure(region),
+  });
+
+/** Applying what is left before a failover: as long as it takes. */
+export const drains = (region: string) =>
+  proxyActivities<ApplyActivities>({
+    ...LONG,
+    startToCloseTimeout: '7 days',
+    taskQueue: taskQueues.urgentAzure(region),
+  });
+
+/** A look that answers soon or not at all. */
+export const looks = (region: string) =>
+  proxyActivities<ApplyActivities>({
+    startToCloseTimeout: '30 seconds',
+    scheduleToCloseTimeout: '1 minute',
+    taskQueue: taskQueues.azure(region),
   });
 
 /** Undo and proof: tried for long, because a forgotten machine in Azure costs money and may clash. */

@@ -17,27 +17,31 @@ export function scopeOf(item: ItemSpec, runId: RunId, mode: RunMode): RunScope {
   };
 }
 
-/** Returns what was there before. Every step may be repeated; what is gone already is done. */
-export async function removeRun(log: JobLog, scope: RunScope): Promise<{ deleted: string[] }> {
+/** Returns what was there before. Every step may be repeated; what is gone already is done. `taskPrefix` keeps task ids apart. */
+export async function removeRun(
+  log: JobLog,
+  scope: RunScope,
+  taskPrefix = '',
+): Promise<{ deleted: string[] }> {
   const azure = azureUndo(scope.location);
   const before = await log.step(
-    'list',
+    `${taskPrefix}list`,
     'List what carries the tag of the run',
     () => azure.listRun({ runId: scope.runId }),
     (found) => `${found.resources.length} found`,
   );
-  await log.step('delete', 'Delete VM, network interface and disks', async () => {
+  await log.step(`${taskPrefix}delete`, 'Delete VM, network interface and disks', async () => {
     const begun = await azure.beginDeleteRunGroup({ scope });
     await azure.awaitDeleted({ begun });
   });
   await log.step(
-    'unstage',
+    `${taskPrefix}unstage`,
     'Delete staged page blobs',
     () => azure.deleteStaged({ runId: scope.runId }),
     (done) => `${done.deleted} deleted`,
   );
   await log.step(
-    'prove',
+    `${taskPrefix}prove`,
     'Prove that nothing is left',
     () => azure.proveRunEmpty({ runId: scope.runId }),
     () => 'listing by run tag is empty',

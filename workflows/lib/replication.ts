@@ -1,10 +1,11 @@
 /**
  * Supervises the two sessions of an item: `ship` on the site and `apply` in Azure.
  *
- * Each session lasts at most `SESSION_HOURS`; then the entity continues as new and starts the next ones. A session
- * that stops in trouble raises its condition, and the next one is told to report back after its first good cycle,
- * so that the condition is cleared by an observation and not by time. `stop` cancels and resolves when all have
- * ended; any ending counts then: a session of a lost site ends as a timeout, not as a cancellation.
+ * A session lasts at most `SESSION_HOURS`; then the next one starts, and the entity hears of it and continues as new
+ * as soon as its slot is free. A session that stops in trouble raises its condition, and the next one is told to
+ * report back after its first good cycle, so that the condition is cleared by an observation and not by time; the
+ * pause between them grows, so that lasting trouble does not fill the history. `stop` cancels and resolves when all
+ * have ended; any ending counts then: a session of a lost site ends as a timeout, not as a cancellation.
  */
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Condition } from '../../domain/health.ts';
@@ -15,8 +16,8 @@ import { now } from './job-log.ts';
 import { applySessions, shipSessions } from './proxies.ts';
 
 const SESSION_HOURS = 12;
-/** Pause before a session that stopped in trouble is tried again. */
-const TROUBLE_PAUSE = '5 seconds';
+/** Pause before a session that stopped in trouble is tried again; doubles while the trouble lasts. */
+const TROUBLE_PAUSE_MS = { first: 5_000, max: 600_000 } as const;
 
 export type SessionSide = 'ship' | 'apply';
 
@@ -25,7 +26,9 @@ export interface ReplicationHooks {
   nextSessionEpoch(): number;
   onTrouble(side: SessionSide, condition: Condition): void;
   onRecovered(side: SessionSide): void;
-  /** A session reached its planned end. */
+  /** A condition of this side is shown. */
+  isTroubled(side: SessionSide): boolean;
+  /** A session reached its planned end; the next one has begun. */
   onSessionEnded(): void;
 }
 
@@ -44,10 +47,7 @@ export function replication(item: ItemSpec, hooks: ReplicationHooks): Replicatio
       await scope.run(() => supervise(item, side, hooks));
     } catch (error) {
       if (!scope.consideredCancelled) throw error;
-      return;
     }
-    delete scopes[side];
-    hooks.onSessionEnded();
   };
 
   return {
@@ -67,23 +67,30 @@ export function replication(item: ItemSpec, hooks: ReplicationHooks): Replicatio
   };
 }
 
-async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHooks): Promise<void> {
-  const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
-  let reportRecovery = false;
+async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHooks): Promise<never> {
+  let pauseMs: number = TROUBLE_PAUSE_MS.first;
   for (;;) {
+    const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
+    const reportRecovery = hooks.isTroubled(side);
     const outcome = await runSession(side, {
       item,
       sessionEpoch: hooks.nextSessionEpoch(),
       endsAt,
       reportRecovery,
     });
-    if (outcome.outcome === 'sessionEnded') return;
-    reportRecovery = outcome.outcome === 'stopped';
-    if (outcome.outcome === 'stopped') {
-      hooks.onTrouble(side, { ...outcome.condition, since: now() });
-      await sleep(TROUBLE_PAUSE);
-    } else {
-      hooks.onRecovered(side);
+    switch (outcome.outcome) {
+      case 'sessionEnded':
+        hooks.onSessionEnded();
+        break;
+      case 'recovered':
+        pauseMs = TROUBLE_PAUSE_MS.first;
+        hooks.onRecovered(side);
+        break;
+      case 'stopped':
+        hooks.onTrouble(side, { ...outcome.condition, since: now() });
+        await sleep(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, TROUBLE_PAUSE_MS.max);
+        break;
     }
   }
 }

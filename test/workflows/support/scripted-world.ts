@@ -87,6 +87,8 @@ export class ScriptedWorld {
       awaitDeleted: async () => did('awaitDeleted', undefined),
       deleteStaged: async () => did('deleteStaged', { deleted: 2 }),
       proveRunEmpty: async () => did('proveRunEmpty', undefined),
+      newestDurable: async () => ({ sourceTime: new Date().toISOString() }),
+      purgeItem: async () => did('purgeItem', { deletedBlobs: 9 }),
       deleteOtherPoints: async () => did('deleteOtherPoints', { deleted: 3 }),
     };
   }
