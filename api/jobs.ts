@@ -17,6 +17,7 @@ const jobKinds = [
   'cleanupTestFailover',
   'failover',
   'commit',
+  'disable',
 ] as const satisfies readonly DomainJob['kind'][];
 
 const taskSchema = z

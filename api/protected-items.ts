@@ -56,6 +56,13 @@ const failoverResultSchema = z
     privateIpAddress: z.string(),
     resourceGroup: z.string(),
     source: z.enum(['shutDown', 'poweredOff', 'alreadyOff', 'notAsked', 'sourceStateUnknown']),
+    finalBarrier: z
+      .number()
+      .int()
+      .nullable()
+      .describe(
+        'Barrier of the last delta, read after replication had stopped; null: the newest durable before',
+      ),
     rtoSeconds: z.number(),
     rpoSeconds: z.number(),
   })
@@ -201,6 +208,15 @@ export const protectedItemRoutes = {
     method: 'POST',
     path: '/v1/protected-items/:id/commit',
     summary: 'Makes a failover final',
+    params: idParams,
+    body: z.strictObject({ operationId: operationIdSchema.exactOptional() }),
+    status: 202,
+    response: acceptedSchema,
+  }),
+  disable: route({
+    method: 'POST',
+    path: '/v1/protected-items/:id/disable',
+    summary: 'Ends protection: deletes replicas, recovery points, journal and data key of the item',
     params: idParams,
     body: z.strictObject({ operationId: operationIdSchema.exactOptional() }),
     status: 202,

@@ -5,6 +5,7 @@ import { appliance } from './commands/appliance.ts';
 import { configValidate } from './commands/config/validate.ts';
 import { itemCleanup } from './commands/item/cleanup.ts';
 import { itemCommit } from './commands/item/commit.ts';
+import { itemDisable } from './commands/item/disable.ts';
 import { itemFailover } from './commands/item/failover.ts';
 import { itemList } from './commands/item/list.ts';
 import { itemPoints } from './commands/item/points.ts';
@@ -31,7 +32,17 @@ const nouns = {
   policy: ['Replication policies', [policyCreate, policyList]],
   item: [
     'Protected items and what is done with them',
-    [itemProtect, itemList, itemShow, itemPoints, itemTestFailover, itemCleanup, itemFailover, itemCommit],
+    [
+      itemProtect,
+      itemList,
+      itemShow,
+      itemPoints,
+      itemTestFailover,
+      itemCleanup,
+      itemFailover,
+      itemCommit,
+      itemDisable,
+    ],
   ],
   job: ['Runs of runbooks', [jobList, jobShow, jobWatch]],
   lab: ['The practice ground', [labUp, labStatus, labDown]],

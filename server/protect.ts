@@ -2,6 +2,7 @@
 import { DrError } from '../domain/errors.ts';
 import { asId, type PolicyId } from '../domain/ids.ts';
 import { protectabilityProblems } from '../domain/protectability.ts';
+import { isProtectionOver } from '../domain/protected-item.ts';
 import type { ListedMachine } from './catalogue/catalogue.ts';
 import type { ServerDeps } from './deps.ts';
 import { operationIdOf, type HandlerRequest } from './handlers.ts';
@@ -58,13 +59,13 @@ async function protectableMachine(
   return fresh;
 }
 
-/** An item that failed, or whose copy is damaged, may be protected again; whether it really may, its workflow decides. */
+/** An item that failed or was ended, or whose copy is damaged, may be protected again; whether it really may, its workflow decides. */
 async function refuseProtectedTwice(
   deps: ServerDeps,
   itemId: Operation['itemId'],
   machine: string,
 ): Promise<void> {
   const [item] = await deps.catalogue.itemsNamed(itemId);
-  if (item === undefined || item.state === 'enablingFailed' || item.health === 'critical') return;
+  if (item === undefined || isProtectionOver(item.state) || item.health === 'critical') return;
   throw new DrError('DR_MACHINE_ALREADY_PROTECTED', { machine });
 }

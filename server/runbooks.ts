@@ -8,6 +8,7 @@ import type { ReplicationProgress, ReplicationTotals } from '../domain/replicati
 import type {
   CleanupInput,
   CommitInput,
+  DisableInput,
   DiscoveryResult,
   FailoverInput,
   ItemView,
@@ -27,11 +28,12 @@ export interface ActivityProgress {
 export interface Runbooks {
   /** @throws DR_MACHINE_ALREADY_PROTECTED */
   protect(input: ProtectInput): Promise<OperationAccepted>;
-  /** The four below: @throws DR_ITEM_UNKNOWN, and what the item's state table refuses with. */
+  /** The five below: @throws DR_ITEM_UNKNOWN, and what the item's state table refuses with. */
   testFailover(item: ProtectedItemId, input: TestFailoverInput): Promise<OperationAccepted>;
   cleanupTestFailover(item: ProtectedItemId, input: CleanupInput): Promise<OperationAccepted>;
   failover(item: ProtectedItemId, input: FailoverInput): Promise<OperationAccepted>;
   commit(item: ProtectedItemId, input: CommitInput): Promise<OperationAccepted>;
+  disable(item: ProtectedItemId, input: DisableInput): Promise<OperationAccepted>;
   /** @throws DR_ITEM_UNKNOWN */
   describeItem(item: ProtectedItemId): Promise<ItemView>;
   /** Empty when nothing is running. */

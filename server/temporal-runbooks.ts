@@ -11,6 +11,7 @@ import {
   cleanupTestFailoverUpdate,
   commitUpdate,
   describeQuery,
+  disableUpdate,
   failoverUpdate,
   protectUpdate,
   testFailoverUpdate,
@@ -147,6 +148,10 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
     commit: (item, input) =>
       ofItem<OperationAccepted>(item, (handle) =>
         handle.executeUpdate(commitUpdate, { updateId: input.operationId, args: [input] }),
+      ),
+    disable: (item, input) =>
+      ofItem<OperationAccepted>(item, (handle) =>
+        handle.executeUpdate(disableUpdate, { updateId: input.operationId, args: [input] }),
       ),
     describeItem: (item) => ofItem(item, (handle) => handle.query(describeQuery), lookTimeoutMs),
     progress: (item) =>

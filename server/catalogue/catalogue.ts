@@ -6,6 +6,7 @@ import { and, asc, count, desc, eq, like, lte, ne, or, sql, type SQL } from 'dri
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
+import { isProtectionOver } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 import type { Database } from './migrate.ts';
 import { afterCursor, pageOf, type Page, type PageRequest } from './paging.ts';
@@ -168,7 +169,7 @@ export class Catalogue {
       .limit(limit);
     return rows.map(({ machine, itemState }) => ({
       machine,
-      isProtected: itemState !== null && itemState !== 'enablingFailed',
+      isProtected: itemState !== null && !isProtectionOver(itemState),
     }));
   }
 

@@ -16,6 +16,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { Job } from '../../domain/job.ts';
+import type { ItemState } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
@@ -58,7 +59,7 @@ export const items = pgTable(
   {
     id: text('id').primaryKey(),
     machineName: text('machine_name').notNull(),
-    state: text('state').notNull(),
+    state: text('state').$type<ItemState>().notNull(),
     health: text('health').notNull(),
     revision: bigint('revision', { mode: 'number' }).notNull(),
     view: jsonb('view').$type<ItemView>().notNull(),

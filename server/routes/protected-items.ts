@@ -66,6 +66,8 @@ export function protectedItemHandlers(deps: ServerDeps) {
       ),
 
     commit: (request) => onItem(deps, 'commit', request, (item, by) => runbooks.commit(item, by)),
+
+    disable: (request) => onItem(deps, 'disable', request, (item, by) => runbooks.disable(item, by)),
   } satisfies Partial<Handlers>;
 }
 

@@ -224,6 +224,8 @@ describe('item', () => {
       { choice: { kind: 'custom', pointId: 'p000007' }, shutdownSource: false },
     ],
     ['commit app', 'commit', {}],
+    ['disable app', 'disable', {}],
+    ['disable app --yes', 'disable', {}],
   ])('item %s starts the runbook', async (line, name, input) => {
     const ran = await cli(`item ${line.replace('SUBNET', subnetId)} --output json`);
     expect(ran).toMatchObject({ exit: 0, stderr: '' });
@@ -232,6 +234,46 @@ describe('item', () => {
       name,
       args: [machineUuid(3), { ...input, operationId }],
     });
+  });
+
+  test.each([
+    ['failover app', 'failover', ['app starts in Azure and its source is shut down']],
+    [
+      'disable app',
+      'disable',
+      [
+        'Kept: the source machine as it is, and a machine that has failed over to Azure',
+        'Deleted: recovery points, replicas, journal and data key',
+        'snapshots of Switchback on the source',
+      ],
+    ],
+  ])('item %s says at a terminal what will happen and wants the name typed', async (line, name, said) => {
+    const refused = await cli(`item ${line}`, { typed: 'web' });
+    expect(refused).toMatchObject({ exit: 2, stdout: '' });
+    expect(refused.stderr).toContain('was not confirmed');
+    expect(server.runbooks.times(name)).toBe(0);
+
+    const confirmed = await cli(`item ${line}`, { typed: 'app' });
+    expect(confirmed.exit).toBe(0);
+    const question = confirmed.stderr.indexOf('Type its name to go on');
+    for (const part of said) {
+      expect(confirmed.stderr).toContain(part);
+      expect(confirmed.stderr.indexOf(part)).toBeLessThan(question);
+    }
+    expect(server.runbooks.times(name)).toBe(1);
+
+    const unasked = await cli(`item ${line} --yes`, { typed: 'web' });
+    expect(unasked).toMatchObject({ exit: 0, stderr: '' });
+  });
+
+  test('disable --wait watches the job to its end', async () => {
+    server.runbooks.onAccepted = async (operationId) => {
+      const job = sampleJob(operationId, { kind: 'disable', machineName: 'app', state: 'succeeded' });
+      await server.catalogue.recordJob({ ...job, revision: 3 });
+    };
+    const ran = await cli('item disable app --yes --wait');
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    expect(ran.stdout).toContain('disable of app succeeded');
   });
 });
 

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Aborted as Ctrl-C would. */
   readonly interrupt?: AbortSignal;
+  /** Typed by a person at a terminal; absent: there is none. */
+  readonly typed?: string;
   /** Called with everything written to standard output so far. */
   readonly onOutput?: (stdout: string) => void;
 }
@@ -22,7 +24,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
   const out = collect(options.onOutput);
   const err = collect();
   const io: Io = {
-    stdin: new PassThrough(),
+    stdin: keyboard(options.typed),
     stdout: out.stream,
     stderr: err.stream,
     env: { HOME: '/nonexistent', ...options.env },
@@ -43,6 +45,13 @@ export function operatorOf(server: RunningServer): Record<string, string> {
     SWITCHBACK_TOKEN_FILE: `${server.folder}/administrator.token`,
     SWITCHBACK_CA_FILE: `${server.folder}/tls/authority.pem`,
   };
+}
+
+function keyboard(typed: string | undefined): Io['stdin'] {
+  const keys = new PassThrough();
+  if (typed === undefined) return keys;
+  keys.write(`${typed}\n`);
+  return Object.assign(keys, { isTTY: true });
 }
 
 function collect(onOutput?: (all: string) => void) {

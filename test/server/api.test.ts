@@ -7,6 +7,7 @@ import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
 import {
   machineUuid,
+  sampleFailover,
   sampleItem,
   sampleJob,
   sampleMachine,
@@ -314,6 +315,14 @@ describe('protecting', () => {
     await server.catalogue.recordItem(sampleItem(40, { state: 'enablingFailed', revision: 2 }));
     await expect(protect('done')).resolves.toBeDefined();
   });
+
+  test('a machine whose protection has ended may be protected again, not while it is ending', async () => {
+    await machines([[41, { name: 'released' }]]);
+    await server.catalogue.recordItem(sampleItem(41, { state: 'disabling' }));
+    await expect(protect('released')).rejects.toMatchObject({ code: 'DR_MACHINE_ALREADY_PROTECTED' });
+    await server.catalogue.recordItem(sampleItem(41, { state: 'disabled', revision: 2 }));
+    await expect(protect('released')).resolves.toBeDefined();
+  });
 });
 
 describe('protected items', () => {
@@ -340,6 +349,13 @@ describe('protected items', () => {
     expect(item).toMatchObject({ state: 'protected', observedFrom: 'catalogue', activities: [] });
   });
 
+  test.each([12, null])('a close-up tells the last delta of a failover: %s', async (finalBarrier) => {
+    const failover = { ...sampleFailover, finalBarrier };
+    server.runbooks.views.set(machineUuid(1), sampleItem(1, { state: 'disabling', failover }));
+    const item = await server.client.call(contract.getItem, { params: { id: 'item-one' } });
+    expect(item).toMatchObject({ state: 'disabling', failover: { finalBarrier } });
+  });
+
   test('recovery points are listed newest first, page by page', async () => {
     const params = { id: machineUuid(1) };
     const first = await server.client.call(contract.listRecoveryPoints, { params, query: { limit: 2 } });
@@ -355,6 +371,7 @@ describe('protected items', () => {
     ['cleanupTestFailover', { notes: 'fine' }],
     ['failover', { choice: { kind: 'custom', pointId: 'p000001' }, shutdownSource: true }],
     ['commit', {}],
+    ['disable', {}],
   ] as const)('%s reaches the runbook with a new id where none was chosen', async (name, body) => {
     const route = contract[name];
     const input = { params: { id: 'item-one' }, body } as never;

@@ -98,16 +98,18 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     expect(await found('db%')).toEqual([]);
   });
 
-  test('a machine counts as protected from its item on, unless enabling failed', async () => {
+  test('a machine counts as protected from its item on, unless enabling failed or protection has ended', async () => {
     await catalogue.recordMachines(
       asId('prot'),
-      [7001, 7002, 7003].map((n) => sampleMachine(n, { vcenterId: asId('prot') })),
+      [7001, 7002, 7003, 7004, 7005].map((n) => sampleMachine(n, { vcenterId: asId('prot') })),
       { generation: 'a', complete: true },
     );
     await catalogue.recordItem(sampleItem(7001));
     await catalogue.recordItem(sampleItem(7002, { state: 'enablingFailed' }));
+    await catalogue.recordItem(sampleItem(7004, { state: 'disabling' }));
+    await catalogue.recordItem(sampleItem(7005, { state: 'disabled' }));
     const listed = await catalogue.listMachines({ limit: 9, vcenter: 'prot' });
-    expect(listed.items.map(({ isProtected }) => isProtected)).toEqual([true, false, false]);
+    expect(listed.items.map(({ isProtected }) => isProtected)).toEqual([true, false, false, true, false]);
   });
 
   test('jobs are listed newest first, by item and state, page by page', async () => {

@@ -25,6 +25,7 @@ describe('while Temporal is down', () => {
   test.each([
     ['describing an item', () => runbooks.describeItem(item)],
     ['an operation', () => runbooks.commit(item, { operationId, requestedBy })],
+    ['ending protection', () => runbooks.disable(item, { operationId, requestedBy })],
     ['probing a vCenter', () => runbooks.probeVCenter('main', 'https://vc.example.com')],
     ['reading progress', () => runbooks.progress(item)],
   ])('%s answers DR_TEMPORAL_UNREACHABLE in bounded time', async (_, call) => {

@@ -4,7 +4,7 @@ import type { Job } from '../../domain/job.ts';
 import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
 import { GiB } from '../../domain/units.ts';
-import type { ItemView } from '../../workflows/contracts/types.ts';
+import type { FailoverResult, ItemView } from '../../workflows/contracts/types.ts';
 
 export const machineUuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
@@ -62,6 +62,7 @@ export function sampleItem(n: number, over: Partial<ItemView> = {}): ItemView {
       { operation: 'cleanupTestFailover', allowed: false, reason: 'there is no test failover to clean up' },
       { operation: 'failover', allowed: true },
       { operation: 'commit', allowed: false, reason: 'the machine runs on premises and is protected' },
+      { operation: 'disable', allowed: true },
     ],
     policyId: 'gold',
     revision: 1,
@@ -100,3 +101,17 @@ export function samplePoint(number: number, over: Partial<RecoveryPoint> = {}): 
     ...over,
   };
 }
+
+export const sampleFailover: FailoverResult = {
+  runId: asId('run-1'),
+  mode: 'real',
+  point: samplePoint(1),
+  vmId: '/subscriptions/s/resourceGroups/switchback-run-1/providers/Microsoft.Compute/virtualMachines/web',
+  diskIds: [],
+  privateIpAddress: '10.0.0.4',
+  resourceGroup: 'switchback-run-1',
+  source: 'shutDown',
+  finalBarrier: 1,
+  rtoSeconds: 90,
+  rpoSeconds: 0,
+};

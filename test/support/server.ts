@@ -46,6 +46,8 @@ export class PlayedRunbooks implements Runbooks {
     this.#accept('failover', input.operationId, item, input);
   commit = (item: ProtectedItemId, input: Parameters<Runbooks['commit']>[1]) =>
     this.#accept('commit', input.operationId, item, input);
+  disable = (item: ProtectedItemId, input: Parameters<Runbooks['disable']>[1]) =>
+    this.#accept('disable', input.operationId, item, input);
 
   async describeItem(item: ProtectedItemId): Promise<ItemView> {
     this.#called('describeItem', item);

@@ -1,9 +1,7 @@
 import { contract } from '../../../api/contract.ts';
 import type { Cli } from '../../cli.ts';
-import { invalid } from '../../connection.ts';
 import { POINT_HELP, pointOption, type PointChoice } from '../../options.ts';
-import { ask, canAsk } from '../../prompt.ts';
-import { operationBody, operationVerb, told } from './operation.ts';
+import { confirmName, operationBody, operationVerb, told } from './operation.ts';
 
 export function itemFailover(cli: Cli) {
   return operationVerb(
@@ -16,15 +14,12 @@ export function itemFailover(cli: Cli) {
     .option('--no-shutdown-source', 'leave the source as it is: what it writes from now on is lost')
     .option('--yes', 'do not ask')
     .action(async (id, options) => {
-      if (options.yes !== true && canAsk(cli.io)) await confirm(cli, id, options.shutdownSource);
+      if (options.yes !== true) {
+        const source = options.shutdownSource ? 'its source is shut down' : 'its source is left as it is';
+        await confirmName(cli, id, [`${id} starts in Azure and ${source}.`], 'the failover');
+      }
       const choice: PointChoice = options.point ?? { kind: 'latest' };
       const body = { choice, shutdownSource: options.shutdownSource, ...operationBody(options) };
       await told(cli, options, await cli.call(contract.failover, { params: { id }, body }));
     });
-}
-
-async function confirm(cli: Cli, id: string, shutdownSource: boolean): Promise<void> {
-  const source = shutdownSource ? 'its source is shut down' : 'its source is left as it is';
-  cli.io.stderr.write(`${id} starts in Azure and ${source}.\n`);
-  if ((await ask(cli.io, 'Type its name to go on: ')) !== id) throw invalid('the failover was not confirmed');
 }

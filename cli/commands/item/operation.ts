@@ -1,5 +1,7 @@
 /** What every operation on an item has in common: an id of its own, and waiting for its job. */
 import { verb, type Cli } from '../../cli.ts';
+import { invalid } from '../../connection.ts';
+import { ask, canAsk } from '../../prompt.ts';
 import { watchJob } from '../job/watch.ts';
 
 export function operationVerb<const Name extends string>(name: Name, description: string, example: string) {
@@ -20,4 +22,16 @@ export function operationBody(options: Options): { operationId?: string } {
 export async function told(cli: Cli, options: Options, accepted: { operationId: string }): Promise<void> {
   if (options.wait === true) return watchJob(cli, accepted.operationId);
   cli.show(accepted, ({ operationId }) => `Accepted. Watch it with: switchback job watch ${operationId}`);
+}
+
+/** Says what will happen and has the name typed; where nobody can answer nobody is asked. */
+export async function confirmName(
+  cli: Cli,
+  id: string,
+  consequences: readonly string[],
+  what: string,
+): Promise<void> {
+  if (!canAsk(cli.io)) return;
+  cli.io.stderr.write(`${consequences.join('\n')}\n`);
+  if ((await ask(cli.io, 'Type its name to go on: ')) !== id) throw invalid(`${what} was not confirmed`);
 }
