@@ -22,7 +22,3 @@ export function raise(conditions: readonly Condition[], condition: Condition): C
   const kept = earlier === undefined ? condition : { ...condition, since: earlier.since };
   return [...conditions.filter((c) => c.type !== condition.type), kept];
 }
-
-export function clear(conditions: readonly Condition[], type: string): Condition[] {
-  return conditions.filter((c) => c.type !== type);
-}

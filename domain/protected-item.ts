@@ -77,6 +77,8 @@ const table: Readonly<Record<ItemOperation, Partial<Record<ItemState, ItemState>
     initialReplicating: 'disabling',
     protected: 'disabling',
     committed: 'disabling',
+    /** After a purge that did not finish. */
+    disabling: 'disabling',
   },
 };
 

@@ -14,15 +14,18 @@ export interface ConfigurationInput {
   readonly temporalAddress: string;
   readonly accountUrl: string;
   readonly arm: ArmFacts;
+  /** File that holds a PostgreSQL address; absent: the embedded catalogue. */
+  readonly catalogueUrlFile?: string;
 }
 
 export async function writeConfiguration(input: ConfigurationInput): Promise<string> {
-  const { paths, apiPort, temporalAddress, accountUrl, arm } = input;
+  const { paths, apiPort, temporalAddress, accountUrl, arm, catalogueUrlFile } = input;
   const settings = {
     dataDir: paths.product,
     site: SITE,
     temporal: { address: temporalAddress },
     api: { host: '127.0.0.1', port: apiPort },
+    ...(catalogueUrlFile === undefined ? {} : { catalogue: { urlFile: catalogueUrlFile } }),
     vault: { keyFile: paths.vaultKey },
     storage: {
       accountUrl,

@@ -18,6 +18,8 @@ export interface LabOptions {
   readonly folder: string;
   readonly seed: number;
   readonly inventory?: readonly InventoryMachine[];
+  /** File that holds a PostgreSQL address; absent: the embedded catalogue. */
+  readonly catalogueUrlFile?: string;
   /** Without Temporal's web page. */
   readonly headless?: boolean;
   /** Called when a part is ready. */
@@ -69,7 +71,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   if (isInUse(record)) throw new Error(`${paths.folder} is in use by process ${record.owner?.pid}`);
   await writeFile(paths.inventory, JSON.stringify(options.inventory ?? practiceInventory(record.seed)));
   const tools = await Promise.all([temporalBinary(), vcenterBinary()]);
-  const parts = labParts({ paths, ports: record.ports, headless: options.headless ?? false });
+  const { headless = false, catalogueUrlFile } = options;
+  const catalogue = catalogueUrlFile === undefined ? {} : { catalogueUrlFile };
+  const parts = labParts({ paths, ports: record.ports, headless, ...catalogue });
   const started: Running[] = [];
   const note = (owner: LabRecord['owner']) =>
     writeRecord(paths, {

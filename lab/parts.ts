@@ -13,6 +13,8 @@ export interface PartsOptions {
   readonly paths: LabPaths;
   readonly ports: LabRecord['ports'];
   readonly headless: boolean;
+  /** File that holds a PostgreSQL address; absent: the embedded catalogue. */
+  readonly catalogueUrlFile?: string;
 }
 
 export interface LabParts {
@@ -27,7 +29,7 @@ export interface LabParts {
   }): Promise<ProductRunning>;
 }
 
-export function labParts({ paths, ports, headless }: PartsOptions): LabParts {
+export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions): LabParts {
   return {
     temporal: (binary) =>
       startTemporal({
@@ -68,7 +70,12 @@ export function labParts({ paths, ports, headless }: PartsOptions): LabParts {
         storageKeyFile: paths.storageKey,
       }),
     async product(around) {
-      const configurationFile = await writeConfiguration({ paths, apiPort: ports.api, ...around });
+      const configurationFile = await writeConfiguration({
+        paths,
+        apiPort: ports.api,
+        ...around,
+        ...catalogue,
+      });
       const product = await startProduct({
         configurationFile,
         dataDir: paths.product,

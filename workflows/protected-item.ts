@@ -27,7 +27,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ItemOperation, ItemState } from '../domain/protected-item.ts';
+import { isProtectionOver, type ItemOperation } from '../domain/protected-item.ts';
 import {
   cleanupTestFailoverUpdate,
   commitUpdate,
@@ -193,7 +193,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
 
   const isQuiet = () => booked === undefined;
   for (;;) {
-    if (isOver(item.record.state) && isQuiet()) {
+    if (isProtectionOver(item.record.state) && isQuiet()) {
       await control.stop();
       await item.settled();
       await condition(allHandlersFinished);
@@ -215,10 +215,6 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     item.running = undefined;
     item.change({});
   }
-}
-
-function isOver(state: ItemState): boolean {
-  return state === 'enablingFailed' || state === 'disabled';
 }
 
 /** Runs beside the main loop until cancelled. */

@@ -1,5 +1,5 @@
 /** A small practice ground for end-to-end tests: the real product as separate processes, disturbed from outside. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RUN_TAG } from '../../domain/names.ts';
@@ -11,6 +11,7 @@ import { identify, isAlive } from '../../lab/processes/pid.ts';
 import type { ProductRole } from '../../lab/processes/product.ts';
 import type { TemporalRunning } from '../../lab/processes/temporal.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { startPostgres, type PostgresCluster } from './postgres.ts';
 
 export interface PracticeOptions {
   readonly seed: number;
@@ -56,10 +57,19 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
   process.stderr.write(`practice ground with seed ${seed}\n`);
   const folder = await mkdtemp(join(tmpdir(), 'switchback-e2e-'));
   const inventory = machines ?? [smallMachine(seed)];
-  const lab = await startLab({ folder, seed, inventory, headless: true }).catch(async (error: unknown) => {
+  const postgres =
+    process.env['SWITCHBACK_TEST_CATALOGUE'] === 'postgres' ? await startPostgres() : undefined;
+  const remove = async () => {
+    await postgres?.stop();
     await rm(folder, { recursive: true, force: true });
-    throw error;
-  });
+  };
+  const catalogue = postgres === undefined ? {} : { catalogueUrlFile: await urlFile(postgres, folder) };
+  const lab = await startLab({ folder, seed, inventory, headless: true, ...catalogue }).catch(
+    async (error: unknown) => {
+      await remove();
+      throw error;
+    },
+  );
   let temporal: TemporalRunning = lab.temporal;
   return {
     lab,
@@ -85,9 +95,15 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
     },
     async stop() {
       await lab.stop();
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
+}
+
+async function urlFile(postgres: PostgresCluster, folder: string): Promise<string> {
+  const file = join(folder, 'catalogue.url');
+  await writeFile(file, (await postgres.createDatabase('switchback')).reveal(), { mode: 0o600 });
+  return file;
 }
 
 async function killRole({ product }: Lab, role: ProductRole): Promise<void> {

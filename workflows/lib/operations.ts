@@ -207,7 +207,6 @@ async function runDisable(
   input: DisableInput,
   control: ReplicationControl,
 ): Promise<void> {
-  const before = store.record.state;
   store.change({ state: 'disabling' });
   const log = jobLog({
     id: input.operationId,
@@ -231,8 +230,7 @@ async function runDisable(
     store.change({ state: 'disabled', hasRecoveryPoint: false });
     await log.succeed({});
   } catch (error) {
-    store.change({ state: before });
-    if (before === 'protected') control.start();
+    // Points may be gone already: there is no way back, only `disable` again.
     await log.fail(error);
   }
 }
