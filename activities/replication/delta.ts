@@ -25,7 +25,7 @@ import {
   type MovePorts,
 } from './read-cycle.ts';
 
-/** Changed bytes of each disk that one barrier covers. */
+/** Default of `DeltaRequest.windowBytes`. */
 const WINDOW_BYTES = 2_048 * MiB;
 /** Losing a barrier to an older attempt happens at most once per such attempt. */
 const FINAL_TRIES_MAX = 4;
@@ -33,6 +33,8 @@ const FINAL_TRIES_MAX = 4;
 export interface DeltaRequest {
   readonly item: ItemSpec;
   readonly epoch: number;
+  /** Changed bytes of each disk that one barrier covers; a multiple of 512. Absent: 2 GiB. */
+  readonly windowBytes?: number;
 }
 
 /** A cycle of a session; a barrier that another attempt made first is as good. */
@@ -58,7 +60,7 @@ export async function runFinalDelta(
 
 async function runCycle(
   ports: MovePorts,
-  { item, epoch }: DeltaRequest,
+  { item, epoch, windowBytes = WINDOW_BYTES }: DeltaRequest,
   phase: 'delta' | 'final',
   hooks: CycleHooks,
 ): Promise<Barrier> {
@@ -68,7 +70,7 @@ async function runCycle(
   const name = phase === 'final' ? finalSnapshotName(item.itemId, first) : snapshotName(item.itemId, first);
   const snapshot = await takeSnapshot(cycle, item, { name, mayResume: phase === 'final' }, hooks);
   const changed = await changedExtents(cycle.session, item, snapshot, base);
-  const windows = inWindows(changed);
+  const windows = inWindows(changed, windowBytes);
   const startedAt = new Date().toISOString();
   const totalBytes = [...changed.values()].flat().reduce((sum, extent) => sum + extent.length, 0);
   let copied = NOTHING_COPIED;
@@ -155,9 +157,9 @@ async function changedOrAll(
   }
 }
 
-/** Splits every disk's extents at `WINDOW_BYTES`; always at least one window, which may be empty. */
-function inWindows(changed: ExtentsByDisk): ExtentsByDisk[] {
-  const perDisk = [...changed].map(([disk, extents]) => [disk, split(extents, WINDOW_BYTES)] as const);
+/** Splits every disk's extents at `windowBytes`; always at least one window, which may be empty. */
+function inWindows(changed: ExtentsByDisk, windowBytes: number): ExtentsByDisk[] {
+  const perDisk = [...changed].map(([disk, extents]) => [disk, split(extents, windowBytes)] as const);
   const count = Math.max(1, ...perDisk.map(([, windows]) => windows.length));
   return Array.from(
     { length: count },
