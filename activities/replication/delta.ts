@@ -27,7 +27,7 @@ import {
 
 /** Default of `DeltaRequest.windowBytes`. */
 const WINDOW_BYTES = 2_048 * MiB;
-/** Losing a barrier to an older attempt happens at most once per such attempt. */
+/** Losing a barrier to another attempt happens at most once per such attempt. */
 const FINAL_TRIES_MAX = 4;
 
 export interface DeltaRequest {
@@ -43,8 +43,8 @@ export async function runDelta(ports: MovePorts, request: DeltaRequest, hooks: C
 }
 
 /**
- * The last delta of a failover, after the source was shut down. Only a barrier of this very attempt's kind counts:
- * one that an older attempt made may hold the source as it was before.
+ * The last delta of a failover, after the source was shut down. Only a snapshot and a barrier of this very attempt
+ * count: what an older one made, of an earlier failover too, may hold the source as it was before.
  */
 export async function runFinalDelta(
   ports: MovePorts,
@@ -53,9 +53,9 @@ export async function runFinalDelta(
 ): Promise<Barrier> {
   for (let tries = 1; tries <= FINAL_TRIES_MAX; tries += 1) {
     const barrier = await runCycle(ports, request, 'final', hooks);
-    if (barrier.snapshotName === finalSnapshotName(request.item.itemId, barrier.number)) return barrier;
+    if (barrier.epoch === request.epoch) return barrier;
   }
-  throw new DrError('DR_INTERNAL', { reason: 'older attempts keep writing barriers' });
+  throw new DrError('DR_INTERNAL', { reason: 'other attempts keep writing barriers' });
 }
 
 async function runCycle(
@@ -68,7 +68,7 @@ async function runCycle(
   const base = await lastPoint(ports.storage, item, cycle.previous);
   const first = (cycle.previous?.number ?? 0) + 1;
   const name = phase === 'final' ? finalSnapshotName(item.itemId, first) : snapshotName(item.itemId, first);
-  const snapshot = await takeSnapshot(cycle, item, { name, mayResume: phase === 'final' }, hooks);
+  const snapshot = await takeSnapshot(cycle, item, { name, mayResume: false }, hooks);
   const changed = await changedExtents(cycle.session, item, snapshot, base);
   const windows = inWindows(changed, windowBytes);
   const startedAt = new Date().toISOString();
