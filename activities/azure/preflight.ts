@@ -76,14 +76,10 @@ function isolation(run: FailoverRun, subnet: SubnetFacts): DrError[] {
 
 function address(run: FailoverRun, subnet: SubnetFacts): DrError[] {
   const wanted = run.privateIpAddress;
+  const ownGroup = `/resourcegroups/${azureNames.resourceGroup(run.runId)}/`.toLowerCase();
   const taken = subnet.usedAddresses.find((used) => used.address === wanted);
   // An address held by this machine's own earlier attempt of the same run is not in the way.
-  if (
-    taken === undefined ||
-    taken.owner.toLowerCase().includes(azureNames.resourceGroup(run.runId).toLowerCase())
-  ) {
-    return [];
-  }
+  if (taken === undefined || taken.owner.toLowerCase().includes(ownGroup)) return [];
   return [
     new DrError('DR_AZURE_ADDRESS_TAKEN', {
       address: taken.address,
