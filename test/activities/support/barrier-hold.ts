@@ -1,0 +1,46 @@
+/** Stops an attempt where it is about to make its barrier, or right after it has. */
+import type { MovePorts } from '../../../activities/replication/read-cycle.ts';
+
+const isBarrier = (blob: string) => blob.startsWith('barriers/');
+
+export interface Held {
+  readonly ports: MovePorts;
+  /** Resolves when the attempt has shipped everything but the barrier; rejects when it ended before. */
+  reached(attempt: Promise<unknown>): Promise<void>;
+  /** Lets this and all later barriers be made. */
+  release(): void;
+}
+
+export function heldAtBarrier(ports: MovePorts): Held {
+  const arrival = Promise.withResolvers<void>();
+  const leave = Promise.withResolvers<void>();
+  const { storage } = ports;
+  const putOnce: typeof storage.putOnce = async (name, body, signal) => {
+    if (isBarrier(name)) {
+      arrival.resolve();
+      await leave.promise;
+    }
+    return storage.putOnce(name, body, signal);
+  };
+  return {
+    ports: { ...ports, storage: { ...storage, putOnce } },
+    reached: async (attempt) => {
+      const ended = attempt.then(() => {
+        throw new Error('the attempt ended without reaching its barrier');
+      });
+      await Promise.race([arrival.promise, ended]);
+    },
+    release: leave.resolve,
+  };
+}
+
+/** Ends the attempt as a crash between two barriers would: `controller` aborts once its first barrier is durable. */
+export function endedAfterBarrier(ports: MovePorts, controller: AbortController): MovePorts {
+  const { storage } = ports;
+  const putOnce: typeof storage.putOnce = async (name, body, signal) => {
+    const outcome = await storage.putOnce(name, body, signal);
+    if (isBarrier(name)) controller.abort(new Error('ended by the test'));
+    return outcome;
+  };
+  return { ...ports, storage: { ...storage, putOnce } };
+}
