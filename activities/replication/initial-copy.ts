@@ -83,7 +83,8 @@ export async function runInitialCopy(
     );
     onBarrier(barrier);
     // An older attempt was first, from a snapshot of its own: start over with what there is now.
-    if (barrier.snapshotName !== state.snapshot.name) return runInitialCopy(ports, request, hooks, onBarrier);
+    if (barrier.sourceTime !== state.snapshot.createdAt)
+      return runInitialCopy(ports, request, hooks, onBarrier);
     if (barrier.kind === 'point') return finish(cycle, item, barrier, hooks);
     offsets = barrier.resumeOffsets ?? next;
     const doneBytes = sumOf(Object.values(offsets));
@@ -104,7 +105,9 @@ async function resumeOrStart(cycle: Cycle, item: ItemSpec, hooks: CycleHooks): P
     const snapshot = await session.findSnapshot(item.machineId, previous.snapshotName);
     // Only while every barrier came from the first snapshot does the replica hold nothing else.
     const replicaIsEmpty = previous.snapshotName === snapshotName(item.itemId, 1);
-    if (snapshot !== null) return { snapshot, offsets: previous.resumeOffsets, replicaIsEmpty };
+    // The name alone does not tell a snapshot that was deleted and made again.
+    const isTheSame = snapshot?.createdAt === previous.sourceTime;
+    if (snapshot !== null && isTheSame) return { snapshot, offsets: previous.resumeOffsets, replicaIsEmpty };
   }
   const name = snapshotName(item.itemId, (previous?.number ?? 0) + 1);
   const snapshot = await takeSnapshot(cycle, item, { name, mayResume: true }, hooks);
