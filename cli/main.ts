@@ -25,6 +25,9 @@ import { processIo, type Io } from './io.ts';
 import { errorText, exitOf } from './render/error.ts';
 
 const EXIT_USAGE = 2;
+const CONNECTION_HELP =
+  'Server, token and authority may also stand in a profile: SWITCHBACK_PROFILE, else ~/.config/switchback/profile.json.\n' +
+  'Exit codes: docs/cli.md. Errors and what to do: docs/errors.md.';
 
 const nouns = {
   vcenter: ['Registered vCenters', [vcenterAdd, vcenterList]],
@@ -71,14 +74,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 /** The tree of commands; docs/cli.md is checked against it. */
 export function createProgram(io: Io) {
   const program = new Command('switchback')
-    .description('Disaster recovery of VMware machines to Azure, and back')
+    .description('Disaster recovery of VMware machines to Azure')
     .option('--server <url>', 'configuration server (SWITCHBACK_SERVER)')
     .option('--token-file <file>', 'bearer token (SWITCHBACK_TOKEN_FILE)')
     .option('--ca-file <file>', 'authority of the configuration server (SWITCHBACK_CA_FILE)')
     .addOption(
       new Option('--output <form>', 'how results are written').choices(['text', 'json']).default('text'),
     )
-    .addHelpText('after', '\nExample:\n  $ switchback item show web-01');
+    .addHelpText('after', `\n${CONNECTION_HELP}\n\nExample:\n  $ switchback item show web-01`);
   const cli = new Cli(io, () => program.opts());
   for (const [name, [description, verbs]] of Object.entries(nouns)) {
     const noun = new Command(name).description(description);

@@ -16,7 +16,7 @@ const runtime = join(nodePackage, 'bin/node');
 
 const required = [
   { tool: 'npm', args: ['--version'], get: 'it comes with Node.js: https://nodejs.org' },
-  { tool: 'go', args: ['version'], get: 'Go 1.25 or newer builds the practice vCenter: https://go.dev/dl' },
+  { tool: 'go', args: ['version'], get: 'Go 1.26 or newer builds the practice vCenter: https://go.dev/dl' },
 ];
 
 const [script, ...scriptArguments] = process.argv.slice(2);

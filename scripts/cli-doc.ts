@@ -15,16 +15,16 @@ const head = `# Command line
 - **Which server**: \`--server\`, \`--token-file\`, \`--ca-file\`; else \`SWITCHBACK_SERVER\`, \`SWITCHBACK_TOKEN_FILE\`,
   \`SWITCHBACK_CA_FILE\`; else the profile \`{"server", "tokenFile", "caFile"}\` in \`SWITCHBACK_PROFILE\` or
   \`~/.config/switchback/profile.json\`. The authority file (\`tls/authority.pem\` in the data directory of the
-  configuration server) is the only one that is trusted; the first token lies beside it in \`administrator.token\`.
+  configuration server) is the only one that is trusted; the first token is \`administrator.token\` in the same data directory.
 - **Output**: \`--output text\` for people, \`--output json\` for programs: the API's own shapes, lists as arrays.
   Results go to standard output, errors and questions to standard error. Errors are one JSON object with \`json\`.
-- **Operations** (\`protect\`, \`test-failover\`, \`cleanup\`, \`failover\`, \`commit\`) answer at once with the id of their job.
+- **Operations** (\`protect\`, \`test-failover\`, \`cleanup\`, \`failover\`, \`commit\`, \`disable\`) answer at once with the id of their job.
   \`--operation-id\` makes a repeated command the same job. \`--wait\` watches it to its end.
 - **Watching** draws the task tree on a terminal and writes a line per change elsewhere. With \`json\` every line is an
   event: \`{"event":"job","job":…}\` or \`{"event":"replication","activities":[…]}\`; the last one is the job as it ended.
   A configuration server that restarts is waited for. Ctrl-C detaches, ends with 130 and cancels nothing.
-- **Questions** (an unknown certificate, the name before a failover) are asked on a terminal only. Without one, first
-  contact with a vCenter needs \`--fingerprint\` or \`--yes\`.
+- **Questions** (an unknown certificate, the name before a failover or the end of protection) are asked on a terminal only.
+  Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; \`failover\` and \`disable\` go ahead unasked.
 
 | Exit code | Meaning |
 |---|---|
