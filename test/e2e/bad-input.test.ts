@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
 import { asId, type ProtectedItemId, type RunId } from '../../domain/ids.ts';
 import { GiB, MiB } from '../../domain/units.ts';
-import { cloud } from '../../workers/ports.ts';
+import { cloud, vaultStorage } from '../../workers/ports.ts';
 import { startPractice, type Practice } from '../support/harness.ts';
 import { seededRandom } from '../support/random.ts';
 import { Flow, SIZE } from './support/flow.ts';
@@ -68,10 +68,12 @@ async function jobFails(code: string, names: string, ...args: string[]): Promise
   expect(await practice.resourcesOfRuns()).toEqual([]);
 }
 
+const configuration = () => loadConfig({ file: practice.lab.paths.configuration, env: {}, flags: {} });
+
 /** A neighbour in the same subnet, made through Azure's own API. */
 async function occupyAddress(privateIpAddress: string): Promise<void> {
-  const { paths, addresses } = practice.lab;
-  const azure = await cloud(await loadConfig({ file: paths.configuration, env: {}, flags: {} }));
+  const { addresses } = practice.lab;
+  const azure = await cloud(await configuration());
   const scope = {
     runId: asId<RunId>('neighbour'),
     itemId: asId<ProtectedItemId>('neighbour'),
@@ -213,6 +215,27 @@ describe('an operation', () => {
       expect(failed.error?.message).toContain('DR_AZURE_SIZE_UNAVAILABLE');
       expect(failed.error?.message).toContain('DR_AZURE_ADDRESS_TAKEN');
       expect(failed.error?.message).toContain(taken);
+    },
+    MINUTES_MS,
+  );
+});
+
+describe('ending protection', () => {
+  it(
+    'leaves nothing of the item in the storage account, and the machine can be protected again',
+    async () => {
+      const other = new Flow(practice, 'other-01');
+      await other.itemIs('the slot to be free', (item) => item.running === undefined);
+      const storage = await vaultStorage(await configuration());
+      const { itemId } = await other.item();
+      const blobs = async () =>
+        (await Array.fromAsync(storage.list(''))).filter(({ name }) => name.includes(itemId));
+      expect(await blobs()).not.toEqual([]);
+      await other.succeeds(await other.start('item', 'disable', 'other-01', '--yes'));
+      expect(await blobs()).toEqual([]);
+      expect(await practice.snapshotsOf('other-01')).toEqual([]);
+      await other.succeeds(await other.protect('quick'));
+      expect(await other.points()).not.toEqual([]);
     },
     MINUTES_MS,
   );
