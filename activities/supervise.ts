@@ -14,6 +14,8 @@ export interface Supervision<D> {
   readonly previous: D | undefined;
   /** Replaces the details; sent with the next heartbeat. */
   readonly report: (details: D) => void;
+  /** What was reported last, by this attempt or the one before. */
+  readonly latest: () => D | undefined;
   /** Sends the details now. */
   readonly flush: () => void;
 }
@@ -38,6 +40,7 @@ export async function supervised<D, R>(work: (supervision: Supervision<D>) => Pr
     report: (next) => {
       if (!isOver) details = next;
     },
+    latest: () => details,
     flush: () => {
       if (!isOver) beat();
     },

@@ -92,6 +92,7 @@ async function runOnce({ role, runFolder, configFile, signal }: Supervised) {
   const entry = fileURLToPath(new URL(`${role}.ts`, import.meta.url));
   const child = spawn(process.execPath, [entry, '--config', configFile], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: environmentOf(role),
   });
   const ended = new Promise<{ code: number | null; killedBy: string | null }>((resolve) => {
     child.once('exit', (code, killedBy) => resolve({ code, killedBy }));
@@ -105,6 +106,13 @@ async function runOnce({ role, runFolder, configFile, signal }: Supervised) {
   signal.removeEventListener('abort', stop);
   await rm(pidFile, { force: true });
   return result;
+}
+
+/** Only the configuration server opens the catalogue; nobody else is given its address. */
+function environmentOf(role: string): NodeJS.ProcessEnv {
+  if (role === 'configuration-server') return process.env;
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('SWITCHBACK_CATALOGUE_'));
+  return Object.fromEntries(others);
 }
 
 function stopChild(child: ChildProcess): void {

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SOURCES = ['workflows', 'domain', 'package-lock.json'] as const;
+/** What goes into the bundle; the container image must hold all of it. */
+export const BUNDLE_SOURCES = ['workflows', 'domain', 'package-lock.json'] as const;
 
 /** Path of the bundle for exactly the present sources. Safe to call from several processes at once. */
 export async function workflowBundle(): Promise<string> {
@@ -29,7 +30,7 @@ export async function workflowBundle(): Promise<string> {
 
 async function hashOfSources(): Promise<string> {
   const hash = createHash('sha256');
-  for (const source of SOURCES) {
+  for (const source of BUNDLE_SOURCES) {
     for (const file of await filesOf(join(ROOT, source))) {
       hash
         .update(relative(ROOT, file))

@@ -22,6 +22,15 @@ export async function azureCredential(config: Config) {
 }
 
 export async function vaultStorage(config: Config): Promise<VaultStorage> {
+  return createVaultStorage(await storageOptions(config));
+}
+
+/** Makes the container where it is missing; the workers that move bytes do it before they poll. */
+export async function ensureVault(config: Config): Promise<void> {
+  await ensureContainer(await storageOptions(config));
+}
+
+async function storageOptions(config: Config) {
   const { accountUrl, container, sharedKey } = config.storage;
   const credential =
     sharedKey === undefined
@@ -31,9 +40,7 @@ export async function vaultStorage(config: Config): Promise<VaultStorage> {
           accountName: sharedKey.accountName,
           key: await secretFrom(sharedKey.keyFile),
         } as const);
-  const options = { accountUrl, container, credential };
-  await ensureContainer(options);
-  return createVaultStorage(options);
+  return { accountUrl, container, credential };
 }
 
 export async function vaultKey(config: Config): Promise<VaultKey> {

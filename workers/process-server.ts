@@ -4,7 +4,7 @@ import { createSiteActivities } from '../activities/vsphere/create-site-activiti
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import { createVSphere } from '../providers/vsphere/vsphere.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cachePolicy, diskTransport, vaultKey, vaultStorage } from './ports.ts';
+import { cachePolicy, diskTransport, ensureVault, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -16,6 +16,7 @@ const URGENT_SLOTS = 16;
 export async function processServer({ config, log, signal }: RoleContext): Promise<void> {
   const vsphere = createVSphere();
   try {
+    await ensureVault(config);
     const storage = await vaultStorage(config);
     const key = await vaultKey(config);
     const vcenters = createVCenterDirectory(storage, key);

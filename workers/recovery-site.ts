@@ -2,7 +2,7 @@
 import { createAzureActivities } from '../activities/azure/create-azure-activities.ts';
 import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cloud, vaultKey, vaultStorage } from './ports.ts';
+import { cloud, ensureVault, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -12,6 +12,7 @@ const AZURE_SLOTS = 32;
 const URGENT_SLOTS = 64;
 
 export async function recoverySite({ config, log, signal }: RoleContext): Promise<void> {
+  await ensureVault(config);
   const storage = await vaultStorage(config);
   const apply = createApplyActivities({ storage, vaultKey: await vaultKey(config) });
   const azure = createAzureActivities({ cloud: await cloud(config), storage });

@@ -8,7 +8,7 @@ import { fencingEpoch, type RecoveryPoint, type RecoveryPointChoice } from '../.
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { VaultKey, VaultStorage } from '../../domain/ports.ts';
 import { applyPending } from '../../dataplane/apply/apply-pending.ts';
-import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
+import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
 import { deletePoint, listPoints, pruneJournal } from '../../dataplane/points.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
@@ -51,9 +51,11 @@ export function createApplyActivities(ports: ApplyPorts) {
           supervision,
           start: { failures: 0, appliedBarrier: 0, pendingBytes: 0 },
           cycle: async (memory) => {
-            const next = await readBarrier(storage, input.item.itemId, memory.appliedBarrier + 1);
-            if (next === null && memory.appliedBarrier > 0)
+            // The newest, not the next: applied barriers are pruned, and a killed attempt may remember too little.
+            const newest = await latestBarrier(storage, input.item.itemId);
+            if (newest === null || newest.number <= memory.appliedBarrier) {
               return { memory, nextDelayMs: lookDelay(input.item) };
+            }
             const done = await applySome(ports, input.item, epoch, supervision, memory);
             return { memory: done.memory, nextDelayMs: done.moreWaiting ? 0 : lookDelay(input.item) };
           },

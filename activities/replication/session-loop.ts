@@ -54,7 +54,8 @@ function afterTrouble<M extends SessionMemory>(
   supervision: Supervision<M>,
 ): SessionOutcome {
   const failures = memory.failures + 1;
-  supervision.report({ ...memory, failures });
+  // What the cycle has done before it failed stays done.
+  supervision.report({ ...(supervision.latest() ?? memory), failures });
   const known =
     error instanceof DrError
       ? error

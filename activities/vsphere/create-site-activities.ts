@@ -18,6 +18,7 @@ export interface SitePorts {
 const DISCOVERY_PAGE = 500;
 
 const POWER_LOOK_MS = 2_000;
+const REPEATED_GRACE_SECONDS = 60;
 const OUTCOMES = { guestShutdown: 'shutDown', poweredOff: 'poweredOff', alreadyOff: 'alreadyOff' } as const;
 
 /** Heartbeat details: when an attempt asked the guest first. */
@@ -84,7 +85,8 @@ export function createSiteActivities(ports: SitePorts) {
         if (asked !== undefined && (await isOffBy(session, machineId, graceEndsMs, supervision.signal))) {
           return 'shutDown';
         }
-        const graceSeconds = Math.max(0, Math.ceil((graceEndsMs - Date.now()) / 1_000));
+        // The earlier attempt may have ended before it had asked: the guest is asked once more, with a short grace.
+        const graceSeconds = asked === undefined ? input.graceSeconds : REPEATED_GRACE_SECONDS;
         return OUTCOMES[await session.powerOff(machineId, graceSeconds, supervision.flush)];
       });
     },

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { settings } from '../../config/settings.ts';
+import { BUNDLE_SOURCES } from '../../workers/bundle.ts';
 import { repositoryRoot } from '../../lab/tools/cache.ts';
 
 interface Service {
@@ -139,4 +140,5 @@ test('the image is built from rooms that exist, on the Node version that the loc
     (from ?? '').split(' '),
   );
   for (const path of copied) expect({ path, exists: inRepository(path) }).toEqual({ path, exists: true });
+  expect(copied).toEqual(expect.arrayContaining([...BUNDLE_SOURCES]));
 });
