@@ -15,6 +15,7 @@ export function errorAnswer(error: DrError, requestId: string): { status: number
 
 /** An error that is none of ours says nothing to the outside but where to look; the log holds the rest. */
 export function toDrError(thrown: FastifyError | Error): DrError {
+  if (thrown instanceof DrError) return thrown;
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const part = 'validationContext' in thrown ? thrown.validationContext : 'request';
     const problems = thrown.validation.map(

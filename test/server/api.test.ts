@@ -57,6 +57,10 @@ async function raw(path: string, options: { token?: string; method?: 'GET' | 'PO
   };
 }
 
+function lost(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
 describe('tokens', () => {
   test('health is told to anybody', async () => {
     expect(await raw('/health')).toMatchObject({ status: 200, body: { status: 'ok', site: 'main' } });
@@ -120,6 +124,17 @@ describe('requests', () => {
     const lost = await raw('/v1/nothing', { token: server.token });
     expect(lost).toMatchObject({ status: 404, body: { code: 'DR_ROUTE_UNKNOWN' } });
     expect(lost.body['requestId']).toBe(lost.headers['x-request-id']);
+  });
+
+  test.each([
+    new DrError('DR_STORAGE_UNREACHABLE', { account: 'a', reason: 'r' }, { cause: lost('ECONNREFUSED') }),
+    new DrError('DR_VCENTER_UNREACHABLE', { url: 'u', reason: 'r' }, { cause: lost('ECONNRESET') }),
+    new DrError('DR_TEMPORAL_UNREACHABLE', { address: 'a', reason: 'r' }, { cause: lost('ETIMEDOUT') }),
+  ])('$code keeps its name whatever connection was lost', async (failure) => {
+    server.runbooks.failures.set('probeVCenter', [failure]);
+    const body = { url: 'https://vc.example.com' };
+    const answer = await raw('/v1/vcenters/probe', { token: server.token, method: 'POST', body });
+    expect(answer).toMatchObject({ status: 503, body: { code: failure.code } });
   });
 
   test('an unexpected failure says where to look and nothing about the inside', async () => {
