@@ -24,7 +24,7 @@ const head = `# Command line
   event: \`{"event":"job","job":…}\` or \`{"event":"replication","activities":[…]}\`; the last one is the job as it ended.
   A configuration server that restarts is waited for. Ctrl-C detaches, ends with 130 and cancels nothing.
 - **Questions** (an unknown certificate, the name before a failover or the end of protection) are asked on a terminal only.
-  Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; \`failover\` and \`disable\` go ahead unasked.
+  Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; \`failover\` and \`disable\` need \`--yes\`.
 
 | Exit code | Meaning |
 |---|---|

@@ -217,14 +217,13 @@ describe('item', () => {
   test.each([
     ['test-failover app --subnet SUBNET', 'testFailover', { choice: { kind: 'latestProcessed' } }],
     ['cleanup app --notes fine', 'cleanupTestFailover', { notes: 'fine' }],
-    ['failover app', 'failover', { choice: { kind: 'latest' }, shutdownSource: true }],
+    ['failover app --yes', 'failover', { choice: { kind: 'latest' }, shutdownSource: true }],
     [
-      'failover app --point p000007 --no-shutdown-source',
+      'failover app --point p000007 --no-shutdown-source --yes',
       'failover',
       { choice: { kind: 'custom', pointId: 'p000007' }, shutdownSource: false },
     ],
     ['commit app', 'commit', {}],
-    ['disable app', 'disable', {}],
     ['disable app --yes', 'disable', {}],
   ])('item %s starts the runbook', async (line, name, input) => {
     const ran = await cli(`item ${line.replace('SUBNET', subnetId)} --output json`);
@@ -265,6 +264,17 @@ describe('item', () => {
     const unasked = await cli(`item ${line} --yes`, { typed: 'web' });
     expect(unasked).toMatchObject({ exit: 0, stderr: '' });
   });
+
+  test.each(['failover', 'disable'])(
+    'item %s is refused where nobody can be asked and --yes was not given',
+    async (name) => {
+      const ran = await cli(`item ${name} app --output json`);
+      expect(ran).toMatchObject({ exit: 2, stdout: '' });
+      expect(JSON.parse(ran.stderr)).toMatchObject({ code: 'DR_REQUEST_INVALID' });
+      expect(ran.stderr).toContain('pass --yes');
+      expect(server.runbooks.times(name)).toBe(0);
+    },
+  );
 
   test('disable --wait watches the job to its end', async () => {
     server.runbooks.onAccepted = async (operationId) => {

@@ -11,7 +11,7 @@ const consequences = [
 export function itemDisable(cli: Cli) {
   return operationVerb(
     'disable',
-    'End protection: recovery points, replicas, journal and data key of the item are deleted; the source machine, and one that has failed over to Azure, are kept. Asks for its name where a person can answer',
+    'End protection: recovery points, replicas, journal and data key of the item are deleted; the source machine, and one that has failed over to Azure, are kept. Asks for its name, or needs --yes where nobody can answer',
     'item disable web-01 --wait',
   )
     .argument('<item>', 'machine name or item id')

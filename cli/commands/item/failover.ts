@@ -6,7 +6,7 @@ import { confirmName, operationBody, operationVerb, told } from './operation.ts'
 export function itemFailover(cli: Cli) {
   return operationVerb(
     'failover',
-    'Fail the machine over to Azure; asks for its name where a person can answer',
+    'Fail the machine over to Azure; asks for its name, or needs --yes where nobody can answer',
     'item failover web-01 --point latest --wait',
   )
     .argument('<item>', 'machine name or item id')

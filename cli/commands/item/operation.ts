@@ -24,14 +24,14 @@ export async function told(cli: Cli, options: Options, accepted: { operationId: 
   cli.show(accepted, ({ operationId }) => `Accepted. Watch it with: switchback job watch ${operationId}`);
 }
 
-/** Says what will happen and has the name typed; where nobody can answer nobody is asked. */
+/** Says what will happen and has the name typed. @throws DR_REQUEST_INVALID when it is not, or nobody can answer. */
 export async function confirmName(
   cli: Cli,
   id: string,
   consequences: readonly string[],
   what: string,
 ): Promise<void> {
-  if (!canAsk(cli.io)) return;
+  if (!canAsk(cli.io)) throw invalid(`nobody can be asked to confirm ${what}: pass --yes`);
   cli.io.stderr.write(`${consequences.join('\n')}\n`);
   if ((await ask(cli.io, 'Type its name to go on: ')) !== id) throw invalid(`${what} was not confirmed`);
 }
