@@ -6,6 +6,7 @@ import {
   operationIdSchema,
   pageOf,
   pageQuery,
+  problemSchema,
   subnetIdSchema,
   timestampSchema,
 } from './common.ts';
@@ -112,6 +113,9 @@ const itemDetailSchema = itemSchema
       .describe('`catalogue` when Temporal does not answer: what was last recorded'),
     observedAt: timestampSchema.describe('Clock of the configuration server; ages are counted from here'),
     latestRecoveryPoint: recoveryPointSchema.optional(),
+    recoveryPointsProblem: problemSchema
+      .optional()
+      .describe('Why recovery points cannot be read now; `latestRecoveryPoint` is absent meanwhile'),
     activities: z.array(replicationActivitySchema),
   })
   .meta({ id: 'ProtectedItemDetail' });

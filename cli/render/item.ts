@@ -16,7 +16,9 @@ export function itemPage(item: ProtectedItemDetail): string {
       ['RPO now', rpo(item)],
       [
         'Newest point',
-        point && `${point.pointId}, ${point.consistency}-consistent, ${moment(point.sourceTime)}`,
+        point
+          ? `${point.pointId}, ${point.consistency}-consistent, ${moment(point.sourceTime)}`
+          : item.recoveryPointsProblem && `cannot be read now: ${item.recoveryPointsProblem.message}`,
       ],
       ['Replication', progress && replicationLine(progress)],
       ['Running', item.running && `${kebab(item.running.operation)}, job ${item.running.operationId}`],

@@ -6,6 +6,7 @@ import type { ServerDeps } from '../deps.ts';
 import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 import { startOnce, type Operation } from '../operations.ts';
 import { pageOf, afterKey } from '../page-in-memory.ts';
+import { problemOf } from '../problem.ts';
 import { protectOperation } from '../protect.ts';
 import { itemNamed } from '../resolve.ts';
 
@@ -18,18 +19,12 @@ export function protectedItemHandlers(deps: ServerDeps) {
 
     getItem: async ({ params }) => {
       const recorded = await itemNamed(catalogue, params.id);
-      const [observed, points, activities] = await Promise.all([
+      const [observed, newest, activities] = await Promise.all([
         observe(deps, recorded),
-        deps.points.list(recorded.itemId),
+        newestPoint(deps, recorded.itemId),
         runbooks.progress(recorded.itemId).catch(emptyWhenAway),
       ]);
-      const [latestRecoveryPoint] = newestFirst(points);
-      return {
-        ...observed,
-        observedAt: new Date().toISOString(),
-        activities,
-        ...(latestRecoveryPoint === undefined ? {} : { latestRecoveryPoint }),
-      };
+      return { ...observed, observedAt: new Date().toISOString(), activities, ...newest };
     },
 
     listRecoveryPoints: async ({ params, query }) => {
@@ -115,6 +110,25 @@ async function observe(deps: ServerDeps, recorded: ItemView) {
     if (!isAway(error)) throw error;
     return { ...recorded, observedFrom: 'catalogue' as const };
   }
+}
+
+/** State and operations are told also while the storage account cannot be read. */
+async function newestPoint(deps: ServerDeps, item: ProtectedItemId) {
+  try {
+    const [latestRecoveryPoint] = newestFirst(await deps.points.list(item));
+    return latestRecoveryPoint === undefined ? {} : { latestRecoveryPoint };
+  } catch (error) {
+    if (!isStorageAway(error)) throw error;
+    deps.log.warn({ err: error, item }, 'recovery points cannot be read');
+    return { recoveryPointsProblem: problemOf(error) };
+  }
+}
+
+function isStorageAway(error: unknown): error is DrError {
+  return (
+    error instanceof DrError &&
+    (error.code === 'DR_STORAGE_UNREACHABLE' || error.code === 'DR_STORAGE_REFUSED')
+  );
 }
 
 function emptyWhenAway(error: unknown): [] {

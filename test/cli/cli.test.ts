@@ -201,6 +201,14 @@ describe('item', () => {
     expect((await cli('item points app')).stdout).toContain('p000007');
   });
 
+  test('show goes without recovery points that cannot be read', async () => {
+    const away = new DrError('DR_STORAGE_UNREACHABLE', { account: 'vault', reason: 'ECONNREFUSED' });
+    server.pointFailures.push(away);
+    const { exit, stdout } = await cli('item show app');
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/Newest point +cannot be read now: Storage account vault does not answer/);
+  });
+
   test('protect passes machine, target and excluded disks, and answers with the job to watch', async () => {
     const ran = await cli(
       `item protect web --policy gold --location westeurope --size Standard_D2s_v5 --subnet ${subnetId} --private-ip 10.0.0.9 --exclude-disk 2001 --exclude-disk 2002 --operation-id cli-protect`,

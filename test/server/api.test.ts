@@ -364,6 +364,20 @@ describe('protected items', () => {
     expect(item).toMatchObject({ state: 'protected', observedFrom: 'catalogue', activities: [] });
   });
 
+  test.each([
+    new DrError('DR_STORAGE_UNREACHABLE', { account: 'a', reason: 'ECONNREFUSED' }),
+    new DrError('DR_STORAGE_REFUSED', { account: 'a', attempted: 'a read', reason: 'no role' }),
+  ])('after $code a close-up still tells the state, and that points cannot be read', async (failure) => {
+    server.runbooks.views.set(machineUuid(1), sampleItem(1, { state: 'failedOver' }));
+    server.pointFailures.push(failure);
+    const item = await server.client.call(contract.getItem, { params: { id: 'item-one' } });
+    expect(item).toMatchObject({ state: 'failedOver', recoveryPointsProblem: { code: failure.code } });
+    expect(item.latestRecoveryPoint).toBeUndefined();
+    server.pointFailures.push(failure);
+    const points = server.client.call(contract.listRecoveryPoints, { params: { id: 'item-one' }, query: {} });
+    await expect(points).rejects.toMatchObject({ code: failure.code });
+  });
+
   test.each([12, null])('a close-up tells the last delta of a failover: %s', async (finalBarrier) => {
     const failover = { ...sampleFailover, finalBarrier };
     server.runbooks.views.set(machineUuid(1), sampleItem(1, { state: 'disabling', failover }));

@@ -95,6 +95,8 @@ export interface RunningServer {
   readonly catalogue: Catalogue;
   readonly runbooks: PlayedRunbooks;
   readonly points: RecoveryPoint[];
+  /** Thrown by the next reads of recovery points, once for every entry. */
+  readonly pointFailures: DrError[];
   readonly connections: Map<string, VCenterConnection>;
   readonly authorityPem: string;
   readonly token: string;
@@ -110,6 +112,7 @@ export async function startServer(): Promise<RunningServer> {
   const tls = await ensureServerTls({ folder: join(folder, 'tls'), hosts: ['127.0.0.1', 'localhost'] });
   const runbooks = new PlayedRunbooks();
   const points: RecoveryPoint[] = [];
+  const pointFailures: DrError[] = [];
   const connections = new Map<string, VCenterConnection>();
   const logged: string[] = [];
   const server = await createServer({
@@ -119,7 +122,13 @@ export async function startServer(): Promise<RunningServer> {
     tls,
     catalogue,
     runbooks,
-    points: { list: async (item) => points.filter((point) => point.itemId === item) },
+    points: {
+      async list(item) {
+        const failure = pointFailures.shift();
+        if (failure !== undefined) throw failure;
+        return points.filter((point) => point.itemId === item);
+      },
+    },
     vcenters: {
       save: async (connection) => void connections.set(connection.id, connection),
       remove: async (id) => void connections.delete(id),
@@ -144,6 +153,7 @@ export async function startServer(): Promise<RunningServer> {
     catalogue,
     runbooks,
     points,
+    pointFailures,
     connections,
     authorityPem: tls.authority,
     token,
