@@ -11,6 +11,8 @@ import type { Tokens } from './tokens.ts';
 export interface ServerDeps {
   /** Site whose process server reaches the vCenters. */
   readonly site: string;
+  /** Region of the recovery site: the only one whose workers recover machines. */
+  readonly location: string;
   /** Of the program, for `/health`. */
   readonly version: string;
   /** Shortest interval a policy may ask for. */

@@ -9,11 +9,12 @@ import { operationIdOf, type HandlerRequest } from './handlers.ts';
 import type { Operation } from './operations.ts';
 import { machineNamed } from './resolve.ts';
 
-/** @throws DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS, DR_POLICY_UNKNOWN, and the first thing that keeps the machine from being protected. */
+/** @throws DR_REQUEST_INVALID for a region that is not the recovery site's, DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS, DR_POLICY_UNKNOWN, and the first thing that keeps the machine from being protected. */
 export async function protectOperation(
   deps: ServerDeps,
   { body, requester }: HandlerRequest<'protect'>,
 ): Promise<Operation> {
+  refuseOtherRegion(deps.location, body.target.location);
   const operationId = operationIdOf(body);
   const policy = await deps.catalogue.policy(asId<PolicyId>(body.policy));
   if (policy === undefined) throw new DrError('DR_POLICY_UNKNOWN', { policy: body.policy });
@@ -40,6 +41,13 @@ export async function protectOperation(
       });
     },
   };
+}
+
+/** No worker serves another region: its runbooks would wait for ever. */
+function refuseOtherRegion(ours: string, location: string): void {
+  if (location === ours) return;
+  const problems = `body.target.location: is "${location}", the recovery region here is "${ours}"`;
+  throw new DrError('DR_REQUEST_INVALID', { problems });
 }
 
 /** What the catalogue holds against a machine may be outdated: it is discovered anew before it is refused. */

@@ -72,6 +72,7 @@ async function openServer(
   const storage = await vaultStorage(config);
   return createServer({
     site: config.site,
+    location: config.azure.location,
     version: productVersion(),
     intervalSecondsMin: config.replication.intervalSecondsMin,
     tls: await ensureServerTls({

@@ -282,6 +282,15 @@ describe('protecting', () => {
     expect(job).toMatchObject({ kind: 'protect', state: 'notStarted', machineName: 'web' });
   });
 
+  test('another region than that of the recovery site is refused with both names', async () => {
+    await machines([[13, { name: 'abroad' }]]);
+    await expect(protect('abroad', { target: { ...target, location: 'eastus' } })).rejects.toMatchObject({
+      code: 'DR_REQUEST_INVALID',
+      message: expect.stringMatching(/"eastus".*"westeurope"/),
+    });
+    expect(server.runbooks.times('protect')).toBe(0);
+  });
+
   test('a repeated request with the same id reaches the runbook once', async () => {
     await machines([[11, { name: 'again' }]]);
     await protect('again', { operationId: 'once' });

@@ -117,6 +117,7 @@ export async function startServer(): Promise<RunningServer> {
   const logged: string[] = [];
   const server = await createServer({
     site: 'main',
+    location: 'westeurope',
     version: '0.0.0',
     intervalSecondsMin: 60,
     tls,
