@@ -137,6 +137,8 @@ export class NbdClient {
       offset: request.offset,
       length: request.length,
       into: request.into ?? null,
+      filled: [],
+      missingBytes: request.length,
       status: [],
       error: null,
       settle: (error) => (error === null ? resolve(pending) : reject(error)),

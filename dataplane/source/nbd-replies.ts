@@ -1,4 +1,6 @@
 /** Takes replies off the connection and settles the requests they answer. */
+import { extentEnd } from '../../domain/extents.ts';
+import type { Extent } from '../../domain/replication.ts';
 import {
   CHUNK_ERROR_BASE,
   CHUNK_FLAG_DONE,
@@ -20,6 +22,9 @@ export interface PendingRequest {
   readonly length: number;
   /** Null: there is no data to read, or nobody waits for it any more. */
   into: Uint8Array | null;
+  /** Of a read: what data and hole chunks have filled, relative to `offset`, in order of arrival. */
+  readonly filled: Extent[];
+  missingBytes: number;
   status: { readonly length: number; readonly flags: number }[];
   /** The first error chunk; reported when the reply is complete. */
   error: Error | null;
@@ -71,6 +76,7 @@ async function readChunk(
   if (part.length > PAYLOAD_BYTES_MAX + 8) throw new Error('the server sends an oversized reply');
   await readPayload(reader, part, allocationContext);
   if (!isDone) return;
+  if (request.error === null && request.command === command.read) checkFilled(request);
   pending.delete(handle);
   request.settle(request.error);
 }
@@ -88,7 +94,7 @@ async function readPayload(
   }
   const payload = await reader.exactly(length);
   if (type === chunk.offsetHole && length === 12) {
-    const at = checkPosition(request, Number(payload.readBigUInt64BE(0)), payload.readUInt32BE(8));
+    const at = claimPosition(request, Number(payload.readBigUInt64BE(0)), payload.readUInt32BE(8));
     request.into?.fill(0, at, at + payload.readUInt32BE(8));
   } else if (type === chunk.blockStatus && length >= 12 && length % 8 === 4) {
     if (payload.readUInt32BE(0) === allocationContext) request.status = decodeStatus(payload);
@@ -101,15 +107,32 @@ async function readPayload(
 
 async function position(reader: SocketReader, request: PendingRequest, length: number): Promise<number> {
   const offset = Number((await reader.exactly(8)).readBigUInt64BE(0));
-  return checkPosition(request, offset, length);
+  return claimPosition(request, offset, length);
 }
 
-function checkPosition(request: PendingRequest, offset: number, length: number): number {
+function claimPosition(request: PendingRequest, offset: number, length: number): number {
   const at = offset - request.offset;
-  if (request.command !== command.read || at < 0 || at + length > request.length) {
+  if (request.command !== command.read || at < 0 || length === 0 || at + length > request.length) {
     throw new Error('the server broke the NBD protocol: data outside the request');
   }
+  request.filled.push({ offset: at, length });
+  request.missingBytes -= length;
+  if (request.missingBytes < 0) throw patchy();
   return at;
+}
+
+/** A byte that no chunk brought would be whatever the buffer held before. */
+function checkFilled({ filled, missingBytes }: PendingRequest): void {
+  const inOrder = filled.toSorted((a, b) => a.offset - b.offset);
+  const isSeamless = inOrder.every(({ offset }, index) => {
+    const before = inOrder[index - 1];
+    return offset === (before === undefined ? 0 : extentEnd(before));
+  });
+  if (!isSeamless || missingBytes !== 0) throw patchy();
+}
+
+function patchy(): Error {
+  return new Error('the server broke the NBD protocol: a reply with gaps or overlaps');
 }
 
 function decodeStatus(payload: Buffer): { length: number; flags: number }[] {

@@ -190,6 +190,18 @@ test.each([
   await source.close();
 });
 
+test.each([
+  ['leaves a gap', 'gap'],
+  ['brings the same bytes twice', 'overlap'],
+] as const)('a read whose reply %s is refused and ends the connection', async (_title, fault) => {
+  const { server } = await serve({ disturb: (_type, offset) => (offset === 2048 ? fault : undefined) });
+  const source = await openNbdSource(exportAt(server), never);
+  const broken = { code: 'DR_REPLICATION_SOURCE_READ', message: expect.stringContaining('gaps or overlaps') };
+  await expect(source.read(2048, Buffer.alloc(1024), never)).rejects.toMatchObject(broken);
+  await expect(source.read(0, Buffer.alloc(1024), never)).rejects.toMatchObject(broken);
+  await source.close();
+});
+
 test('fails everything that waits when the connection is lost', async () => {
   const { server } = await serve({ disturb: (_type, offset) => (offset === 1024 ? 'drop' : 'ignore') });
   const source = await openNbdSource(exportAt(server), never);

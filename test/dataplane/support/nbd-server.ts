@@ -13,9 +13,14 @@ export interface NbdServerOptions {
   /** Default true; without them there is no block status either. */
   readonly structured?: boolean;
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** Called before each request is answered; 'drop' cuts the connection, 'ignore' never answers, a number answers with that error. */
-  readonly disturb?: (type: number, offset: number) => 'drop' | 'ignore' | number | undefined;
+  /**
+   * Called before each request is answered; 'drop' cuts the connection, 'ignore' never answers, 'gap' leaves out one
+   * chunk of a structured read, 'overlap' sends one twice in its place, a number answers with that error.
+   */
+  readonly disturb?: (type: number, offset: number) => Fault | number | undefined;
 }
+
+type Fault = 'drop' | 'ignore' | 'gap' | 'overlap';
 
 export interface NbdServer {
   readonly port: number;
@@ -232,7 +237,7 @@ async function answer(socket: net.Socket, request: Request, options: NbdServerOp
   if (request.type === 0) {
     const data = Buffer.alloc(request.length);
     await disk.file.read(data, 0, request.length, request.offset);
-    if (structured) sendRead(data, request.offset, chunk);
+    if (structured) sendRead(data, request.offset, chunk, fault);
     else simple(0, data);
     return;
   }
@@ -252,12 +257,15 @@ function sendRead(
   data: Buffer,
   offset: number,
   chunk: (type: number, payload: Buffer, done?: boolean) => void,
+  fault: Fault | undefined,
 ): void {
   const middle = Math.floor(data.length / 1024) * 512;
-  const parts = [
+  const halves = [
     { at: middle, part: data.subarray(middle) },
     { at: 0, part: data.subarray(0, middle) },
   ].filter(({ part }) => part.length > 0);
+  const first = halves.slice(0, 1);
+  const parts = fault === 'gap' ? first : fault === 'overlap' ? [...first, ...first] : halves;
   for (const [index, { at, part }] of parts.entries()) {
     const isHole = isZero(part);
     const head = Buffer.alloc(isHole ? 12 : 8);
