@@ -159,6 +159,7 @@ export async function shipFromSnapshot(
       const wanted = await plan.extentsOf(disk, frozen);
       disks.push({
         diskId: disk.diskId,
+        capacityBytes: frozen.capacityBytes,
         source,
         ...wanted,
         tail: tails.get(disk.diskId) ?? CHAIN_START,

@@ -33,6 +33,7 @@ export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
   const standing = await readBarrier(storage, item, barrierNumber, signal);
   if (standing !== null) return { barrier: standing, adopted: standing.epoch !== request.epoch };
   await checkPredecessor(request);
+  for (const disk of request.disks) checkCapacity(disk);
   const disks = await shipDisks(request);
   return commit(request, {
     version: 1,
@@ -71,6 +72,12 @@ async function checkPredecessor(request: ShipRequest): Promise<void> {
       throw gap(request, `the chain of disk ${diskId} does not continue barrier ${barrierNumber - 1}`);
     }
   }
+}
+
+function checkCapacity({ diskId, capacityBytes, source }: ShipDisk): void {
+  if (source.capacityBytes === capacityBytes) return;
+  const reason = `the source has ${source.capacityBytes} bytes, the disk ${capacityBytes}`;
+  throw new DrError('DR_REPLICATION_SOURCE_READ', { disk: diskId, offset: 0, reason });
 }
 
 async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {

@@ -15,6 +15,8 @@ export interface CachePolicy {
 
 export interface ShipDisk {
   readonly diskId: DiskId;
+  /** Of the protected disk. A source of another size is another disk. */
+  readonly capacityBytes: number;
   readonly source: DiskSource;
   /** Sorted by offset and not overlapping. */
   readonly extents: readonly Extent[] | AsyncIterable<Extent>;

@@ -72,11 +72,22 @@ test('every point of a vCenter machine has the bytes that vCenter froze', async 
     const exported = await transport.open({ ...opening, snapshotMoRef: snapshot.moRef });
     const source = await openNbdSource(exported, never);
     expect(source.capacityBytes).toBe(48 * MiB);
+    const { capacityBytes } = disk;
     const tail = tailsAfter(previous, [diskId]).get(diskId) ?? CHAIN_START;
     const extents = session.changedAreas(id, { snapshot, deviceKey, changeId });
     await ship(rig, machine, barrierNumber, {
       sourceTime: snapshot.createdAt,
-      disks: [{ diskId, source, extents, tail, changeId: disk.changeId, skipZeros: barrierNumber === 1 }],
+      disks: [
+        {
+          diskId,
+          capacityBytes,
+          source,
+          extents,
+          tail,
+          changeId: disk.changeId,
+          skipZeros: barrierNumber === 1,
+        },
+      ],
     });
     await source.close();
     await exported.close();

@@ -191,6 +191,24 @@ describe('attempts that race or die', () => {
   });
 });
 
+test('a source of another size than the protected disk is refused before anything is shipped', async () => {
+  const machine = await rig.machine([MiB, 2 * MiB]);
+  wholeDisks(machine);
+  const [first, second] = machine.disks;
+  if (first === undefined || second === undefined) throw new Error('no disks');
+  const grown = { ...machine, disks: [first, { ...second, model: Buffer.alloc(2 * MiB + 512) }] };
+  const calls: string[] = [];
+  const storage = watched(rig.storage, (what) => {
+    calls.push(what);
+  });
+  await expect(ship(rig, grown, 1, { storage })).rejects.toMatchObject({
+    code: 'DR_REPLICATION_SOURCE_READ',
+    context: { disk: second.diskId, reason: `the source has ${2 * MiB} bytes, the disk ${2 * MiB + 512}` },
+  });
+  expect(calls).not.toContain('putOnce');
+  expect(await rig.cached()).toEqual([]);
+});
+
 describe('what is damaged or missing', () => {
   async function replaceBlob(name: string, change: (body: Buffer) => Buffer): Promise<void> {
     const stored = await rig.storage.get(name, never);

@@ -153,8 +153,9 @@ describe('shipping and applying', () => {
     const [tail] = (await latestBarrier(rig.storage, machine.item))?.disks.map((entry) => entry.tail) ?? [];
     if (tail === undefined) throw new Error('no tail');
     const { diskId, source } = disk;
+    const { capacityBytes } = source;
     await ship(rig, machine, 2, {
-      disks: [{ diskId, source, extents: areas(), tail, changeId: null, skipZeros: false }],
+      disks: [{ diskId, capacityBytes, source, extents: areas(), tail, changeId: null, skipZeros: false }],
     });
     const { points } = await apply(rig, machine, 2);
     for (const point of points) expect(await hashesOf(rig, machine, point)).toEqual(hashesNow(machine));
@@ -176,9 +177,10 @@ describe('shipping and applying', () => {
       },
     };
     const { diskId, changed: extents } = disk;
+    const { capacityBytes } = source;
     const tail = { nextSeq: 1, hash: '0'.repeat(64) };
     await ship(rig, machine, 1, {
-      disks: [{ diskId, source, extents, tail, changeId: null, skipZeros: true }],
+      disks: [{ diskId, capacityBytes, source, extents, tail, changeId: null, skipZeros: true }],
     });
     expect(reads.max).toBeGreaterThan(1);
     expect(reads.max).toBeLessThanOrEqual(4);

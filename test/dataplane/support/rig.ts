@@ -172,6 +172,7 @@ export async function ship(
     snapshotName: `switchback-test-${barrierNumber}`,
     disks: disks.map((disk) => ({
       diskId: disk.diskId,
+      capacityBytes: disk.model.length,
       source: disk.source,
       extents: disk.changed,
       tail: tails.get(disk.diskId) ?? CHAIN_START,
