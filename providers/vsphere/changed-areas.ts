@@ -19,10 +19,12 @@ export interface ChangedAreasQuery {
   readonly changeId: string;
 }
 
+const bytesSchema = z.coerce.number().int().nonnegative();
+
 const pageSchema = z.object({
-  startOffset: z.coerce.number(),
-  length: z.coerce.number(),
-  changedArea: z.array(z.object({ start: z.coerce.number(), length: z.coerce.number() })).default([]),
+  startOffset: bytesSchema,
+  length: bytesSchema,
+  changedArea: z.array(z.object({ start: bytesSchema, length: bytesSchema })).default([]),
 });
 
 export type Page = z.output<typeof pageSchema>;
@@ -57,15 +59,15 @@ export async function* changedAreas(
 
 /**
  * Asks page after page until `capacityBytes` and joins what touches.
- * @throws VimFault `FileFault` when a page brings the end no nearer
+ * @throws VimFault `FileFault` when an answer is no page, leaves bytes out or brings the end no nearer
  */
 export async function* mergePages(
   capacityBytes: number,
-  ask: (startOffset: number) => Promise<Page>,
+  ask: (startOffset: number) => Promise<unknown>,
 ): AsyncGenerator<Extent> {
   let pending: Extent | undefined;
   for (let offset = 0; offset < capacityBytes;) {
-    const page = await ask(offset);
+    const page = readPage(await ask(offset), offset);
     for (const extent of toExtents(page, offset, capacityBytes)) {
       if (pending !== undefined && extent.offset <= endOf(pending)) {
         pending = join(pending, extent);
@@ -74,11 +76,19 @@ export async function* mergePages(
         pending = extent;
       }
     }
-    const next = page.startOffset + page.length;
-    if (next <= offset) throw new VimFault('FileFault', `vCenter gave an empty answer at ${offset}`);
-    offset = next;
+    offset = page.startOffset + page.length;
   }
   if (pending !== undefined) yield pending;
+}
+
+function readPage(answer: unknown, asked: number): Page {
+  const untrue = (reason: string) =>
+    new VimFault('FileFault', `vCenter's answer for changes from ${asked} on ${reason}`);
+  const { data: page } = pageSchema.safeParse(answer);
+  if (page === undefined) throw untrue('was not understood');
+  if (page.startOffset > asked) throw untrue(`begins at ${page.startOffset}`);
+  if (page.startOffset + page.length <= asked) throw untrue('is empty');
+  return page;
 }
 
 function refuse(disk: SnapshotDisk | undefined, changeId: string): string | undefined {
@@ -100,10 +110,10 @@ async function askPage(
   machine: MoRef,
   { snapshot, deviceKey, changeId }: ChangedAreasQuery,
   startOffset: number,
-): Promise<Page> {
+): Promise<unknown> {
   const ref = mor('VirtualMachineSnapshot', snapshot.moRef);
   const request = requests.changedAreas(machine, { snapshot: ref, deviceKey, startOffset, changeId });
-  return pageSchema.parse(await session.call(request));
+  return session.call(request);
 }
 
 /** What vCenter answers when its record of changes does not reach back, or is damaged (KB 320557). */

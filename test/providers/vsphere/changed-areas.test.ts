@@ -49,9 +49,28 @@ test('areas that overlap, are not whole sectors or pass the end are widened, joi
   ]);
 });
 
+const believable = { startOffset: 0, length: CAPACITY, changedArea: [{ start: 512, length: 512 }] };
+
 test.each([
-  ['an empty page', { startOffset: 0, length: 0, changedArea: [] }],
-  ['a page before the one that was asked for', { startOffset: -512, length: 512, changedArea: [] }],
-])('%s ends the query instead of repeating it for ever', async (_what, page) => {
+  ['that is empty', { ...believable, length: 0 }],
+  ['that begins behind what was asked for', { ...believable, startOffset: 512 }],
+  ['with a negative offset', { ...believable, startOffset: -512 }],
+  ['with half a byte', { ...believable, length: 1024.5 }],
+  ['with an area of negative length', { ...believable, changedArea: [{ start: 512, length: -512 }] }],
+  ['with an area that is not a number', { ...believable, changedArea: [{ start: 'x', length: 512 }] }],
+  ['without a length', { startOffset: 0 }],
+])('a page %s is not believed', async (_what, page) => {
+  expect(await collect(mergePages(CAPACITY, async () => believable))).toHaveLength(1);
   await expect(collect(mergePages(CAPACITY, async () => page))).rejects.toMatchObject({ fault: 'FileFault' });
+});
+
+test('a second page that leaves bytes out or goes back is not believed', async () => {
+  for (const startOffset of [0, 2048]) {
+    const pages = [
+      { startOffset: 0, length: 1024 },
+      { startOffset, length: 1024 },
+    ];
+    const ask = async () => pages.shift();
+    await expect(collect(mergePages(CAPACITY, ask))).rejects.toMatchObject({ fault: 'FileFault' });
+  }
 });
