@@ -1,7 +1,8 @@
-/** Bearer tokens: `sb_<id>_<secret>`. The catalogue holds hashes only; the first one is written once to a file. */
+/** Bearer tokens: `sb_<id>_<secret>`. The catalogue holds hashes only; the administrator's lies in a file. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DrError } from '../domain/errors.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 
 export interface Tokens {
@@ -12,19 +13,19 @@ export interface Tokens {
 export const ADMINISTRATOR_TOKEN_FILE = 'administrator.token';
 
 /**
- * Makes the administrator's token at the first start, in `<dataDir>/administrator.token` (mode 0600).
- * The file is written before the hash is kept and adopted when it is there: a crash in between loses no access.
+ * The administrator's token is the one in `<dataDir>/administrator.token` (mode 0600), made where it is missing.
+ * One that the catalogue does not know yet is taken into it and revokes the earlier ones: removing the file and
+ * starting again rotates the token, and a crash in between loses no access.
+ * @throws DR_CONFIG_INVALID when the file holds anything but a token.
  */
 export async function openTokens(options: {
-  readonly catalogue: Pick<Catalogue, 'hasTokens' | 'addToken' | 'token'>;
+  readonly catalogue: Pick<Catalogue, 'replaceTokens' | 'token'>;
   readonly dataDir: string;
 }): Promise<Tokens> {
   const { catalogue, dataDir } = options;
-  if (!(await catalogue.hasTokens())) {
-    const parts = split(await administratorToken(dataDir));
-    if (parts !== undefined) {
-      await catalogue.addToken({ id: parts.id, sha256: sha256(parts.secret), principal: 'administrator' });
-    }
+  const { id, secret } = await administratorToken(dataDir);
+  if ((await catalogue.token(id)) === undefined) {
+    await catalogue.replaceTokens({ id, sha256: sha256(secret), principal: 'administrator' });
   }
   return {
     async principalOf(token) {
@@ -37,20 +38,47 @@ export async function openTokens(options: {
   };
 }
 
-async function administratorToken(dataDir: string): Promise<string> {
+async function administratorToken(dataDir: string): Promise<TokenParts> {
   const file = join(dataDir, ADMINISTRATOR_TOKEN_FILE);
-  const fresh = `sb_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const text = (await textOf(file)) ?? (await makeToken(file));
+  const parts = split(text.trim());
+  if (parts !== undefined) return parts;
+  const problems = `${file} holds no token: restore it, or remove it to have a new one made and earlier ones revoked`;
+  throw new DrError('DR_CONFIG_INVALID', { problems });
+}
+
+async function textOf(file: string): Promise<string | undefined> {
   try {
-    await writeFile(file, `${fresh}\n`, { mode: 0o600, flag: 'wx' });
-    return fresh;
+    return await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return (await readFile(file, 'utf8')).trim();
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return undefined;
   }
 }
 
-function split(token: string): { id: string; secret: string } | undefined {
+/** Linked into place: complete or absent. Of several processes the first one's token stays. */
+async function makeToken(file: string): Promise<string> {
+  const fresh = `sb_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    await writeFile(draft, `${fresh}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    await link(draft, file);
+    return fresh;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return await readFile(file, 'utf8');
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+interface TokenParts {
+  readonly id: string;
+  readonly secret: string;
+}
+
+function split(token: string): TokenParts | undefined {
   const [, id, secret] = /^sb_([0-9a-f]{12})_([\w-]{43})$/.exec(token) ?? [];
   return id === undefined || secret === undefined ? undefined : { id, secret };
 }

@@ -255,17 +255,21 @@ export class Catalogue {
 
   // ------------------------------------------------------------ tokens
 
-  async addToken(token: Pick<TokenRecord, 'id' | 'sha256' | 'principal'>): Promise<void> {
-    await this.#database.insert(tokens).values(token).onConflictDoNothing();
+  /** Adds it; the other tokens of that principal are valid no longer. */
+  async replaceTokens(token: Pick<TokenRecord, 'id' | 'sha256' | 'principal'>): Promise<void> {
+    const { id, principal } = token;
+    await this.#database.transaction(async (transaction) => {
+      await transaction.insert(tokens).values(token).onConflictDoNothing();
+      await transaction
+        .update(tokens)
+        .set({ isRevoked: true })
+        .where(and(eq(tokens.principal, principal), ne(tokens.id, id)));
+    });
   }
 
   async token(id: string): Promise<TokenRecord | undefined> {
     const [row] = await this.#database.select().from(tokens).where(eq(tokens.id, id));
     return row;
-  }
-
-  async hasTokens(): Promise<boolean> {
-    return (await this.#database.select({ id: tokens.id }).from(tokens).limit(1)).length > 0;
   }
 }
 

@@ -138,6 +138,19 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     });
   });
 
+  test.each([
+    ['no moment', ['yesterday', 'job']],
+    ['a moment that no calendar has', ['2026-02-31T00:00:00.000Z', 'job']],
+    ['a zero character', ['2026-02-03T00:00:00.000Z', 'job\u0000']],
+    ['half a surrogate pair', ['2026-02-03T00:00:00.000Z', '\ud800']],
+    ['a number', ['2026-02-03T00:00:00.000Z', 7]],
+  ])('a cursor with %s in it is refused before the database sees it', async (_, key) => {
+    const cursor = Buffer.from(JSON.stringify(key)).toString('base64url');
+    await expect(catalogue.listJobs({ limit: 1, cursor })).rejects.toMatchObject({
+      code: 'DR_REQUEST_INVALID',
+    });
+  });
+
   test('a policy keeps its first values', async () => {
     expect(await catalogue.createPolicy(samplePolicy)).toBe(true);
     expect(await catalogue.createPolicy({ ...samplePolicy, intervalSeconds: 1 })).toBe(false);
@@ -146,7 +159,7 @@ function catalogueContract(place: () => Promise<Reopen>): void {
 
   test('everything recorded is there after closing and opening again', async () => {
     await catalogue.recordItem(sampleItem(900, { revision: 3 }));
-    await catalogue.addToken({ id: 'kept', sha256: 'ab', principal: 'administrator' });
+    await catalogue.replaceTokens({ id: 'kept', sha256: 'ab', principal: 'administrator' });
     await catalogue.close();
     catalogue = await reopen();
     expect((await catalogue.itemsNamed(machineUuid(900)))[0]).toEqual(sampleItem(900, { revision: 3 }));
@@ -188,7 +201,7 @@ if (await hasPostgres()) {
       const url = await postgres.createDatabase('switchback_race');
       const opened = await Promise.all([1, 2, 3, 4].map(() => openCatalogue({ url, folder })));
       for (const catalogue of opened) {
-        expect(await catalogue.hasTokens()).toBe(false);
+        expect(await catalogue.token('none')).toBeUndefined();
         await catalogue.close();
       }
     });

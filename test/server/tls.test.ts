@@ -3,7 +3,6 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { openTokens } from '../../server/tokens.ts';
 import { ensureServerTls, reachableHosts } from '../../server/tls.ts';
 
 const DAY_MS = 86_400_000;
@@ -48,19 +47,4 @@ test('a server that listens everywhere is named by its addresses and its public 
   const hosts = reachableHosts('0.0.0.0', 'https://dr.example.com:8443');
   expect(hosts).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', 'dr.example.com']));
   expect(reachableHosts('10.0.0.4')).toEqual(['localhost', '127.0.0.1', '::1', '10.0.0.4']);
-});
-
-test('a crash between writing the first token and keeping its hash loses no access', async () => {
-  const kept = new Map<string, { id: string; sha256: string; principal: string; isRevoked: boolean }>();
-  const catalogue = {
-    hasTokens: async () => kept.size > 0,
-    addToken: async (token: { id: string; sha256: string; principal: string }) =>
-      void kept.set(token.id, { ...token, isRevoked: false }),
-    token: async (id: string) => kept.get(id),
-  };
-  await openTokens({ catalogue, dataDir: folder });
-  const [first] = kept.values();
-  kept.clear();
-  await openTokens({ catalogue, dataDir: folder });
-  expect([...kept.values()]).toEqual([first]);
 });
