@@ -6,14 +6,16 @@ import { mapBounded } from '../budget.ts';
 import { decodePoint, pointNumbers } from '../journal/manifests.ts';
 import type { ApplyRequest } from './apply-request.ts';
 import type { Replica } from './replica.ts';
-import { decodeState } from './replica.ts';
+import { decodeState, encodeState } from './replica.ts';
 
 const DISKS_AT_ONCE = 4;
 
 /**
  * Makes the point of a barrier that every replica holds, or finds it made. Snapshots are taken first, then the
  * manifest decides whose snapshots are the point; only then are the others deleted, because an older attempt may
- * be between its snapshots and its manifest.
+ * be between its snapshots and its manifest. An attempt that lost a replica meanwhile makes no manifest: the newer
+ * one may have made the point, and retention may have removed it.
+ * @throws DR_REPLICATION_FENCED, DR_JOURNAL_GAP, DR_STORAGE_…
  */
 export async function ensurePoint(
   request: ApplyRequest,
@@ -50,6 +52,7 @@ async function makePoint(
     disks,
   };
   const body = Buffer.from(JSON.stringify(point));
+  await mapBounded(replicas, DISKS_AT_ONCE, provePen);
   return (await request.storage.putOnce(manifestName(barrier), body, request.signal)) === 'created';
 }
 
@@ -57,6 +60,11 @@ async function snapshotDisk(replica: Replica): Promise<PointDisk> {
   const { diskId, capacityBytes, blob, writer, applied } = replica;
   const snapshotId = await writer.snapshot();
   return { diskId, replicaBlob: blob.name, snapshotId, capacityBytes, tail: applied.tail };
+}
+
+/** Writes what is there already: refused once another attempt has taken the pen. */
+async function provePen({ writer, applied }: Replica): Promise<void> {
+  await writer.setMetadata(encodeState(applied));
 }
 
 async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | null> {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { latestBarrier } from '../../dataplane/journal/barriers.ts';
-import { listPoints } from '../../dataplane/points.ts';
+import { deletePoint, listPoints } from '../../dataplane/points.ts';
 import { blobNames } from '../../domain/names.ts';
 import { GiB, KiB, MiB } from '../../domain/units.ts';
 import { seededRandom } from './support/random.ts';
@@ -112,6 +112,28 @@ describe('attempts that race or die', () => {
     const [point] = await listPoints(rig.storage, machine.item);
     if (point === undefined) throw new Error('no point');
     expect(await hashesOf(rig, machine, point)).toEqual(hashesNow(machine));
+  });
+
+  test('an older attempt that took its snapshots cannot bring back a point that was removed since', async () => {
+    const machine = await replicated(rig, random, [MiB]);
+    await ship(rig, machine, 2);
+    let hasSnapshot = false;
+    let newer: Promise<void> | undefined;
+    const storage = watched(rig.storage, (what) => {
+      if (hasSnapshot) {
+        newer ??= (async () => {
+          const { points } = await apply(rig, machine, 61);
+          for (const point of points) await deletePoint(rig.storage, point);
+        })();
+      }
+      hasSnapshot ||= what === 'snapshot';
+      return what === 'list' ? undefined : newer;
+    });
+    await expect(apply(rig, machine, 60, { storage })).rejects.toMatchObject({
+      code: 'DR_REPLICATION_FENCED',
+    });
+    const points = await listPoints(rig.storage, machine.item);
+    expect(points.map((point) => point.barrierNumber)).toEqual([1]);
   });
 
   test('applying that is killed again and again converges, and leaves no snapshot behind', async () => {
