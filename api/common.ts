@@ -1,6 +1,11 @@
 /** Forms that several nouns share. Bodies and queries are strict: an unknown field is refused by name. */
 import { z } from 'zod';
 
+const onOneLine = /^[^\p{Cc}\p{Cs}]*$/u;
+
+/** Text on one line; neither database nor log can hold control characters or halves of surrogate pairs. */
+export const textSchema = z.string().min(1).max(200).regex(onOneLine, 'must not hold control characters');
+
 /** Name of a vCenter or a policy. */
 export const nameSchema = z
   .string()
@@ -18,7 +23,8 @@ export const azureIdSchema = z
   .regex(
     /^\/subscriptions\/[^/\s]+\/resourceGroups\/[^/\s]+\/providers\/\S+$/i,
     'must be a complete Azure resource id',
-  );
+  )
+  .regex(onOneLine, 'must not hold control characters');
 
 export const subnetIdSchema = azureIdSchema.regex(
   /\/providers\/Microsoft\.Network\/virtualNetworks\/[^/]+\/subnets\/[^/]+$/i,

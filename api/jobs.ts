@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Job as DomainJob, JobState } from '../domain/job.ts';
-import { pageOf, pageQuery, problemSchema, timestampSchema } from './common.ts';
+import { pageOf, pageQuery, problemSchema, textSchema, timestampSchema } from './common.ts';
 import { route } from './route.ts';
 
 const jobStates = [
@@ -60,7 +60,7 @@ export const jobRoutes = {
     path: '/v1/jobs',
     summary: 'Jobs, newest first',
     query: z.strictObject({
-      item: z.string().min(1).max(200).exactOptional().describe('Id of the item, or the name of its machine'),
+      item: textSchema.exactOptional().describe('Id of the item, or the name of its machine'),
       state: z.enum(jobStates).exactOptional(),
       ...pageQuery,
     }),
@@ -71,7 +71,7 @@ export const jobRoutes = {
     method: 'GET',
     path: '/v1/jobs/:id',
     summary: 'One job with its tree of tasks',
-    params: z.object({ id: z.string().min(1).max(64) }),
+    params: z.object({ id: textSchema.max(64) }),
     status: 200,
     response: jobSchema,
   }),

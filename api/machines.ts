@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nameSchema, pageOf, pageQuery, problemSchema } from './common.ts';
+import { nameSchema, pageOf, pageQuery, problemSchema, textSchema } from './common.ts';
 import { route } from './route.ts';
 
 const diskSchema = z.object({
@@ -44,7 +44,7 @@ export const machineRoutes = {
     summary: 'Discovered machines by name',
     query: z.strictObject({
       vcenter: nameSchema.exactOptional(),
-      name: z.string().min(1).max(200).exactOptional().describe('Exact; `*` stands for any characters'),
+      name: textSchema.exactOptional().describe('Exact; `*` stands for any characters'),
       ...pageQuery,
     }),
     status: 200,

@@ -8,6 +8,7 @@ import {
   pageQuery,
   problemSchema,
   subnetIdSchema,
+  textSchema,
   timestampSchema,
 } from './common.ts';
 import { recoveryPointChoiceSchema, recoveryPointSchema, replicationActivitySchema } from './replication.ts';
@@ -122,7 +123,7 @@ const itemDetailSchema = itemSchema
 export type ProtectedItemDetail = z.output<typeof itemDetailSchema>;
 
 const idParams = z.object({
-  id: z.string().min(1).max(200).describe('Id of the item, or the name of its machine where it is unique'),
+  id: textSchema.describe('Id of the item, or the name of its machine where it is unique'),
 });
 
 export const protectedItemRoutes = {
@@ -131,7 +132,7 @@ export const protectedItemRoutes = {
     path: '/v1/protected-items',
     summary: 'Protects a machine; watch the job of the operation id',
     body: z.strictObject({
-      machine: z.string().min(1).max(200).describe('Id of the machine, or its name where it is unique'),
+      machine: textSchema.describe('Id of the machine, or its name where it is unique'),
       policy: nameSchema,
       excludedDisks: z.array(z.number().int()).max(100).default([]).describe('Device keys left out'),
       target: z.strictObject({
@@ -189,7 +190,14 @@ export const protectedItemRoutes = {
     summary: 'Removes everything the drill made, and proves it',
     params: idParams,
     body: z.strictObject({
-      notes: z.string().max(4000).default(''),
+      notes: z
+        .string()
+        .max(4000)
+        .regex(
+          /^(?:[^\p{Cc}\p{Cs}]|[\t\n\r])*$/u,
+          'must not hold control characters but line breaks and tabs',
+        )
+        .default(''),
       operationId: operationIdSchema.exactOptional(),
     }),
     status: 202,

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { nameSchema, pageOf, pageQuery, problemSchema, timestampSchema } from './common.ts';
+import { nameSchema, pageOf, pageQuery, problemSchema, textSchema, timestampSchema } from './common.ts';
 import { route } from './route.ts';
 
 const urlSchema = z
   .string()
   .regex(/^https:\/\/[^/?#@\s]+\/?$/, 'must be https://host[:port] without a path')
+  .refine((url) => URL.canParse(url), 'must be an address with a host and a port below 65536')
   .transform((url) => url.replace(/\/$/, ''));
 
 const fingerprintSchema = z
@@ -50,7 +51,7 @@ export const vcenterRoutes = {
     body: z.strictObject({
       name: nameSchema,
       url: urlSchema,
-      username: z.string().min(1).max(200),
+      username: textSchema,
       password: z.string().min(1).max(1000),
       certificateSha256: fingerprintSchema,
     }),

@@ -22,7 +22,7 @@ export function afterCursor(
   cursor: string | undefined,
 ): SQL | undefined {
   if (cursor === undefined) return undefined;
-  const key = decode(cursor, columns.length);
+  const key = decode(cursor, columns);
   const left = sql.join([...columns], sql`, `);
   const right = sql.join(
     key.map((part, index) => sql`${part}::${sql.raw(columns[index]?.getSQLType() ?? 'text')}`),
@@ -47,13 +47,27 @@ function encode(key: Key): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
-function decode(cursor: string, length: number): string[] {
+function decode(cursor: string, columns: readonly PgColumn[]): string[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(key) && key.length === length && key.every((part) => typeof part === 'string'))
-      return key;
+    if (Array.isArray(key) && key.length === columns.length && key.every(isPartOf(columns))) return key;
   } catch {
     // Told below: a cursor is ours or it is not.
   }
   throw new DrError('DR_REQUEST_INVALID', { problems: 'query.cursor: is not one of ours' });
+}
+
+/** What `encode` writes for each column: a moment as ISO 8601 to the millisecond, text that the database can hold. */
+function isPartOf(columns: readonly PgColumn[]) {
+  return (part: unknown, index: number): part is string =>
+    typeof part === 'string' && (columns[index]?.dataType === 'date' ? isMoment(part) : isText(part));
+}
+
+function isMoment(part: string): boolean {
+  const ms = /^[12]\d{3}-/.test(part) ? Date.parse(part) : Number.NaN;
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === part;
+}
+
+function isText(part: string): boolean {
+  return part.isWellFormed() && !part.includes('\u0000');
 }

@@ -118,6 +118,35 @@ describe('requests', () => {
     expect(answer.body['message']).toContain('body.target.privateIpAddress');
   });
 
+  test.each([
+    '/v1/jobs?item=a%00b',
+    '/v1/jobs/a%00b',
+    '/v1/machines?name=a%0Ab',
+    '/v1/protected-items/a%00b',
+    '/v1/protected-items/a%1Bb/recovery-points',
+  ])('a control character is refused in %s', async (path) => {
+    const answer = await raw(path, { token: server.token });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });
+  });
+
+  test.each([
+    ['machine', '/v1/protected-items', { machine: 'a\u0000b', policy: 'p', target }],
+    ['machine', '/v1/protected-items', { machine: '\ud800', policy: 'p', target }],
+    ['notes', '/v1/protected-items/x/cleanup-test-failover', { notes: 'first\nsecond\u0000' }],
+    [
+      'subnetId',
+      '/v1/protected-items',
+      { machine: 'm', policy: 'p', target: { ...target, subnetId: `${subnetId}\u0000` } },
+    ],
+    ['url', '/v1/vcenters/probe', { url: 'https://vc.example.com:99999' }],
+    ['url', '/v1/vcenters/probe', { url: 'https://[vc' }],
+  ])('a body whose %s nothing can hold or reach is refused: %s %j', async (field, path, body) => {
+    const answer = await raw(path, { token: server.token, method: 'POST', body });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });
+    expect(answer.body['message']).toContain(field);
+    expect(server.runbooks.calls).toEqual([]);
+  });
+
   test('a body that is not JSON, and an unknown route, are told in the same form', async () => {
     const broken = await raw('/v1/policies', { token: server.token, method: 'POST', body: '{' });
     expect(broken).toMatchObject({ status: 400, body: { code: 'DR_REQUEST_INVALID' } });

@@ -2,12 +2,15 @@ import { contract } from '../../../api/contract.ts';
 import { verb, type Cli } from '../../cli.ts';
 import { moment, table } from '../../render/text.ts';
 
+/** The server reads all points for every page: as few pages as it allows. */
+const PAGE_LIMIT = 500;
+
 export function itemPoints(cli: Cli) {
   return verb('points', 'List recovery points, newest first', 'item points web-01')
     .argument('<item>', 'machine name or item id')
     .action(async (id) => {
       const points = await cli.all((page) =>
-        cli.call(contract.listRecoveryPoints, { params: { id }, query: page }),
+        cli.call(contract.listRecoveryPoints, { params: { id }, query: { ...page, limit: PAGE_LIMIT } }),
       );
       cli.show(points, (all) =>
         table(
