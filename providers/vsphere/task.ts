@@ -37,7 +37,10 @@ export async function waitForTask(session: VimSession, task: MoRef, onProgress: 
   if (info?.state === 'error') throw faultOfTask(info.error);
 }
 
-/** Waits for the machine's unfinished tasks of that kind, however they end: what matters is the state they leave. */
+/**
+ * Waits for the machine's unfinished tasks of that kind, however they end: what matters is the state they leave.
+ * A task that may not be read, or is gone, was started by somebody else.
+ */
 export async function settleTasks(
   session: VimSession,
   machine: MoRef,
@@ -54,12 +57,18 @@ export async function settleTasks(
 }
 
 async function settle(session: VimSession, task: MoRef, kind: RegExp, onProgress: OnProgress): Promise<void> {
-  const { state, descriptionId } = await readTask(session, task);
+  const info = await readInfo(session, task);
+  if (info === undefined) return;
+  const { state, descriptionId } = taskInfoSchema.parse(info);
   const isUnfinished = state === 'queued' || state === 'running';
   if (isUnfinished && kind.test(descriptionId)) await waitForTask(session, task, onProgress);
 }
 
 async function readTask(session: VimSession, task: MoRef): Promise<TaskInfo> {
+  return taskInfoSchema.parse(await readInfo(session, task));
+}
+
+async function readInfo(session: VimSession, task: MoRef): Promise<unknown> {
   const { info } = await retrieve(session, task, ['info']);
-  return taskInfoSchema.parse(info);
+  return info;
 }
