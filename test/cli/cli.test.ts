@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { DrError } from '../../domain/errors.ts';
-import { asId } from '../../domain/ids.ts';
+import { asId, type ProtectedItemId } from '../../domain/ids.ts';
 import { GiB, MiB } from '../../domain/units.ts';
 import { ensureServerTls } from '../../server/tls.ts';
 import {
@@ -199,6 +199,15 @@ describe('item', () => {
     expect(stdout).toContain('✓ test-failover');
     expect(stdout).toContain('✗ cleanup-test-failover: there is no test failover to clean up');
     expect((await cli('item points app')).stdout).toContain('p000007');
+  });
+
+  test('points are listed to their end, five hundred in one answer', async () => {
+    await server.catalogue.recordItem(sampleItem(5, { machineName: 'long-lived' }));
+    const itemId = asId<ProtectedItemId>(machineUuid(5));
+    server.points.push(...Array.from({ length: 501 }, (_, n) => samplePoint(n + 1, { itemId })));
+    const { stdout } = await cli('item points long-lived --output json');
+    expect(JSON.parse(stdout)).toHaveLength(501);
+    expect(server.pointReads.filter((read) => read === itemId)).toHaveLength(2);
   });
 
   test('show goes without recovery points that cannot be read', async () => {

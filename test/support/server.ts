@@ -95,6 +95,8 @@ export interface RunningServer {
   readonly catalogue: Catalogue;
   readonly runbooks: PlayedRunbooks;
   readonly points: RecoveryPoint[];
+  /** Whose recovery points were read, once for every read. */
+  readonly pointReads: ProtectedItemId[];
   /** Thrown by the next reads of recovery points, once for every entry. */
   readonly pointFailures: DrError[];
   readonly connections: Map<string, VCenterConnection>;
@@ -112,6 +114,7 @@ export async function startServer(): Promise<RunningServer> {
   const tls = await ensureServerTls({ folder: join(folder, 'tls'), hosts: ['127.0.0.1', 'localhost'] });
   const runbooks = new PlayedRunbooks();
   const points: RecoveryPoint[] = [];
+  const pointReads: ProtectedItemId[] = [];
   const pointFailures: DrError[] = [];
   const connections = new Map<string, VCenterConnection>();
   const logged: string[] = [];
@@ -125,6 +128,7 @@ export async function startServer(): Promise<RunningServer> {
     runbooks,
     points: {
       async list(item) {
+        pointReads.push(item);
         const failure = pointFailures.shift();
         if (failure !== undefined) throw failure;
         return points.filter((point) => point.itemId === item);
@@ -154,6 +158,7 @@ export async function startServer(): Promise<RunningServer> {
     catalogue,
     runbooks,
     points,
+    pointReads,
     pointFailures,
     connections,
     authorityPem: tls.authority,
