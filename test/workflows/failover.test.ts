@@ -75,8 +75,7 @@ describe('failover', () => {
   });
 
   it('refuses a second failover while one runs, naming its job', async () => {
-    let open = () => {};
-    stage.world.gates.set('preflightFailover', new Promise((resolve) => (open = resolve)));
+    const open = stage.world.hold('preflightFailover');
     await protect();
     await isProtected();
     const { operationId } = await failover();
@@ -172,7 +171,7 @@ describe('failover', () => {
   });
 
   it('outlives a drill that is ended from outside, and offers its cleanup', async () => {
-    stage.world.gates.set('preflightFailover', new Promise(() => {}));
+    stage.world.hold('preflightFailover');
     await protect();
     await isProtected();
     await bothSessionsRun();
@@ -190,7 +189,6 @@ describe('failover', () => {
     const item = await until('the slot to be free', (each) => each.running === undefined);
     expect(item.drill).toEqual({ state: 'failed', runId: operationId });
     expect(stage.world.running).toEqual({ shipSession: 1, applySession: 1 });
-    stage.world.gates.clear();
   });
 
   it('goes on without a site that is lost, and never calls its source off', async () => {

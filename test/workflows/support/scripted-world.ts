@@ -22,18 +22,25 @@ export class ScriptedWorld {
   item: ItemView | undefined;
   /** Activities that throw this until the entry is removed. */
   readonly failing = new Map<string, DrError>();
-  /** Activities that wait for the gate before they answer. */
-  readonly gates = new Map<string, Promise<void>>();
+  readonly #gates = new Map<string, Promise<void>>();
   /** What the next sessions answer at once; without an entry a session runs until it is cancelled. */
   readonly sessionAnswers: Record<SessionName, SessionOutcome[]> = { shipSession: [], applySession: [] };
   readonly running: Record<SessionName, number> = { shipSession: 0, applySession: 0 };
   /** A session of a lost site: it neither beats nor hears of its cancellation. */
   lostSite = false;
-  readonly #lost: (() => void)[] = [];
+  readonly #held: (() => void)[] = [];
 
-  /** Ends activities that a lost site keeps; call before the worker stops. */
+  /** Makes an activity wait before it answers, until what is returned is called. */
+  hold(name: string): () => void {
+    let open = () => {};
+    this.#gates.set(name, new Promise((resolve) => (open = resolve)));
+    this.#held.push(open);
+    return open;
+  }
+
+  /** Ends activities that are held or that a lost site keeps; call before the worker stops. */
   release(): void {
-    for (const each of this.#lost.splice(0)) each();
+    for (const each of this.#held.splice(0)) each();
   }
 
   count(name: string): number {
@@ -43,7 +50,7 @@ export class ScriptedWorld {
   activities() {
     const did = async <T>(name: string, answer: T): Promise<T> => {
       this.calls.push(name);
-      await this.gates.get(name);
+      await this.#gates.get(name);
       const failure = this.failing.get(name);
       if (failure !== undefined) throw toApplicationFailure(failure);
       return answer;
@@ -100,7 +107,7 @@ export class ScriptedWorld {
     this.running[name] += 1;
     try {
       if (this.lostSite && name === 'shipSession')
-        await new Promise<void>((resolve) => this.#lost.push(resolve));
+        await new Promise<void>((resolve) => this.#held.push(resolve));
       const context = Context.current();
       const timer = setInterval(() => context.heartbeat(), 500);
       try {
