@@ -7,13 +7,11 @@
  */
 import { isCancellation, sleep } from '@temporalio/workflow';
 import type { ItemSpec } from '../../domain/machine.ts';
-import { jobError } from './failures.ts';
 import type { ItemStore } from './item-store.ts';
 import { jobLog, now } from './job-log.ts';
 import { azure, initialCopy, siteCalls, siteTasks } from './proxies.ts';
 import type { Replication } from './replication.ts';
-
-const TROUBLE_PAUSE_MS = { first: 5_000, max: 600_000 } as const;
+import { longerPause, TROUBLE_PAUSE_MS, troubleOf } from './trouble.ts';
 
 /** Answers whether the item is protected; on false its job says why. */
 export async function enableProtection(store: ItemStore, sessions: () => Replication): Promise<boolean> {
@@ -64,11 +62,7 @@ export async function enableProtection(store: ItemStore, sessions: () => Replica
 }
 
 async function copyUntilDone(store: ItemStore, item: ItemSpec) {
-  for (
-    let pauseMs: number = TROUBLE_PAUSE_MS.first;
-    ;
-    pauseMs = Math.min(pauseMs * 2, TROUBLE_PAUSE_MS.max)
-  ) {
+  for (let pauseMs = TROUBLE_PAUSE_MS; ; pauseMs = longerPause(pauseMs)) {
     try {
       const sessionEpoch = store.nextSessionEpoch();
       const copied = await initialCopy(item.site).initialReplication({ item, sessionEpoch });
@@ -76,9 +70,7 @@ async function copyUntilDone(store: ItemStore, item: ItemSpec) {
       return copied;
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const { code, message, remedy } = jobError(error);
-      const condition = { type: code, category: 'critical', reason: message, suggestion: remedy } as const;
-      store.raiseTrouble('ship', { ...condition, since: now() });
+      store.raiseTrouble('ship', { ...troubleOf(error), since: now() });
       await sleep(pauseMs);
     }
   }

@@ -11,13 +11,11 @@ import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Condition } from '../../domain/health.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { SessionOutcome, ShipSessionInput } from '../contracts/types.ts';
-import { jobError } from './failures.ts';
 import { now } from './job-log.ts';
 import { applySessions, shipSessions } from './proxies.ts';
+import { longerPause, TROUBLE_PAUSE_MS, troubleOf } from './trouble.ts';
 
 const SESSION_HOURS = 12;
-/** Pause before a session that stopped in trouble is tried again; doubles while the trouble lasts. */
-const TROUBLE_PAUSE_MS = { first: 5_000, max: 600_000 } as const;
 
 export type SessionSide = 'ship' | 'apply';
 
@@ -68,7 +66,7 @@ export function replication(item: ItemSpec, hooks: ReplicationHooks): Replicatio
 }
 
 async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHooks): Promise<never> {
-  let pauseMs: number = TROUBLE_PAUSE_MS.first;
+  let pauseMs = TROUBLE_PAUSE_MS;
   for (;;) {
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     const reportRecovery = hooks.isTroubled(side);
@@ -83,13 +81,13 @@ async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHo
         hooks.onSessionEnded();
         break;
       case 'recovered':
-        pauseMs = TROUBLE_PAUSE_MS.first;
+        pauseMs = TROUBLE_PAUSE_MS;
         hooks.onRecovered(side);
         break;
       case 'stopped':
         hooks.onTrouble(side, { ...outcome.condition, since: now() });
         await sleep(pauseMs);
-        pauseMs = Math.min(pauseMs * 2, TROUBLE_PAUSE_MS.max);
+        pauseMs = longerPause(pauseMs);
         break;
     }
   }
@@ -103,10 +101,6 @@ async function runSession(side: SessionSide, input: ShipSessionInput): Promise<S
       : await applySessions(input.item.target.location).applySession(input);
   } catch (error) {
     if (isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
-    const { code, message, remedy } = jobError(error);
-    return {
-      outcome: 'stopped',
-      condition: { type: code, category: 'critical', reason: message, suggestion: remedy },
-    };
+    return { outcome: 'stopped', condition: troubleOf(error) };
   }
 }
