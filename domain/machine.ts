@@ -1,4 +1,5 @@
 /** What discovery knows of a VMware machine. Plain JSON; nothing here is decided from display text. */
+import type { DiskType } from './ports/azure.ts';
 import type { DiskId, MachineId, PolicyId, ProtectedItemId, VCenterId } from './ids.ts';
 
 export type PowerState = 'poweredOn' | 'poweredOff' | 'suspended';
@@ -50,6 +51,17 @@ export interface ReplicationPolicy {
   readonly retentionHours: number;
   /** Health turns to warning when the newest durable point is older. */
   readonly rpoThresholdSeconds: number;
+  /** Time between application-consistent points, 1-12 h; absent or 0: none. */
+  readonly appConsistentHours?: number;
+  /** Hours of the day (UTC) in which a resync may start by itself; absent: only when an operator asks. `from` may be after `to`: over midnight. */
+  readonly autoResync?: { readonly fromHour: number; readonly toHour: number };
+}
+
+/** Made with every replication policy and used on the way home: an interval and a threshold, the newest point only. */
+export interface FailbackPolicy {
+  readonly id: PolicyId;
+  readonly intervalSeconds: number;
+  readonly rpoThresholdSeconds: number;
 }
 
 export interface ProtectedDisk {
@@ -59,6 +71,18 @@ export interface ProtectedDisk {
   readonly capacityBytes: number;
   /** 0 is the operating-system disk; order is the order in Azure. */
   readonly index: number;
+  /** Protected after the first copy of the machine: it joins the stream with this barrier. */
+  readonly joinedAtBarrier?: number;
+}
+
+/** What a machine was like when it was protected: from this it can be made anew at home. */
+export interface Hardware {
+  readonly guestId: string;
+  readonly cpuCount: number;
+  readonly memoryMiB: number;
+  readonly nics: readonly DiscoveredNic[];
+  /** Datastore of the first disk. */
+  readonly datastore: string;
 }
 
 /** Where an item fails over to. Azure resource ids are complete (`/subscriptions/…`). */
@@ -69,6 +93,14 @@ export interface TargetSettings {
   readonly subnetId: string;
   /** Absent: next free address of the subnet. */
   readonly privateIpAddress?: string;
+  /** Absent: Standard_LRS. */
+  readonly diskType?: DiskType;
+  /** An existing group of the operator's for a real failover; absent: the run makes a group of its own. */
+  readonly resourceGroup?: string;
+  /** At most one of the two. */
+  readonly zone?: string;
+  readonly availabilitySetId?: string;
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** Everything needed to replicate and fail over one item; also lies in `items/<item>.json`. */
@@ -84,4 +116,10 @@ export interface ItemSpec {
   readonly disks: readonly ProtectedDisk[];
   readonly policy: ReplicationPolicy;
   readonly target: TargetSettings;
+  /** Absent in items that were protected before it was recorded. */
+  readonly hardware?: Hardware;
+  /** A physical server: it comes home as a VMware machine of its own, never to where it was. */
+  readonly isPhysical?: true;
+  /** Device keys that were left out. */
+  readonly excludedDisks?: readonly number[];
 }

@@ -26,6 +26,14 @@ export const blobNames = {
   pointPrefix: (item: ProtectedItemId) => `points/${item}/`,
   item: (item: ProtectedItemId) => `items/${item}.json`,
   key: (item: ProtectedItemId) => `keys/${item}.json`,
+  /** Which side has the right to run the machine. */
+  fence: (item: ProtectedItemId) => `fences/${item}.json`,
+  /** How far the disks at home hold the reverse stream. */
+  landed: (stream: ProtectedItemId) => `landed/${stream}.json`,
+  /** Hash of every block of a disk, to compare by. Made new for each comparison. */
+  blockHashes: (stream: ProtectedItemId, disk: DiskId, epoch: number) =>
+    `hashes/${stream}/${disk}-${pad(epoch, 16)}.bin`,
+  blockHashesPrefix: (stream: ProtectedItemId) => `hashes/${stream}/`,
   /** Sealed vCenter credential; the plain text exists only in the memory of the process server. */
   vcenter: (id: string) => `vcenters/${id}.json`,
   /** Page blob a run copies a recovery point's disk to; Azure imports it as a managed disk. */
@@ -57,7 +65,20 @@ export const azureNames = {
     `${legalVmName(machineName)}${mode === 'test' ? '-test' : ''}`,
   disk: (machineName: string, index: number) => `${legalVmName(machineName)}-disk${index}`,
   nic: (machineName: string) => `${legalVmName(machineName)}-nic0`,
+  /** Incremental snapshot of disk `index`: 0 is taken before the first boot, later ones by reverse replication. */
+  snapshot: (machineName: string, index: number, number: number) =>
+    `${legalVmName(machineName)}-disk${index}-s${pad(number, 8)}`,
 } as const;
+
+/** Snapshot of a machine that came home, taken before it is powered on: cancelling the failback goes back to it. */
+export function safetySnapshotName(item: ProtectedItemId, generation: number): string {
+  return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-home-${pad(generation, 4)}`;
+}
+
+/** Finds a machine that reprotect made at home. */
+export function homeMachineKey(item: ProtectedItemId, generation: number): string {
+  return `${item}/${generation}`;
+}
 
 function legalVmName(name: string): string {
   const cleaned = name
