@@ -8,6 +8,10 @@ export const taskQueues = {
   move: (site: string) => `move.${site}`,
   /** Segments applied to replicas of a region; polled by the recovery-site worker. */
   apply: (region: string) => `apply.${region}`,
+  /** Bytes on the way home leave a region here; polled by the process server that runs in Azure for that time. */
+  reverse: (region: string) => `reverse.${region}`,
+  /** Failback data written into VMware disks; polled by the site's master target. */
+  land: (site: string) => `land.${site}`,
   /** Azure provisioning of a region. */
   azure: (region: string) => `azure.${region}`,
   /** Reserved slots for failover: replication can never use them up. */
