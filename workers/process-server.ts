@@ -20,7 +20,7 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
     const storage = await vaultStorage(config);
     const key = await vaultKey(config);
     const vcenters = createVCenterDirectory(storage, key);
-    const site = createSiteActivities({ vsphere, vcenters });
+    const site = createSiteActivities({ vsphere, vcenters, storage });
     const move = createMoveActivities({
       vsphere,
       vcenters,

@@ -1,17 +1,23 @@
 /** vSphere calls of one site. Polled from `site.<site>`, and for failover from `urgent.site.<site>`. */
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DrError } from '../../domain/errors.ts';
-import { asId, type DiskId, type MachineId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
-import type { DiscoveredMachine, ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
-import type { PeerCertificate, VCenterDirectory, VCenterSession, VSphere } from '../../domain/ports.ts';
-import { protectabilityProblems } from '../../domain/protectability.ts';
+import { asId, type MachineId, type VCenterId } from '../../domain/ids.ts';
+import type { DiscoveredMachine, ItemSpec } from '../../domain/machine.ts';
+import type {
+  PeerCertificate,
+  VaultStorage,
+  VCenterDirectory,
+  VCenterSession,
+  VSphere,
+} from '../../domain/ports.ts';
+import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import type { ProtectInput, SourceOutcome } from '../../workflows/contracts/types.ts';
 import { supervised } from '../supervise.ts';
+import { itemSpec, withAddedDisks, withFreshDisks } from './item-spec.ts';
 
 export interface SitePorts {
   readonly vsphere: VSphere;
   readonly vcenters: VCenterDirectory;
+  readonly storage: VaultStorage;
 }
 
 /** Machines in one answer: keeps the payload far below Temporal's 2 MiB. */
@@ -58,9 +64,26 @@ export function createSiteActivities(ports: SitePorts) {
     async checkMachine(input: ProtectInput): Promise<ItemSpec> {
       const session = await sessionOf(ports, input.vcenterId);
       const machine = await session.getMachine(asId(input.itemId));
-      const [problem] = protectabilityProblems(machine, input.excludedDisks);
-      if (problem !== undefined) throw problem;
       return itemSpec(input, machine);
+    },
+
+    /** Takes in disks that have grown. @throws DR_MACHINE_DISK_CHANGED */
+    async refreshDisks(input: { item: ItemSpec }): Promise<ItemSpec> {
+      const session = await sessionOf(ports, input.item.vcenterId);
+      return withFreshDisks(input.item, await session.getMachine(input.item.machineId));
+    },
+
+    /**
+     * Takes in further disks; change tracking must be enabled for them afterwards. They join with the next barrier, so
+     * replication of the item must have stopped; a repeated call finds the same number.
+     * @throws DR_DISK_UNKNOWN, or what keeps a new disk from being protected
+     */
+    async addDisks(input: { item: ItemSpec; deviceKeys: readonly number[] }): Promise<ItemSpec> {
+      const { item, deviceKeys } = input;
+      const session = await sessionOf(ports, item.vcenterId);
+      const newest = await latestBarrier(ports.storage, item.itemId);
+      const joinedAtBarrier = (newest?.number ?? 0) + 1;
+      return withAddedDisks(item, await session.getMachine(item.machineId), { deviceKeys, joinedAtBarrier });
     },
 
     async enableChangeTracking(input: { item: ItemSpec }): Promise<void> {
@@ -100,7 +123,10 @@ export function createSiteActivities(ports: SitePorts) {
   };
 }
 
-async function sessionOf(ports: SitePorts, id: VCenterId): Promise<VCenterSession> {
+export async function sessionOf(
+  ports: Pick<SitePorts, 'vsphere' | 'vcenters'>,
+  id: VCenterId,
+): Promise<VCenterSession> {
   return ports.vsphere.session(await ports.vcenters.load(id));
 }
 
@@ -115,34 +141,4 @@ async function isOffBy(
     await delay(POWER_LOOK_MS, undefined, { signal });
   }
   return true;
-}
-
-function itemSpec(input: ProtectInput, machine: DiscoveredMachine): ItemSpec {
-  const disks: ProtectedDisk[] = machine.disks
-    .filter((disk) => !input.excludedDisks.includes(disk.deviceKey))
-    .map((disk, index) => ({
-      diskId: diskIdOf(input.itemId, disk.deviceKey),
-      deviceKey: disk.deviceKey,
-      label: disk.label,
-      capacityBytes: disk.capacityBytes,
-      index,
-    }));
-  if (disks.length === 0) throw new DrError('DR_MACHINE_WITHOUT_DISKS', { machine: machine.name });
-  return {
-    version: 1,
-    itemId: input.itemId,
-    machineId: machine.id,
-    machineName: machine.name,
-    vcenterId: input.vcenterId,
-    site: input.site,
-    guestFamily: machine.guestFamily,
-    firmware: machine.firmware,
-    disks,
-    policy: input.policy,
-    target: input.target,
-  };
-}
-
-function diskIdOf(item: ProtectedItemId, deviceKey: number): DiskId {
-  return asId(createHash('sha256').update(`${item}/${deviceKey}`).digest('hex').slice(0, 32));
 }
