@@ -1,8 +1,10 @@
 /** A job is one run of a runbook, with its tree of tasks. The workflow owns the record; the catalogue shows it. */
 import type { ErrorCode } from './errors.ts';
+import type { ItemOperation } from './item-operations.ts';
 import type { OperationId, ProtectedItemId } from './ids.ts';
 
-export type JobKind = 'protect' | 'testFailover' | 'cleanupTestFailover' | 'failover' | 'commit' | 'disable';
+/** Enabling protection, and every operation of a protected item. */
+export type JobKind = 'protect' | ItemOperation;
 export type JobState = 'notStarted' | 'inProgress' | 'waitingForInput' | 'succeeded' | 'failed' | 'cancelled';
 
 export interface JobError {
@@ -24,6 +26,20 @@ export interface JobTask {
   readonly children?: readonly JobTask[];
 }
 
+/**
+ * What an operator can decide about a running job. `finish`: go on, as if nothing was asked. `rollBack`: undo every
+ * step that has begun, newest first. `hold`: stop where it is and wait. `retry`: the failed step again. `skip`: go on
+ * without the failed step. `abandon`: end although an undo failed; the next operation finds what is left.
+ */
+export const jobDecisions = ['finish', 'rollBack', 'hold', 'retry', 'skip', 'abandon'] as const;
+export type JobDecision = (typeof jobDecisions)[number];
+
+export interface JobChoice {
+  readonly decision: JobDecision;
+  /** For data and machines, at this step. */
+  readonly means: string;
+}
+
 export interface Job {
   readonly id: OperationId;
   readonly kind: JobKind;
@@ -37,6 +53,8 @@ export interface Job {
   readonly startedAt: string;
   readonly endedAt?: string;
   readonly tasks: readonly JobTask[];
+  /** Decisions that are possible now; absent once the job is over. */
+  readonly choices?: readonly JobChoice[];
   readonly error?: JobError;
   /** What the runbook reached, e.g. recovery point, VM id, RTO; shape by kind in `workflows/contracts/types.ts`. */
   readonly result?: Readonly<Record<string, unknown>>;

@@ -2,47 +2,24 @@
  * The protected item's state table: `(state, operation) → next state | refusal with reason`.
  * The one place that knows what may be done when; API, CLI and console show what `allowedOperations` says.
  * Trouble with replication is a health condition, never a state. Names follow Site Recovery's protected-item
- * operations (learn.microsoft.com, ReplicationProtectedItemOperation).
+ * operations (learn.microsoft.com, ReplicationProtectedItemOperation). docs/protected-item.md is printed from here.
  */
 import type { ErrorCode } from './errors.ts';
+import { guards } from './item-guards.ts';
+import { operationInputs, type InputField } from './item-inputs.ts';
+import { itemOperations, type ItemOperation } from './item-operations.ts';
+import { isProtectionOver, stateReasons, type DrillState, type ItemState } from './item-states.ts';
 
-export const itemStates = [
-  'enablingProtection',
-  /** The machine was refused or could not be prepared; nothing was left behind and it may be protected again. */
-  'enablingFailed',
-  'initialReplicating',
-  'protected',
-  'failingOver',
-  'failoverFailed',
-  'failedOver',
-  'committing',
-  'committed',
-  'disabling',
-  /** Protection has ended; nothing of the item is left in the storage account and the machine may be protected again. */
-  'disabled',
-] as const;
-export type ItemState = (typeof itemStates)[number];
-
-const overStates: ReadonlySet<ItemState> = new Set(['enablingFailed', 'disabled']);
-
-/** Nothing protects the machine: it may be protected under the same id. */
-export function isProtectionOver(state: ItemState): boolean {
-  return overStates.has(state);
-}
-
-export const drillStates = ['none', 'starting', 'running', 'failed', 'cleaningUp', 'cleanupFailed'] as const;
-export type DrillState = (typeof drillStates)[number];
-
-export const itemOperations = [
-  'testFailover',
-  'cleanupTestFailover',
-  'failover',
-  'commit',
-  'disable',
-] as const;
-export type ItemOperation = (typeof itemOperations)[number];
-
-export type ActiveLocation = 'onPremises' | 'azure';
+export { itemOperations, isItemOperation, type ItemOperation } from './item-operations.ts';
+export {
+  drillStates,
+  isProtectionOver,
+  itemStates,
+  activeLocations,
+  type ActiveLocation,
+  type DrillState,
+  type ItemState,
+} from './item-states.ts';
 
 /** What a decision about an operation depends on; nothing else may. */
 export interface ItemSituation {
@@ -50,7 +27,12 @@ export interface ItemSituation {
   readonly drill: DrillState;
   /** Operation that holds the slot, if any. */
   readonly running?: { readonly operation: ItemOperation | 'protect'; readonly operationId: string };
+  /** In the direction the item replicates now. */
   readonly hasRecoveryPoint: boolean;
+  /** An operator has paused replication. */
+  readonly paused: boolean;
+  /** Somebody else wrote to the disks at home: they must be compared before they may be started. */
+  readonly diverged: boolean;
 }
 
 export interface Refusal {
@@ -59,73 +41,138 @@ export interface Refusal {
   readonly reason: string;
 }
 
-export type Verdict = { readonly allowed: true; readonly next: ItemState } | Refusal;
+export interface Permission {
+  readonly allowed: true;
+  /** State while the operation runs. */
+  readonly next: ItemState;
+  /** State after it has succeeded. */
+  readonly done: ItemState;
+  /** State after it was rolled back or ended before it had changed anything. */
+  readonly undone: ItemState;
+  /** What runs gives way first: it is cancelled. */
+  readonly displaces: boolean;
+}
 
-/** State that the item is in while the operation runs; absent means the operation is refused in that state. */
-const table: Readonly<Record<ItemOperation, Partial<Record<ItemState, ItemState>>>> = {
-  testFailover: { protected: 'protected' },
-  cleanupTestFailover: {
-    protected: 'protected',
-    failoverFailed: 'failoverFailed',
-    failedOver: 'failedOver',
-    committed: 'committed',
+export type Verdict = Permission | Refusal;
+
+interface Move {
+  readonly during: ItemState;
+  readonly done: ItemState;
+  /** Absent: the state it was started in. */
+  readonly undone?: ItemState;
+}
+
+type Moves = Partial<Record<ItemState, Move>>;
+
+/** The operation leaves the state as it is. */
+const staying = (...states: readonly ItemState[]): Moves =>
+  Object.fromEntries(states.map((state) => [state, { during: state, done: state }]));
+
+/**
+ * From `from` through `during` to `done`. A run whose process was ended from outside leaves the item in `during`
+ * with nobody working: there the same operation may be started again, and its undo leads back to `undone`.
+ */
+const moving = (from: readonly ItemState[], during: ItemState, done: ItemState, undone?: ItemState): Moves =>
+  Object.fromEntries(
+    [...from, during].map((state) => [
+      state,
+      { during, done, ...(state === during ? { undone: undone ?? from[0] ?? during } : {}) },
+    ]),
+  );
+
+export const moves: Readonly<Record<ItemOperation, Moves>> = {
+  testFailover: staying('protected'),
+  cleanupTestFailover: staying(
+    'protected',
+    'failoverFailed',
+    'failedOver',
+    'committed',
+    'reprotecting',
+    'protectedReverse',
+    'failedBack',
+    'failedBackCommitted',
+  ),
+  failover: moving(['protected', 'failoverFailed'], 'failingOver', 'failedOver', 'protected'),
+  changeRecoveryPoint: moving(['failedOver'], 'changingRecoveryPoint', 'failedOver'),
+  rollback: moving(
+    ['failedOver', 'failoverFailed', 'changingRecoveryPoint'],
+    'rollingBack',
+    'protected',
+    'failedOver',
+  ),
+  commit: {
+    ...moving(['failedOver'], 'committing', 'committed'),
+    ...moving(['failedBack'], 'committingFailback', 'failedBackCommitted'),
   },
-  failover: { protected: 'failingOver', failoverFailed: 'failingOver' },
-  commit: { failedOver: 'committing' },
-  disable: {
-    enablingProtection: 'disabling',
-    initialReplicating: 'disabling',
-    protected: 'disabling',
-    committed: 'disabling',
-    /** After a purge that did not finish. */
-    disabling: 'disabling',
-  },
+  completeMigration: moving(['committed'], 'completingMigration', 'migrated'),
+  reprotect: moving(['committed'], 'reprotecting', 'protectedReverse'),
+  failback: moving(['protectedReverse'], 'failingBack', 'failedBack'),
+  cancelFailback: moving(
+    ['failedBack', 'failingBack'],
+    'cancellingFailback',
+    'protectedReverse',
+    'failedBack',
+  ),
+  reEnable: moving(['failedBackCommitted'], 'reEnabling', 'protected'),
+  pause: staying('protected', 'protectedReverse'),
+  resume: staying('protected', 'protectedReverse'),
+  resync: staying('protected', 'protectedReverse'),
+  updateSettings: staying('protected', 'protectedReverse', 'failedBackCommitted'),
+  addDisks: staying('protected'),
+  excludeDisks: staying('protected'),
+  disable: moving(
+    [
+      'enablingProtection',
+      'initialReplicating',
+      'protected',
+      'committed',
+      'reprotecting',
+      'protectedReverse',
+      'failedBackCommitted',
+      'completingMigration',
+    ],
+    'disabling',
+    'disabled',
+    'disabling',
+  ),
+  purge: { disabling: { during: 'disabling', done: 'disabled' } },
 };
 
-const drillGuards: Readonly<Partial<Record<ItemOperation, (drill: DrillState) => string | undefined>>> = {
-  testFailover: (drill) => (drill === 'none' ? undefined : 'a test failover exists; clean it up first'),
-  cleanupTestFailover: (drill) =>
-    drill === 'running' || drill === 'failed' || drill === 'cleanupFailed'
-      ? undefined
-      : 'there is no test failover to clean up',
-  disable: (drill) => (drill === 'none' ? undefined : 'a test failover exists; clean it up first'),
-};
-
-const stateReasons: Readonly<Record<ItemState, string>> = {
-  enablingProtection: 'protection is being enabled',
-  enablingFailed: 'protection could not be enabled; protect the machine again',
-  initialReplicating: 'initial replication has not finished',
-  protected: 'the machine runs on premises and is protected',
-  failingOver: 'a failover is running',
-  failoverFailed: 'the last failover did not finish; run failover again',
-  failedOver: 'the machine has failed over and waits for commit',
-  committing: 'the failover is being committed',
-  committed: 'the failover is committed',
-  disabling: 'protection is being ended',
-  disabled: 'protection has ended; protect the machine again',
-};
-
-/** Decides one operation. Every refusal names its reason; the order is: what runs, what the state allows, what the drill allows, points. */
+/** Decides one operation. Every refusal names its reason; the order is: what runs, what the state allows, the guards. */
 export function decide(situation: ItemSituation, operation: ItemOperation): Verdict {
-  // Ending protection is the one way out of an initial replication that cannot succeed.
-  const stopsProtect = operation === 'disable' && situation.running?.operation === 'protect';
-  if (situation.running !== undefined && !stopsProtect) {
-    return refuse('DR_OPERATION_BUSY', `${situation.running.operation} is running`);
+  const displaces = situation.running !== undefined;
+  if (situation.running !== undefined && !givesWay(situation.running.operation, operation)) {
+    return { allowed: false, code: 'DR_OPERATION_BUSY', reason: `${situation.running.operation} is running` };
   }
-  const next = table[operation][situation.state];
-  if (next === undefined) {
-    const code =
-      operation === 'commit' && situation.state !== 'committed'
-        ? 'DR_COMMIT_BEFORE_FAILOVER'
-        : 'DR_OPERATION_REFUSED';
-    return refuse(code, stateReasons[situation.state]);
+  const move = moves[operation][situation.state];
+  if (move === undefined) {
+    const early = operation === 'commit' && !committedStates.includes(situation.state);
+    const code = early ? 'DR_COMMIT_BEFORE_FAILOVER' : 'DR_OPERATION_REFUSED';
+    return { allowed: false, code, reason: stateReasons[situation.state] };
   }
-  const drillReason = drillGuards[operation]?.(situation.drill);
-  if (drillReason !== undefined) return refuse('DR_OPERATION_REFUSED', drillReason);
-  if ((operation === 'failover' || operation === 'testFailover') && !situation.hasRecoveryPoint) {
-    return refuse('DR_POINT_NONE', 'there is no recovery point yet');
+  for (const guard of guards[operation] ?? []) {
+    const reason = guard.refuses(situation);
+    if (reason !== undefined) return { allowed: false, code: guard.code, reason };
   }
-  return { allowed: true, next };
+  return {
+    allowed: true,
+    next: move.during,
+    done: move.done,
+    undone: move.undone ?? situation.state,
+    displaces,
+  };
+}
+
+const committedStates: readonly ItemState[] = ['committed', 'failedBackCommitted'];
+
+/** On the worst night a failover does not wait for a rehearsal; ending protection is the way out of a first copy. */
+const displacing: Partial<Record<ItemOperation, readonly (ItemOperation | 'protect')[]>> = {
+  failover: ['testFailover', 'cleanupTestFailover', 'resync', 'updateSettings', 'addDisks', 'excludeDisks'],
+  disable: ['protect', 'resync', 'reprotect'],
+};
+
+export function givesWay(running: ItemOperation | 'protect', to: ItemOperation): boolean {
+  return displacing[to]?.includes(running) ?? false;
 }
 
 export interface AllowedOperation {
@@ -133,18 +180,21 @@ export interface AllowedOperation {
   readonly allowed: boolean;
   /** Present when not allowed. */
   readonly reason?: string;
+  /** What it takes; present when allowed. */
+  readonly input?: readonly InputField[];
 }
 
-/** All operations, each allowed or with the reason why not. */
+/** All operations, each allowed with what it takes, or with the reason why not. */
 export function allowedOperations(situation: ItemSituation): AllowedOperation[] {
   return itemOperations.map((operation) => {
     const verdict = decide(situation, operation);
     return verdict.allowed
-      ? { operation, allowed: true }
+      ? { operation, allowed: true, input: operationInputs[operation] }
       : { operation, allowed: false, reason: verdict.reason };
   });
 }
 
-function refuse(code: ErrorCode, reason: string): Refusal {
-  return { allowed: false, code, reason };
+/** The item may be left alone in this state: something leads on, or protection has ended. */
+export function leadsOn(state: ItemState): boolean {
+  return isProtectionOver(state) || itemOperations.some((operation) => moves[operation][state] !== undefined);
 }

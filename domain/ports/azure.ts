@@ -118,9 +118,7 @@ export interface Cloud {
     signal: AbortSignal,
   ): Promise<AzureSnapshotSource>;
   /** @throws DR_AZURE_AVAILABILITY_SET_UNKNOWN */
-  availabilitySet(
-    resourceId: string,
-  ): Promise<{
+  availabilitySet(resourceId: string): Promise<{
     readonly location: string;
     readonly vmIds: readonly string[];
     readonly vmSizes: readonly string[];

@@ -3,8 +3,9 @@ import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
 
 export const workflowIds = {
   protectedItem: (item: ProtectedItemId) => `protected-item/${item}`,
-  failover: (item: ProtectedItemId, run: OperationId) => `failover/${item}/${run}`,
-  cleanup: (item: ProtectedItemId, operation: OperationId) => `cleanup/${item}/${operation}`,
+  /** One run of a runbook: the job of that operation. */
+  run: (item: ProtectedItemId, operation: OperationId) => `run/${item}/${operation}`,
+  itemCheck: (requestId: string) => `item-check/${requestId}`,
   vcenterProbe: (requestId: string) => `vcenter-probe/${requestId}`,
   vcenterDiscovery: (vcenter: string) => `vcenter-discovery/${vcenter}`,
 } as const;

@@ -4,39 +4,34 @@
  * which is also the update id. The query `describe` is for a close-up; lists come from the catalogue.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type {
-  CleanupInput,
-  CommitInput,
-  DisableInput,
-  FailoverInput,
-  ItemView,
-  OperationAccepted,
-  ProtectInput,
-  TestFailoverInput,
-} from './types.ts';
+import type { Job } from '../../domain/job.ts';
+import type { ReplicationStopped } from './runs.ts';
+import type { DecisionInput, ItemView, OperationAccepted, OperationRequest, ProtectInput } from './types.ts';
 
 /** Sent with update-with-start. */
 export const protectUpdate = defineUpdate<OperationAccepted, [ProtectInput]>('protect');
-export const testFailoverUpdate = defineUpdate<OperationAccepted, [TestFailoverInput]>('testFailover');
-export const cleanupTestFailoverUpdate = defineUpdate<OperationAccepted, [CleanupInput]>(
-  'cleanupTestFailover',
-);
-export const failoverUpdate = defineUpdate<OperationAccepted, [FailoverInput]>('failover');
-export const commitUpdate = defineUpdate<OperationAccepted, [CommitInput]>('commit');
-export const disableUpdate = defineUpdate<OperationAccepted, [DisableInput]>('disable');
+/** Every operation of the state table; refused with the table's code and reason. */
+export const operateUpdate = defineUpdate<OperationAccepted, [OperationRequest]>('operate');
 export const describeQuery = defineQuery<ItemView>('describe');
 
-/** From a real failover to its entity: stop replicating. */
+/** To a run: an operator's decision; refused with the reason when it is not among the job's choices. */
+export const decideUpdate = defineUpdate<OperationAccepted, [DecisionInput]>('decide');
+/** To a run: the job as it stands. */
+export const jobQuery = defineQuery<Job>('job');
+
+/** From a run to its entity: stop replicating. */
 export const stopReplicationSignal = defineSignal('stopReplication');
-/** The entity's answer: the sessions have ended, the run may write with this session epoch, newer than theirs. */
-export const replicationStoppedSignal =
-  defineSignal<[{ readonly sessionEpoch: number }]>('replicationStopped');
+/** The entity's answer: the sessions have ended. */
+export const replicationStoppedSignal = defineSignal<[ReplicationStopped]>('replicationStopped');
+/** From the entity to a run that something more urgent displaces: end at once, undo nothing. */
+export const giveWaySignal = defineSignal('giveWay');
+/** To every entity when workers of a new version are there: continue as new soon. */
+export const upgradeSignal = defineSignal('upgrade');
 
 /** Workflow type names, for clients that must not import workflow code. */
 export const workflowTypes = {
   protectedItem: 'protectedItem',
-  failover: 'failover',
-  cleanup: 'cleanup',
+  itemCheck: 'itemCheck',
   vcenterProbe: 'vcenterProbe',
   vcenterDiscovery: 'vcenterDiscovery',
 } as const;

@@ -1,16 +1,32 @@
 /** Inputs, results and views that cross the border between clients, workflows and activities. Plain JSON only. */
 import type { Condition, Health } from '../../domain/health.ts';
 import type { OperationId, ProtectedItemId, RunId, VCenterId } from '../../domain/ids.ts';
-import type { JobError, Requester } from '../../domain/job.ts';
+import type { JobDecision, JobError, Requester } from '../../domain/job.ts';
 import type { ItemSpec, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
-import type { ActiveLocation, AllowedOperation, DrillState, ItemState } from '../../domain/protected-item.ts';
-import type { RunMode } from '../../domain/ports.ts';
 import type {
-  RecoveryPoint,
+  ActiveLocation,
+  AllowedOperation,
+  DrillState,
+  ItemOperation,
+  ItemState,
+} from '../../domain/protected-item.ts';
+import type { Direction } from '../../domain/streams.ts';
+import type {
   RecoveryPointChoice,
   ReplicationProgress,
   ReplicationTotals,
 } from '../../domain/replication.ts';
+import type { HomePlace, HomeWay } from './home.ts';
+import type { FailoverResult } from './runs.ts';
+
+export type {
+  CleanupResult,
+  CleanupRun,
+  FailoverResult,
+  FailoverRun,
+  RunOutcome,
+  SourceOutcome,
+} from './runs.ts';
 
 /** Starts the entity; the process server completes the machine facts itself, so a stale catalogue cannot mislead it. */
 export interface ProtectInput {
@@ -26,35 +42,44 @@ export interface ProtectInput {
   readonly excludedDisks: readonly number[];
 }
 
-export interface TestFailoverInput {
-  readonly operationId: OperationId;
-  readonly requestedBy: Requester;
-  readonly choice: RecoveryPointChoice;
-  /** Subnet of an isolated network. */
-  readonly subnetId: string;
-}
-
-export interface CleanupInput {
-  readonly operationId: OperationId;
-  readonly requestedBy: Requester;
-  readonly notes: string;
-}
-
-export interface FailoverInput {
-  readonly operationId: OperationId;
-  readonly requestedBy: Requester;
-  readonly choice: RecoveryPointChoice;
-  readonly shutdownSource: boolean;
-}
-
-export interface CommitInput {
+interface Requested {
   readonly operationId: OperationId;
   readonly requestedBy: Requester;
 }
 
-export interface DisableInput {
-  readonly operationId: OperationId;
+/** Changes of target settings: null takes an optional one away. */
+export type TargetChanges = {
+  readonly [K in keyof TargetSettings]?: TargetSettings[K] | null;
+};
+
+/** What each operation takes, beside who asked; domain/item-inputs.ts says the same as data. */
+export interface OperationInputs {
+  readonly testFailover: {
+    readonly choice: RecoveryPointChoice;
+    /** Subnet of an isolated network. */
+    readonly subnetId: string;
+  };
+  readonly cleanupTestFailover: { readonly notes: string };
+  readonly failover: { readonly choice: RecoveryPointChoice; readonly shutdownSource: boolean };
+  readonly changeRecoveryPoint: { readonly choice: RecoveryPointChoice };
+  readonly reprotect: { readonly place: HomePlace };
+  readonly updateSettings: { readonly policy?: ReplicationPolicy; readonly target?: TargetChanges };
+  readonly addDisks: { readonly deviceKeys: readonly number[] };
+  readonly excludeDisks: { readonly deviceKeys: readonly number[] };
+}
+
+type InputOf<O extends ItemOperation> = O extends keyof OperationInputs ? OperationInputs[O] : unknown;
+
+/** An operation as it is booked with the entity. */
+export type OperationRequest<O extends ItemOperation = ItemOperation> = O extends ItemOperation
+  ? Requested & { readonly operation: O } & InputOf<O>
+  : never;
+
+/** An operator's decision about a running job; `reason` is kept with the job (needed for `skip`). */
+export interface DecisionInput {
+  readonly decision: JobDecision;
   readonly requestedBy: Requester;
+  readonly reason: string;
 }
 
 /** Every update answers this at once; the work goes on, watch the job. */
@@ -62,73 +87,18 @@ export interface OperationAccepted {
   readonly operationId: OperationId;
 }
 
-/** What became of the source when a failover began. `sourceStateUnknown` is never taken for off. */
-export type SourceOutcome = 'shutDown' | 'poweredOff' | 'alreadyOff' | 'notAsked' | 'sourceStateUnknown';
-
-/** Input of the `failover` runbook: one workflow type for drills and for real. */
-export interface FailoverRun {
+/** The last drill that was cleaned up. */
+export interface LastDrill {
   readonly runId: RunId;
-  readonly mode: RunMode;
-  readonly requestedBy: Requester;
-  readonly item: ItemSpec;
-  readonly choice: RecoveryPointChoice;
-  readonly subnetId: string;
-  readonly privateIpAddress?: string;
-  readonly shutdownSource: boolean;
-  /** Earlier runs whose removal could not be proven: they go before anything new is made. */
-  readonly removeFirst: readonly RunId[];
-}
-
-export interface FailoverResult {
-  readonly runId: RunId;
-  readonly mode: RunMode;
-  readonly point: RecoveryPoint;
-  readonly vmId: string;
-  readonly diskIds: readonly string[];
-  readonly privateIpAddress: string;
-  readonly resourceGroup: string;
-  readonly source: SourceOutcome;
-  /** Barrier of the last delta, read after replication had stopped; null: the point is the newest that was durable before. */
-  readonly finalBarrier: number | null;
-  /** From the start of the run to the VM running. */
-  readonly rtoSeconds: number;
-  /** Age of the point when the run began; for `latest` with the source shut down, 0 bytes were lost. */
-  readonly rpoSeconds: number;
-}
-
-/**
- * How a failover run ended. A failed run says what it left in Azure (nothing was made, all was removed again, or
- * something may remain) and what it did to the source.
- */
-export type FailoverOutcome =
-  | { readonly outcome: 'done'; readonly result: FailoverResult }
-  | {
-      readonly outcome: 'failed';
-      readonly error: JobError;
-      readonly left: 'nothing' | 'removed' | 'unknown';
-      readonly source: SourceOutcome;
-    };
-
-export interface CleanupRun {
-  readonly operationId: OperationId;
-  readonly requestedBy: Requester;
-  readonly item: ItemSpec;
-  readonly runId: RunId;
+  readonly endedAt: string;
+  /** Its machine ran, and the listing by its tag was empty after cleanup. */
+  readonly clean: boolean;
   readonly notes: string;
-}
-
-export type CleanupOutcome =
-  | { readonly outcome: 'done'; readonly result: CleanupResult }
-  | { readonly outcome: 'failed'; readonly error: JobError };
-
-export interface CleanupResult {
-  /** Ids found by the run's tag after deletion; always empty in a result. */
-  readonly remaining: readonly string[];
-  readonly deleted: readonly string[];
 }
 
 export interface DrillView {
   readonly state: DrillState;
+  readonly last?: LastDrill;
   readonly runId?: RunId;
   readonly result?: FailoverResult;
 }
@@ -148,6 +118,10 @@ export interface ItemView {
   readonly spec?: ItemSpec;
   readonly policyId: string;
   readonly failover?: FailoverResult;
+  /** The way home, from reprotect to the failback's commit. */
+  readonly home?: HomeWay;
+  readonly direction: Direction;
+  readonly paused: boolean;
   readonly running?: { readonly operation: string; readonly operationId: OperationId };
   readonly protectedSince?: string;
   /** Grows with every change; an older revision never replaces a newer one in the catalogue. */
@@ -200,4 +174,18 @@ export interface DiscoveryInput {
 export interface DiscoveryResult {
   readonly machineCount: number;
   readonly about: { readonly name: string; readonly version: string; readonly instanceUuid: string };
+}
+
+/** Checks before an operation without doing it: what would refuse it now, all at once. */
+export interface ItemCheckInput {
+  readonly view: ItemView;
+  readonly request: Extract<
+    OperationRequest,
+    { operation: 'failover' | 'testFailover' | 'reprotect' | 'failback' }
+  >;
+}
+
+export interface ItemCheckResult {
+  readonly problems: readonly JobError[];
+  readonly checkedAt: string;
 }
