@@ -91,6 +91,15 @@ export interface ArmControls {
   readonly client: LabClient;
   resources(): Promise<readonly AzureResource[]>;
   hash(id: string, blockBytes?: number): Promise<DiskHash>;
+  /** Seeded bytes written by the guest to a disk of a machine that runs. */
+  write(at: {
+    readonly id: string;
+    readonly offset: number;
+    readonly seed: number;
+    readonly length: number;
+  }): Promise<void>;
+  /** The guest gives whole 4 KiB blocks back: they read as zeros. */
+  clear(at: { readonly id: string; readonly offset: number; readonly length: number }): Promise<void>;
 }
 
 export function armControls(url: string, caFile: string): ArmControls {
@@ -99,5 +108,7 @@ export function armControls(url: string, caFile: string): ArmControls {
     client,
     resources: () => client.get('/_lab/resources'),
     hash: (id, blockBytes) => client.get('/_lab/disks/hash', { id, blockBytes }),
+    write: (at) => client.post('/_lab/disks/write', at),
+    clear: (at) => client.post('/_lab/disks/clear', at),
   };
 }

@@ -1,7 +1,8 @@
 import { PageBlobClient, RestError, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { VHD_FOOTER_BYTES } from '../../domain/units.ts';
-import type { Range, ReadPiece } from './bytes.ts';
+import type { Source } from './bytes.ts';
 import { ArmError } from './http.ts';
+import type { Range } from './range.ts';
 import { isVhdSize, refusalOfVhd } from './vhd.ts';
 
 /** Ranges nearer than this are read in one request. */
@@ -70,11 +71,7 @@ export class BlobSource {
   }
 
   /** Data ranges without the footer, and how to read them; reading fails when the blob changes meanwhile. */
-  async data(
-    sourceUri: string,
-    source: SourceBlob,
-    signal: AbortSignal,
-  ): Promise<{ ranges: Range[]; read: ReadPiece }> {
+  async data(sourceUri: string, source: SourceBlob, signal: AbortSignal): Promise<Source> {
     const blob = this.#client(sourceUri);
     const conditions = { ifMatch: source.etag };
     const found: Range[] = [];
@@ -82,7 +79,8 @@ export class BlobSource {
       found.push({ start: range.start, end: Math.min(range.end + 1, source.diskBytes) });
     }
     return {
-      ranges: coalesce(found, GAP_BYTES_MAX),
+      ranges: found,
+      pieces: coalesce(found, GAP_BYTES_MAX),
       read: ({ start, end }) =>
         blob.downloadToBuffer(start, end - start, { conditions, abortSignal: signal }),
     };

@@ -1,110 +1,128 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync } from 'node:fs';
-import { open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { MiB } from '../../domain/units.ts';
+import { BLOCK, BLOCK_BYTES, changedRuns } from './block-map.ts';
+import type { Run } from './block-map.ts';
+import { Layer, layerPaths, logOf } from './layer.ts';
+import type { Range } from './range.ts';
 import { writeDurably } from './store.ts';
 
 const PIECE_BYTES = 4 * MiB;
 const PIECES_AT_ONCE = 4;
+const READ_BYTES = MiB;
 
-/** Half-open byte range. */
-export interface Range {
-  readonly start: number;
-  readonly end: number;
+export interface Source {
+  /** What holds data. */
+  readonly ranges: readonly Range[];
+  /** What is read: covers `ranges`. */
+  readonly pieces: readonly Range[];
+  readonly read: (range: Range) => Promise<Uint8Array>;
 }
 
-export type ReadPiece = (range: Range) => Promise<Uint8Array>;
-
 /**
- * Bytes of managed disks and snapshots without VHD footer: one sparse file each, and beside it the ranges that
- * hold data, so that a copy of a copy stays sparse. A file appears under its final name only when it is whole.
+ * Bytes of managed disks and snapshots without VHD footer. A disk is a chain of layers, oldest first: each holds the
+ * blocks written since the one before was frozen. A snapshot is the chain as it was, so it costs nothing, and what
+ * changed between two snapshots is what the later one's further layers hold.
  */
 export class ByteStore {
   readonly #dir: string;
+  readonly #layers = new Map<string, Layer>();
 
   constructor(stateDir: string) {
     this.#dir = join(stateDir, 'bytes');
     mkdirSync(this.#dir, { recursive: true });
   }
 
-  /** Repeating it after a crash starts the copy again. */
-  async fill(
-    id: string,
-    bytes: number,
-    data: { readonly ranges: readonly Range[]; readonly read: ReadPiece },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const partial = `${this.#path(id)}.partial`;
+  /** Makes a layer, there only when it is whole. Repeating it after a crash starts the copy again. */
+  async fill(id: string, bytes: number, source: Source, signal: AbortSignal): Promise<void> {
+    const paths = layerPaths(this.#dir, id);
+    const partial = `${paths.bytes}.partial`;
     const file = await open(partial, 'w', 0o600);
     try {
       await file.truncate(bytes);
-      await copyPieces(file, data.ranges, data.read, signal);
+      await copyPieces(file, source, signal);
       await file.sync();
     } finally {
       await file.close();
     }
-    writeDurably(this.#rangesPath(id), JSON.stringify(data.ranges));
-    await rename(partial, this.#path(id));
+    await rename(partial, paths.bytes);
+    writeDurably(paths.log, logOf(source.ranges));
   }
 
-  async copy(fromId: string, toId: string, bytes: number, signal: AbortSignal): Promise<void> {
-    const source = await open(this.#path(fromId), 'r');
-    try {
-      const read: ReadPiece = async ({ start, end }) => {
-        const piece = Buffer.alloc(end - start);
-        await source.read(piece, 0, piece.length, start);
-        return piece;
-      };
-      await this.fill(toId, bytes, { ranges: await this.ranges(fromId), read }, signal);
-    } finally {
-      await source.close();
+  /** A write into the last layer; blocks written in part keep the rest of what the chain holds. */
+  write(chain: readonly string[], offset: number, bytes: Uint8Array): void {
+    const start = Math.floor(offset / BLOCK_BYTES) * BLOCK_BYTES;
+    const end = Math.ceil((offset + bytes.length) / BLOCK_BYTES) * BLOCK_BYTES;
+    const isWhole = start === offset && end === offset + bytes.length;
+    const blocks = isWhole ? bytes : this.readInto(chain, start, Buffer.alloc(end - start));
+    if (!isWhole) blocks.set(bytes, offset - start);
+    this.#last(chain).write(start / BLOCK_BYTES, blocks);
+  }
+
+  /** Gives the whole blocks inside the range back: they read as zeros. */
+  clear(chain: readonly string[], range: Range): void {
+    const first = Math.ceil(range.start / BLOCK_BYTES);
+    const count = Math.floor(range.end / BLOCK_BYTES) - first;
+    if (count > 0) this.#last(chain).clear(first, count);
+  }
+
+  readInto(chain: readonly string[], offset: number, target: Buffer): Buffer {
+    const layers = chain.map((id) => this.#layer(id));
+    const end = offset + target.length;
+    for (let at = offset; at < end;) {
+      const [owner, until] = ownerAt(layers, at, end);
+      const part = target.subarray(at - offset, until - offset);
+      if (owner === null) part.fill(0);
+      else owner.read(part, at);
+      at = until;
+    }
+    return target;
+  }
+
+  async *read(chain: readonly string[], range: Range): AsyncGenerator<Buffer> {
+    for (let at = range.start; at < range.end; at += READ_BYTES) {
+      yield this.readInto(chain, at, Buffer.alloc(Math.min(READ_BYTES, range.end - at)));
+      await setImmediate();
     }
   }
 
-  async ranges(id: string): Promise<Range[]> {
-    return JSON.parse(await readFile(this.#rangesPath(id), 'utf8')) as Range[];
+  /** What changed since the chain was `since` layers long; 0: what holds data. */
+  runs(chain: readonly string[], since: number, range: Range): Generator<Run> {
+    const maps = chain.map((id) => this.#layer(id).map);
+    return changedRuns(maps, since, range);
   }
 
-  read(id: string, range: Range): Readable {
-    if (range.end <= range.start) return Readable.from([]);
-    return createReadStream(this.#path(id), {
-      start: range.start,
-      end: range.end - 1,
-      highWaterMark: MiB,
-    });
+  /** Bytes written into these layers, each write counted. */
+  bytesWritten(layers: readonly string[]): number {
+    return layers.reduce((sum, id) => sum + this.#layer(id).bytesWritten, 0);
   }
 
   /** SHA-256 of the whole and, when asked, of each block of `blockBytes`. Holes are hashed, not read. */
   async hash(
-    id: string,
+    chain: readonly string[],
     bytes: number,
     blockBytes: number | null,
   ): Promise<{ sha256: string; blocks: string[] }> {
     const step = blockBytes ?? PIECE_BYTES;
     const whole = createHash('sha256');
     const blocks: string[] = [];
-    const ranges = await this.ranges(id);
     const zeros = Buffer.alloc(step);
     const zerosHash = sha256(zeros);
     const buffer = Buffer.alloc(step);
-    const file = await open(this.#path(id), 'r');
-    try {
-      for (let at = 0; at < bytes; at += step) {
-        const length = Math.min(step, bytes - at);
-        while (ranges[0] !== undefined && ranges[0].end <= at) ranges.shift();
-        const isHole = ranges[0] === undefined || ranges[0].start >= at + length;
-        if (!isHole) await file.read(buffer, 0, length, at);
-        const block = (isHole ? zeros : buffer).subarray(0, length);
-        whole.update(block);
-        if (blockBytes !== null) blocks.push(isHole && length === step ? zerosHash : sha256(block));
-        if (isHole) await setImmediate();
-      }
-    } finally {
-      await file.close();
+    const runs = this.runs(chain, 0, { start: 0, end: bytes });
+    let run = runs.next();
+    for (let at = 0; at < bytes; at += step) {
+      const length = Math.min(step, bytes - at);
+      while (run.done !== true && run.value.end <= at) run = runs.next();
+      const isHole = run.done === true || run.value.start >= at + length;
+      const block = isHole ? zeros.subarray(0, length) : this.readInto(chain, at, buffer.subarray(0, length));
+      whole.update(block);
+      if (blockBytes !== null) blocks.push(isHole && length === step ? zerosHash : sha256(block));
+      if (at % PIECE_BYTES < step) await setImmediate();
     }
     return { sha256: whole.digest('hex'), blocks };
   }
@@ -114,28 +132,48 @@ export class ByteStore {
     const names = await readdir(this.#dir);
     const ids = inUse();
     const left = names.filter((name) => !ids.has(name.split('.')[0] ?? name));
+    for (const id of new Set(left.map((name) => name.split('.')[0] ?? name))) {
+      this.#layers.get(id)?.close();
+      this.#layers.delete(id);
+    }
     for (const name of left) await rm(join(this.#dir, name), { force: true });
   }
 
-  #path(id: string): string {
-    return join(this.#dir, `${id}.raw`);
+  #last(chain: readonly string[]): Layer {
+    const id = chain.at(-1);
+    if (id === undefined) throw new Error('a disk without a layer cannot be written');
+    return this.#layer(id);
   }
 
-  #rangesPath(id: string): string {
-    return join(this.#dir, `${id}.ranges`);
+  #layer(id: string): Layer {
+    const layer = this.#layers.get(id) ?? new Layer(this.#dir, id);
+    this.#layers.set(id, layer);
+    return layer;
   }
 }
 
-async function copyPieces(
-  file: FileHandle,
-  ranges: readonly Range[],
-  read: ReadPiece,
-  signal: AbortSignal,
-): Promise<void> {
-  const pieces = ranges.flatMap(cut);
+/** The layer that holds the bytes at `at`, null for none, and where another one takes over. */
+function ownerAt(layers: readonly Layer[], at: number, end: number): [Layer | null, number] {
+  const owner = ownerOf(layers, Math.floor(at / BLOCK_BYTES));
+  let next = Math.floor(at / BLOCK_BYTES) + 1;
+  while (next * BLOCK_BYTES < end && ownerOf(layers, next) === owner) next++;
+  return [owner, Math.min(end, next * BLOCK_BYTES)];
+}
+
+function ownerOf(layers: readonly Layer[], block: number): Layer | null {
+  for (let index = layers.length - 1; index >= 0; index--) {
+    const state = layers[index]?.map.state(block) ?? BLOCK.absent;
+    if (state === BLOCK.data) return layers[index] ?? null;
+    if (state === BLOCK.cleared) return null;
+  }
+  return null;
+}
+
+async function copyPieces(file: FileHandle, { pieces, read }: Source, signal: AbortSignal): Promise<void> {
+  const cuts = pieces.flatMap(cut);
   let next = 0;
   const work = async (): Promise<void> => {
-    for (let piece = pieces[next++]; piece !== undefined; piece = pieces[next++]) {
+    for (let piece = cuts[next++]; piece !== undefined; piece = cuts[next++]) {
       signal.throwIfAborted();
       const bytes = await read(piece);
       await file.write(bytes, 0, bytes.length, piece.start);

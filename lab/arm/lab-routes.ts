@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { faultSchema } from './faults.ts';
+import { guestRoutes } from './guest-routes.ts';
 import type { Answer, ArmRequest } from './http.ts';
 import { ArmError, parseBody } from './http.ts';
 import type { Json } from './model.ts';
@@ -17,6 +18,7 @@ const settingsSchema = z.strictObject({
   tokenSeconds: z.number().int().min(1).max(86_400).optional(),
   retryAfterSeconds: z.number().int().min(0).max(600).optional(),
   pageSize: z.number().int().min(1).max(1_000).optional(),
+  pageRangesMax: z.number().int().min(1).max(10_000).optional(),
   quotas: z.record(z.string(), z.number().int().min(0)).optional(),
 });
 
@@ -32,6 +34,7 @@ export const labRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/_lab/resources', handler: ({ store }) => ok(store.resources().map(strip)) },
   { method: 'GET', pattern: '/_lab/operations', handler: ({ store }) => ok(store.operations()) },
   { method: 'GET', pattern: '/_lab/requests', handler: listRequests },
+  ...guestRoutes,
 ];
 
 function addFault({ store }: Simulator, request: ArmRequest): Answer {
@@ -72,7 +75,7 @@ function listBytes(simulator: Simulator): Answer {
 
 async function hashBytes(simulator: Simulator, request: ArmRequest): Promise<Answer> {
   const disk = diskOrSnapshot(simulator.store.resource(request.query.get('id') ?? ''));
-  if (disk === null || disk.facts.bytesId === null) {
+  if (disk === null || !disk.facts.isFilled) {
     throw new ArmError(404, 'ResourceNotFound', 'No disk or snapshot of that id holds bytes.');
   }
   const asked = request.query.get('blockBytes');
@@ -85,7 +88,7 @@ async function hashBytes(simulator: Simulator, request: ArmRequest): Promise<Ans
           .min(512)
           .max(64 * 1024 * 1024)
           .parse(asked);
-  const { sha256, blocks } = await simulator.bytes.hash(disk.facts.bytesId, disk.facts.bytes, blockBytes);
+  const { sha256, blocks } = await simulator.bytes.hash(disk.facts.layers, disk.facts.bytes, blockBytes);
   return ok({ sha256, bytes: disk.facts.bytes, ...(blockBytes === null ? {} : { blocks }) });
 }
 

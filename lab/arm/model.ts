@@ -27,8 +27,10 @@ export interface Access {
 }
 
 export interface DiskFacts {
-  /** Names the file of `bytes.ts`; null until the copy has ended. */
-  readonly bytesId: string | null;
+  /** Layers of `bytes.ts`, oldest first. */
+  readonly layers: readonly string[];
+  /** Its bytes are all there. */
+  readonly isFilled: boolean;
   /** Without VHD footer. */
   readonly bytes: number;
   readonly source: string;
@@ -39,7 +41,10 @@ export interface DiskFacts {
 
 export interface SnapshotFacts extends DiskFacts {
   readonly incremental: boolean;
+  /** Of the disk it is a copy of; incremental snapshots of one disk share it. */
   readonly familyId: string;
+  /** Counts up with every snapshot of the subscription: tells which is older. */
+  readonly number: number;
 }
 
 export type PowerState = 'starting' | 'running' | 'stopping' | 'stopped' | 'deallocating' | 'deallocated';
@@ -127,6 +132,8 @@ export interface Settings {
   /** 0: no Retry-After header, the client polls at its own interval. */
   readonly retryAfterSeconds: number;
   readonly pageSize: number;
+  /** Most ranges in one answer of Get Page Ranges. */
+  readonly pageRangesMax: number;
   /** Overrides of the limits in `resources/usages.ts`. */
   readonly quotas: Readonly<Record<string, number>>;
 }
@@ -139,6 +146,7 @@ export const defaultSettings: Settings = {
   tokenSeconds: 3_600,
   retryAfterSeconds: 0,
   pageSize: 100,
+  pageRangesMax: 10_000,
   quotas: {},
 };
 

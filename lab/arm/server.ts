@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { answerDiskAccess, isDiskAccessPath } from './disk-access.ts';
+import { answerDiskBlob, isDiskBlobPath } from './disk-blob.ts';
 import { faultAnswer, takeFault } from './faults.ts';
 import type { Answer, ArmRequest } from './http.ts';
 import { ArmError, readBody, sendAnswer } from './http.ts';
@@ -66,7 +66,7 @@ export function createListener(simulator: Simulator, tokens: TokenService): Requ
   ): Promise<Answer> {
     const method = incoming.method ?? 'GET';
     return guarded(async () => {
-      if (isDiskAccessPath(url.pathname)) return answerDiskAccess(simulator, method, url, incoming.headers);
+      if (isDiskBlobPath(url.pathname)) return answerDiskBlob(simulator, method, url, incoming.headers);
       const token = tokens.answer(method, url.pathname, body, simulator.store.settings.tokenSeconds);
       if (token !== null) return token;
       tokens.check(incoming.headers.authorization);

@@ -97,12 +97,12 @@ function readLog(path: string): Change[] {
   return whole.flatMap((line) => JSON.parse(line) as Change[]);
 }
 
-/** Replaces a file so that after a crash either the old or the new text is there. */
-export function writeDurably(path: string, text: string, mode = 0o600): void {
+/** Replaces a file so that after a crash either the old or the new content is there. */
+export function writeDurably(path: string, content: string | Buffer, mode = 0o600): void {
   const temporary = `${path}.new`;
   const file = openSync(temporary, 'w', mode);
   try {
-    writeSync(file, text);
+    writeSync(file, Buffer.from(content));
     fsyncSync(file);
   } finally {
     closeSync(file);

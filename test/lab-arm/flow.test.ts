@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { AnonymousCredential, newPipeline, PageBlobClient } from '@azure/storage-blob';
-import type { StoragePipelineOptions } from '@azure/storage-blob';
 import { MiB } from '../../domain/units.ts';
 import { refusalOfVhd } from '../../lab/arm/vhd.ts';
+import { exported, makeMachine } from './support/machine.ts';
 import { codeOf, makeVhd, quick, startRig } from './support/rig.ts';
 import type { Rig } from './support/rig.ts';
 
@@ -141,7 +140,7 @@ test('a machine is made of imported disks, runs, is snapshot, read and removed w
 
 test('power actions end with 200 and an empty body, and the disk follows its machine', async () => {
   const { compute } = rig.clients;
-  const { group, vm } = await makeMachine('power');
+  const { group, vm } = await makeMachine(rig, { group: 'power' });
   for (const [act, state] of [
     [() => compute.virtualMachines.powerOff(group, vm, quick), 'stopped'],
     [() => compute.virtualMachines.start(group, vm, quick), 'running'],
@@ -151,10 +150,10 @@ test('power actions end with 200 and an empty body, and the disk follows its mac
     await act();
     expect(codes(await compute.virtualMachines.instanceView(group, vm))).toContain(`PowerState/${state}`);
   }
-  expect((await compute.disks.get(group, 'disk')).diskState).toBe('Reserved');
+  expect((await compute.disks.get(group, 'vm-disk0')).diskState).toBe('Reserved');
   await compute.virtualMachines.delete(group, vm, quick);
-  expect((await compute.disks.get(group, 'disk')).diskState).toBe('Unattached');
-  expect(await codeOf(rig.clients.network.networkInterfaces.get(group, 'nic'))).toBe('ResourceNotFound');
+  expect((await compute.disks.get(group, 'vm-disk0')).diskState).toBe('Unattached');
+  expect(await codeOf(rig.clients.network.networkInterfaces.get(group, 'vm-nic'))).toBe('ResourceNotFound');
   await compute.virtualMachines.delete(group, vm, quick);
 });
 
@@ -185,49 +184,8 @@ test('networks say what they reach, sizes what they offer, and lists come in pag
   expect((await resources.resourceGroups.get('practice-network')).tags).toEqual({ owner: 'network' });
 });
 
-async function makeMachine(group: string): Promise<{ group: string; vm: string }> {
-  const { compute, network, resources } = rig.clients;
-  const { location } = rig.facts;
-  await resources.resourceGroups.createOrUpdate(group, { location });
-  const disk = await compute.disks.createOrUpdate(
-    group,
-    'disk',
-    { location, creationData: { createOption: 'Empty' }, diskSizeGB: 1 },
-    quick,
-  );
-  const subnet = await network.subnets.get('practice-network', 'isolated', 'drill');
-  const nic = await network.networkInterfaces.createOrUpdate(
-    group,
-    'nic',
-    { location, ipConfigurations: [{ name: 'primary', subnet: { id: subnet.id ?? '' } }] },
-    quick,
-  );
-  await compute.virtualMachines.createOrUpdate(
-    group,
-    'vm',
-    {
-      location,
-      hardwareProfile: { vmSize: 'Standard_B1s' },
-      storageProfile: {
-        osDisk: { createOption: 'Attach', osType: 'Linux', managedDisk: { id: disk.id ?? '' } },
-      },
-      networkProfile: { networkInterfaces: [{ id: nic.id ?? '', deleteOption: 'Delete' }] },
-    },
-    quick,
-  );
-  return { group, vm: 'vm' };
-}
-
-/** Storage's client hands unknown options on to its pipeline, which knows `tlsOptions`. */
 function readWithSdk(sas: string, offset: number, count: number): Promise<Buffer> {
-  const options: StoragePipelineOptions & { tlsOptions: { ca: string } } = {
-    tlsOptions: { ca: rig.ca },
-    retryOptions: { maxTries: 1 },
-  };
-  return new PageBlobClient(sas, newPipeline(new AnonymousCredential(), options)).downloadToBuffer(
-    offset,
-    count,
-  );
+  return exported(rig, sas).downloadToBuffer(offset, count);
 }
 
 function codes(view: { statuses?: { code?: string }[] } | undefined): string[] {

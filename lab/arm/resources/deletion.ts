@@ -63,8 +63,7 @@ function bytesInUse(simulator: Simulator): Set<string> {
     .operations()
     .filter(({ status }) => status === 'InProgress')
     .map(({ id }) => id);
-  const ids = disks.map(({ facts }) => facts.bytesId).filter((id) => id !== null);
-  return new Set([...ids, ...working]);
+  return new Set([...disks.flatMap(({ facts }) => facts.layers), ...working]);
 }
 
 function refuseWhenInUse(simulator: Simulator, resource: Resource): void {

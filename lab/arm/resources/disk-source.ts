@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GiB, MiB } from '../../../domain/units.ts';
 import { ArmError } from '../http.ts';
-import type { JsonObject } from '../model.ts';
+import type { Disk, JsonObject, Snapshot } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import { resourceBody } from './common.ts';
 
@@ -27,6 +27,8 @@ type CreationData = z.infer<typeof creationData>;
 export interface Plan {
   readonly bytes: number;
   readonly source: string;
+  /** Those it shares with what it is a copy of. */
+  readonly layers: readonly string[];
   readonly detail: JsonObject;
 }
 
@@ -40,19 +42,21 @@ const planners: Readonly<Record<CreationData['createOption'], Planner>> = {
     const source = required(from.sourceUri, 'sourceUri');
     const blob = await simulator.source.inspect(name, source, from.storageAccountId);
     const detail = { import: source, etag: blob.etag, bytes: blob.diskBytes };
-    return { bytes: atLeast(blob.diskBytes, askedBytes), source, detail };
+    return { bytes: atLeast(blob.diskBytes, askedBytes), source, layers: [], detail };
   },
   Copy: (simulator, { from, askedBytes }) => {
     const source = copySource(simulator, required(from.sourceResourceId, 'sourceResourceId'));
     return {
-      bytes: atLeast(source.bytes, askedBytes),
+      bytes: atLeast(source.facts.bytes, askedBytes),
       source: source.id,
-      detail: { copyOf: source.bytesId },
+      layers: source.facts.layers,
+      detail: {},
     };
   },
   Empty: (_simulator, { askedBytes }) => ({
     bytes: required(askedBytes === 0 ? undefined : askedBytes, 'diskSizeGB'),
     source: 'Empty',
+    layers: [],
     detail: {},
   }),
 };
@@ -63,17 +67,17 @@ export async function planBytes(simulator: Simulator, name: string, body: DiskBo
   return planners[from.createOption](simulator, { name, from, askedBytes: diskSizeGB * GiB });
 }
 
-function copySource(simulator: Simulator, id: string): { id: string; bytes: number; bytesId: string } {
+/** A disk or snapshot that can be copied now. */
+export function copySource(simulator: Simulator, id: string): Disk | Snapshot {
   const source =
     simulator.store.find('Microsoft.Compute/disks', id) ??
     simulator.store.find('Microsoft.Compute/snapshots', id);
   if (source === undefined)
     throw new ArmError(404, 'ResourceNotFound', `The Resource '${id}' was not found.`);
-  const { bytesId, bytes } = source.facts;
-  if (bytesId === null || source.state !== 'Succeeded') {
+  if (!source.facts.isFilled || source.state === 'Deleting') {
     throw new ArmError(409, 'Conflict', `The source ${id} is not ready: its state is ${source.state}.`);
   }
-  return { id: source.id, bytes, bytesId };
+  return source;
 }
 
 /** A larger size grows the disk; 0 asks for none. */

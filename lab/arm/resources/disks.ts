@@ -78,7 +78,8 @@ export function beginCopy(
 
 export function newFacts(plan: Plan): DiskFacts {
   return {
-    bytesId: null,
+    layers: plan.layers,
+    isFilled: false,
     bytes: plan.bytes,
     source: plan.source,
     uniqueId: randomUUID(),
@@ -114,7 +115,7 @@ export function refuseOtherSource(resource: Disk | Snapshot, body: DiskBody): vo
   );
 }
 
-/** The file of bytes is named by the operation: a repeated attempt after a crash fills the same file. */
+/** An import's layer is named by the operation: a repeated attempt after a crash fills the same one. */
 export const diskCreate: OperationKind = {
   work: async (simulator, operation, signal) => {
     const disk = simulator.store.resource(operation.resourceId);
@@ -125,27 +126,19 @@ export const diskCreate: OperationKind = {
       const blob = { diskBytes: Number(detail.bytes), etag: detail.etag };
       const data = await simulator.source.data(detail.import, blob, signal);
       await simulator.bytes.fill(id, bytes, data, signal);
-    } else if (typeof detail.copyOf === 'string') {
-      await simulator.bytes.copy(detail.copyOf, id, bytes, signal);
-    } else {
-      await simulator.bytes.fill(
-        id,
-        bytes,
-        { ranges: [], read: () => Promise.resolve(Buffer.alloc(0)) },
-        signal,
-      );
     }
   },
   finish: (simulator, operation) => {
     const disk = simulator.store.resource(operation.resourceId);
     if (disk?.type === TYPE) {
+      const layers = operation.detail.import === undefined ? disk.facts.layers : [operation.id];
       return {
-        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, bytesId: operation.id } } }],
+        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, layers, isFilled: true } } }],
       };
     }
     if (disk?.type === 'Microsoft.Compute/snapshots') {
       return {
-        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, bytesId: operation.id } } }],
+        changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, isFilled: true } } }],
       };
     }
     return { changes: [] };

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError, parseBody } from '../http.ts';
-import type { JsonObject, Snapshot } from '../model.ts';
+import type { Disk, JsonObject, Snapshot } from '../model.ts';
 import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
@@ -15,16 +15,14 @@ import {
   requireLocation,
   requireWritableGroup,
   resourceId,
-  sameId,
   tagsOf,
 } from './common.ts';
-import { diskBody, planBytes } from './disk-source.ts';
-import type { DiskBody } from './disk-source.ts';
+import { copySource, diskBody, planBytes } from './disk-source.ts';
 import { beginCopy, hasAccess, newFacts, refuseOtherSource, sizeProperties } from './disks.ts';
 
 const TYPE = 'Microsoft.Compute/snapshots';
 
-/** A snapshot is a copy of the disk's bytes as they are when the operation runs. */
+/** A snapshot holds the disk's bytes as they are when the request is accepted, also while its machine runs. */
 export async function putSnapshot(simulator: Simulator, request: ArmRequest): Promise<Answer> {
   const body = parseBody(request, diskBody);
   requireWritableGroup(simulator, request);
@@ -54,19 +52,18 @@ export async function putSnapshot(simulator: Simulator, request: ArmRequest): Pr
     facts: {
       ...newFacts(plan),
       incremental: body.properties.incremental === true,
-      familyId: familyOf(simulator, body),
+      familyId: familyOf(copySource(simulator, plan.source)),
+      number: 1 + Math.max(0, ...simulator.store.ofType(TYPE).map(({ facts }) => facts.number)),
     },
   };
   return beginCopy(simulator, request, snapshot, plan, render(snapshot));
 }
 
-/** Incremental snapshots of one disk share a family. */
-function familyOf(simulator: Simulator, body: DiskBody): string {
-  const source = body.properties.creationData.sourceResourceId ?? '';
-  const sibling = simulator.store
-    .ofType(TYPE)
-    .find(({ facts }) => facts.incremental && sameId(facts.source, source));
-  return sibling?.facts.familyId ?? randomUUID();
+/** The same for all copies of one disk, another for a disk made anew under its name. */
+function familyOf(source: Disk | Snapshot): string {
+  if (source.type === TYPE) return source.facts.familyId;
+  const digest = createHash('sha256').update(`family ${source.facts.uniqueId}`).digest('hex');
+  return digest.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
 }
 
 export function getSnapshot(simulator: Simulator, request: ArmRequest): Answer {
