@@ -5,6 +5,7 @@
  */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { DrError } from '../domain/errors.ts';
+import type { JobError } from '../domain/job.ts';
 
 export function toApplicationFailure(error: unknown, nextRetryDelayMs?: number): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
@@ -20,4 +21,9 @@ export function toApplicationFailure(error: unknown, nextRetryDelayMs?: number):
     ...(known.cause instanceof Error ? { cause: known.cause } : {}),
     ...(nextRetryDelayMs === undefined ? {} : { nextRetryDelay: nextRetryDelayMs }),
   });
+}
+
+/** A problem that a check found, as it stands in a job. */
+export function toJobError({ code, message, remedy }: DrError): JobError {
+  return { code, message, remedy };
 }

@@ -242,6 +242,13 @@ export const errorCatalogue = {
     'Reading disk {disk} at {offset} failed: {reason}',
     'Check the path to the host (TCP 902) and the datastore; reading resumes by itself.',
   ),
+  DR_REPLICATION_TARGET_WRITE: entry(
+    'retry',
+    502,
+    6,
+    'Writing disk {disk} at {offset} failed: {reason}',
+    'Check the path to the host (TCP 902) and the free space of the datastore; writing resumes by itself.',
+  ),
   DR_REPLICATION_NOT_DRAINED: entry(
     'retry',
     409,
@@ -367,6 +374,14 @@ export const errorCatalogue = {
     'Make sure by other means that the source is off before the Azure machine takes over its address.',
   ),
 
+  DR_CLOCK_SKEW: entry(
+    'fail',
+    409,
+    4,
+    'The clocks of vCenter, process server and recovery site differ: {reason}',
+    'Set them by the same time source (NTP): recovery points are told apart by their time.',
+  ),
+
   // Azure
   DR_AZURE_UNREACHABLE: entry(
     'retry',
@@ -460,6 +475,20 @@ export const errorCatalogue = {
     3,
     'vCenter has no {kind} "{name}"',
     'Name one that exists; names are those vCenter shows.',
+  ),
+  DR_MACHINE_NOT_OURS: entry(
+    'fail',
+    409,
+    4,
+    'Machine "{machine}" was not made by Switchback for {key}',
+    'Remove it in vCenter if it is not needed; Switchback never deletes a machine that it did not make.',
+  ),
+  DR_MACHINE_QUESTION: entry(
+    'retry',
+    409,
+    6,
+    'vCenter waits for an answer before "{machine}" goes on: {question}',
+    'Answer the question in vCenter; the step goes on by itself.',
   ),
   DR_DATASTORE_FULL: entry(
     'fail',
@@ -581,6 +610,13 @@ export const errorCatalogue = {
     4,
     'Job "{job}" is over: it {state}',
     'Start the operation again if need be.',
+  ),
+  DR_RUN_DISPLACED: entry(
+    'fail',
+    409,
+    4,
+    'Job "{job}" gave way to something more urgent',
+    'What it left is found again: clean up a test failover, or start the operation again.',
   ),
   DR_DECISION_REFUSED: entry(
     'fail',

@@ -14,8 +14,9 @@ const URGENT_SLOTS = 64;
 export async function recoverySite({ config, log, signal }: RoleContext): Promise<void> {
   await ensureVault(config);
   const storage = await vaultStorage(config);
-  const apply = createApplyActivities({ storage, vaultKey: await vaultKey(config) });
-  const azure = createAzureActivities({ cloud: await cloud(config), storage });
+  const key = await vaultKey(config);
+  const apply = createApplyActivities({ storage, vaultKey: key });
+  const azure = createAzureActivities({ cloud: await cloud(config), storage, vaultKey: key });
   const both = { ...azure, ...apply };
   const connection = await connectWorker(config, log, signal);
   const region = config.azure.location;

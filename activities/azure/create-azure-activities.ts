@@ -4,28 +4,33 @@
  */
 import { DrError } from '../../domain/errors.ts';
 import type { RunId } from '../../domain/ids.ts';
+import type { JobError } from '../../domain/job.ts';
 import type {
   AzureDisk,
   AzureVm,
   BegunOperation,
   Cloud,
   RunScope,
+  VaultKey,
   VaultStorage,
 } from '../../domain/ports.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { PointDisk } from '../../domain/replication.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
+import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
 import { preflightProblems } from './preflight.ts';
 
 export interface AzurePorts {
   readonly cloud: Cloud;
   readonly storage: VaultStorage;
+  readonly vaultKey: VaultKey;
 }
 
 export type AzureActivities = ReturnType<typeof createAzureActivities>;
 
-export function createAzureActivities({ cloud, storage }: AzurePorts) {
+export function createAzureActivities(ports: AzurePorts) {
+  const { cloud, storage } = ports;
   const leftOf = async (runId: RunId) => {
     const staged = await Array.fromAsync(storage.list(blobNames.stagedPrefix(runId)));
     return [...(await cloud.listByRun(runId)), ...staged.map((blob) => blob.name)];
@@ -33,7 +38,7 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
   return {
     /** Runs every check; one problem keeps its own code, several are reported together. */
     async preflightFailover(input: { run: FailoverRun }): Promise<void> {
-      const problems = await supervised(() => preflightProblems(cloud, input.run));
+      const problems = await supervised(() => preflightProblems(ports, input.run));
       const [first] = problems;
       if (first === undefined) return;
       if (problems.length === 1) throw first;
@@ -41,6 +46,11 @@ export function createAzureActivities({ cloud, storage }: AzurePorts) {
         count: problems.length,
         problems: problems.map((problem) => `${problem.code}: ${problem.message}`).join('; '),
       });
+    },
+
+    /** The same checks, without failing over: everything that stands in the way, at once. */
+    async checkFailover(input: { run: FailoverRun }): Promise<JobError[]> {
+      return (await supervised(() => preflightProblems(ports, input.run))).map(toJobError);
     },
 
     async prepareRunGroup(input: { scope: RunScope }): Promise<void> {

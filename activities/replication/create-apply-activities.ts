@@ -1,6 +1,5 @@
 /** Segments applied to replicas, recovery points made and pruned. Polled from `apply.<region>` and `urgent.azure.<region>`. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { DrError } from '../../domain/errors.ts';
 import type { RecoveryPointId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import { pointsToPrune } from '../../domain/retention.ts';
@@ -14,6 +13,7 @@ import { deletePoint, listPoints, pruneJournal } from '../../dataplane/points.ts
 import { purgeItem } from '../../dataplane/purge.ts';
 import type { ApplyHeartbeat, ApplySessionInput, SessionOutcome } from '../../workflows/contracts/types.ts';
 import { supervised, type Supervision } from '../supervise.ts';
+import { choosePoint } from './choose-point.ts';
 import { runSessionAttempt } from './session-loop.ts';
 
 export interface ApplyPorts {
@@ -28,6 +28,7 @@ const BARRIERS_AT_ONCE = 8;
 /** The journal is looked at every fifth of the interval, within these bounds. */
 const LOOK_EVERY_MS = { min: 500, max: 15_000 } as const;
 const POINT_LOOK_MS = 500;
+const LATEST = { kind: 'latest' } as const;
 
 export function createApplyActivities(ports: ApplyPorts) {
   const { storage } = ports;
@@ -78,19 +79,21 @@ export function createApplyActivities(ports: ApplyPorts) {
           memory = done.memory;
           more = done.moreWaiting && memory.appliedBarrier < upTo;
         }
-        return newest(await listPoints(storage, input.item.itemId), input.item, 'latest');
+        return choosePoint(await listPoints(storage, input.item.itemId), input.item, LATEST);
       });
     },
 
     /** Chooses the recovery point of a drill; for `latest` waits until the newest durable barrier is applied. */
     async resolvePoint(input: { item: ItemSpec; choice: RecoveryPointChoice }): Promise<RecoveryPoint> {
       return supervised<unknown, RecoveryPoint>(async ({ signal }) => {
-        if (input.choice.kind !== 'latest') return choose(storage, input.item, input.choice);
+        if (input.choice.kind !== 'latest') {
+          return choosePoint(await listPoints(storage, input.item.itemId), input.item, input.choice);
+        }
         const durable = (await latestBarrier(storage, input.item.itemId))?.number ?? 0;
         for (;;) {
           const points = await listPoints(storage, input.item.itemId);
           const found = points.find((point) => point.barrierNumber >= durable);
-          if (found !== undefined) return newest(points, input.item, 'latest');
+          if (found !== undefined) return choosePoint(points, input.item, LATEST);
           await delay(POINT_LOOK_MS, undefined, { signal });
         }
       });
@@ -166,30 +169,6 @@ async function prune(ports: ApplyPorts, item: ItemSpec, newestPoint: RecoveryPoi
   for (const point of pointsToPrune(points, item.policy, Date.now())) await deletePoint(ports.storage, point);
   const diskIds = item.disks.map((disk) => disk.diskId);
   await pruneJournal(ports.storage, item.itemId, diskIds, newestPoint.barrierNumber);
-}
-
-async function choose(
-  storage: VaultStorage,
-  item: ItemSpec,
-  choice: RecoveryPointChoice,
-): Promise<RecoveryPoint> {
-  const points = await listPoints(storage, item.itemId);
-  if (choice.kind === 'custom') {
-    const found = points.find((point) => point.pointId === choice.pointId);
-    if (found === undefined) {
-      throw new DrError('DR_POINT_UNKNOWN', { item: item.machineName, point: choice.pointId });
-    }
-    return found;
-  }
-  const candidates =
-    choice.kind === 'latestAppConsistent' ? points.filter((p) => p.consistency === 'application') : points;
-  return newest(candidates, item, choice.kind);
-}
-
-function newest(points: readonly RecoveryPoint[], item: ItemSpec, choice: string): RecoveryPoint {
-  const [first] = points.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
-  if (first === undefined) throw new DrError('DR_POINT_NONE', { item: item.machineName, choice });
-  return first;
 }
 
 function lookDelay(item: ItemSpec): number {

@@ -168,6 +168,8 @@ export interface VmSize {
   /** Usage counter the size's cores count against, e.g. `standardDSv5Family`. */
   readonly family: string;
   readonly generations: readonly ('V1' | 'V2')[];
+  /** Availability zones of the region that offer the size to this subscription; absent: not told. */
+  readonly zones?: readonly string[];
   /** Absent: available. */
   readonly restriction?: string;
 }

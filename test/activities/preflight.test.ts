@@ -1,6 +1,6 @@
 /** Checks before a failover, on facts of Azure given by hand. */
 import { expect, test } from '@jest/globals';
-import { preflightProblems } from '../../activities/azure/preflight.ts';
+import { azureProblems } from '../../activities/azure/preflight.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId, type DiskId, type ProtectedItemId, type RunId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
@@ -97,7 +97,7 @@ function cloudWith(facts: Facts): Cloud {
 }
 
 async function problemsOf(facts: Partial<Facts> = {}, run: Partial<FailoverRun> = {}): Promise<string[]> {
-  const problems = await preflightProblems(cloudWith({ ...goodFacts, ...facts }), { ...drill, ...run });
+  const problems = await azureProblems(cloudWith({ ...goodFacts, ...facts }), { ...drill, ...run });
   return problems.map((problem) => problem.code).sort();
 }
 
@@ -157,5 +157,5 @@ test('trouble with Azure itself is not taken for a problem of the run', async ()
   const cloud = cloudWith(goodFacts);
   const trouble = new DrError('DR_INTERNAL', { reason: 'no answer' });
   const failing: Cloud = { ...cloud, subnet: () => Promise.reject(trouble) };
-  await expect(preflightProblems(failing, drill)).rejects.toBe(trouble);
+  await expect(azureProblems(failing, drill)).rejects.toBe(trouble);
 });
