@@ -89,7 +89,7 @@ func (v *vcenter) changedAreas(req *types.QueryChangedDiskAreas) (*types.DiskCha
 	if req.ChangeId != "*" {
 		f := a.byChangeID(req.ChangeId)
 		if f == nil || !strings.HasPrefix(req.ChangeId, a.TrackingID+"/") {
-			return nil, &types.FileFault{File: a.chain[len(a.chain)-1]}
+			return nil, &types.FileFault{File: a.Live}
 		}
 		before = a.frozenView(f).blocks
 	}
@@ -103,7 +103,7 @@ func (v *vcenter) changedAreas(req *types.QueryChangedDiskAreas) (*types.DiskCha
 
 func queriedView(m *machine, a *attached, ref *types.ManagedObjectReference) (view, int64, types.BaseMethodFault) {
 	if a.TrackingID == "" {
-		return view{}, 0, &types.FileFault{File: a.chain[len(a.chain)-1]}
+		return view{}, 0, &types.FileFault{File: a.Live}
 	}
 	if ref == nil {
 		if m.on.Load() {
@@ -118,7 +118,7 @@ func queriedView(m *machine, a *attached, ref *types.ManagedObjectReference) (vi
 		if f := a.freezeOf(s.Number); f != nil && strings.HasPrefix(f.ChangeID, a.TrackingID+"/") {
 			return a.frozenView(f), f.CapacityBytes, nil
 		}
-		return view{}, 0, &types.FileFault{File: a.chain[len(a.chain)-1]}
+		return view{}, 0, &types.FileFault{File: a.Live}
 	}
 	return view{}, 0, &types.ManagedObjectNotFound{Obj: *ref}
 }

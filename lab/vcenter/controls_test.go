@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"net/url"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -245,11 +244,7 @@ func TestStateSurvivesAKill(t *testing.T) {
 	}
 	want := hashes(g)
 
-	copied := filepath.Join(t.TempDir(), "copy") // what a killed process leaves, while the first one still runs
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	again := startGround(t, copied, machines...)
+	again := g.afterKill(machines...)
 	after := again.info("m")
 	if after.InstanceUUID != before.InstanceUUID || after.MoRef != before.MoRef || after.PowerState != before.PowerState {
 		t.Fatalf("%+v became %+v", before, after)

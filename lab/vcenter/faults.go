@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,7 +75,7 @@ func (f *faults) match(call *simulator.Method, entity types.ManagedObjectReferen
 
 func (f *faults) choose(call *simulator.Method, entity types.ManagedObjectReference, name string) *plannedFault {
 	any := func(want string, have ...string) bool {
-		return want == "" || want == "*" || contains(have, want)
+		return want == "" || want == "*" || slices.Contains(have, want)
 	}
 	for _, rule := range f.rules {
 		if !any(rule.Method, call.Name) || !any(rule.ObjectType, call.This.Type, entity.Type) || !any(rule.ObjectName, name) {

@@ -12,7 +12,7 @@ import (
 // serveFolder serves the bytes of `…-flat.vmdk` files from the block stores, and everything else as the simulator does.
 // As on a real host, a disk in use is locked.
 func (v *vcenter) serveFolder(w http.ResponseWriter, r *http.Request) {
-	m, a, position := v.diskOfFlat(strings.TrimPrefix(r.URL.Path, "/folder/"))
+	m, a, f := v.diskOfFlat("[" + r.URL.Query().Get("dsName") + "] " + strings.TrimPrefix(r.URL.Path, "/folder/"))
 	if a == nil {
 		v.service.ServeDatastore(w, r)
 		return
@@ -21,15 +21,23 @@ func (v *vcenter) serveFolder(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, "the disk is locked: its machine is powered on")
 		return
 	}
+	if v.exports.writerOf(m, a.disk) != nil {
+		refuse(w, http.StatusConflict, "the disk is locked by a writer")
+		return
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		source, capacity := a.store.liveView(), a.capacity
-		if f := v.freezeAt(m, a, position); f != nil {
+		if f != nil {
 			source, capacity = a.frozenView(f), f.CapacityBytes
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
 		http.ServeContent(w, r, path.Base(r.URL.Path), time.Time{}, &seeker{view: source, capacity: capacity})
 	case http.MethodPut:
+		if f != nil {
+			refuse(w, http.StatusConflict, "the file belongs to a snapshot")
+			return
+		}
 		if err := replace(a, r.Body); err != nil {
 			refuse(w, http.StatusInternalServerError, err.Error())
 			return
@@ -40,34 +48,23 @@ func (v *vcenter) serveFolder(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (v *vcenter) diskOfFlat(name string) (*machine, *attached, int) {
+// diskOfFlat finds the disk of a `…-flat.vmdk`, and what a snapshot froze in that file; nil for the file being written.
+func (v *vcenter) diskOfFlat(name string) (*machine, *attached, *freeze) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, m := range v.byRef {
 		for _, a := range m.disks {
-			for position, file := range a.chain {
-				if flatName(datastorePath(file)) == name {
-					return m, a, position
+			if flatName(a.Live) == name {
+				return m, a, nil
+			}
+			for _, s := range m.present() {
+				if f := a.freezeOf(s.Number); f != nil && flatName(f.File) == name {
+					return m, a, f
 				}
 			}
 		}
 	}
-	return nil, nil, 0
-}
-
-// freezeAt finds what the file at that place of the chain holds; nil for the last one, which is being written.
-func (v *vcenter) freezeAt(m *machine, a *attached, position int) *freeze {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, s := range m.present() {
-		if f := a.freezeOf(s.Number); f != nil {
-			if position == 0 {
-				return f
-			}
-			position--
-		}
-	}
-	return nil
+	return nil, nil, nil
 }
 
 func replace(a *attached, body io.Reader) error {

@@ -128,6 +128,7 @@ func (v *vcenter) populate(ctx context.Context, list []inventoryMachine) error {
 	if err != nil {
 		return err
 	}
+	v.client = client
 	p := place{finder: find.NewFinder(client)}
 	datacenter, err := p.finder.DefaultDatacenter(ctx)
 	if err != nil {
@@ -183,7 +184,9 @@ func (v *vcenter) createMachine(ctx context.Context, p place, wanted inventoryMa
 		return err
 	}
 	if saved == nil && wanted.PoweredOn || saved != nil && saved.PoweredOn {
+		v.restoring = saved != nil
 		v.setPower(m, true)
+		v.restoring = false
 	}
 	return nil
 }

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/types"
 )
 
 const maxHashPieceBytes = 64 << 20
@@ -29,6 +26,8 @@ func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("GET /_lab/guest/workload", v.labWorkload)
 	mux.HandleFunc("DELETE /_lab/guest/workload", v.labStopWorkload)
 	mux.HandleFunc("POST /_lab/power", v.labPower)
+	mux.HandleFunc("POST /_lab/write-lease", v.labWriteLease)
+	mux.HandleFunc("GET /_lab/history", v.labHistory)
 	mux.HandleFunc("POST /_lab/cbt-reset", v.labResetTracking)
 	mux.HandleFunc("POST /_lab/faults", v.labAddFault)
 	mux.HandleFunc("DELETE /_lab/faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -106,7 +105,7 @@ func (v *vcenter) labMachines(w http.ResponseWriter, _ *http.Request) {
 			info.Snapshots = append(info.Snapshots, labSnapshot{s.Name, s.ref.Value})
 		}
 		for _, a := range m.disks {
-			info.Disks = append(info.Disks, labDisk{a.key, a.capacity, a.chain[len(a.chain)-1], a.mode, a.backing, a.TrackingID != ""})
+			info.Disks = append(info.Disks, labDisk{a.key, a.capacity, a.Live, a.mode, a.backing, a.TrackingID != ""})
 		}
 		out = append(out, info)
 	}
@@ -197,43 +196,6 @@ func (v *vcenter) labWrite(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]int{"bytes": len(data)})
 }
 
-func (v *vcenter) labPower(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Machine             string `json:"machine"`
-		State               string `json:"state"`
-		ResetChangeTracking bool   `json:"resetChangeTracking"`
-	}
-	if !decode(w, r, &body) {
-		return
-	}
-	m := v.labMachine(w, body.Machine)
-	if m == nil {
-		return
-	}
-	if body.State != "poweredOn" && body.State != "poweredOff" {
-		refuse(w, http.StatusBadRequest, "state is poweredOn or poweredOff")
-		return
-	}
-	v.setPower(m, body.State == "poweredOn")
-	if body.ResetChangeTracking {
-		v.forgetTracking(m)
-	}
-	answer(w, http.StatusOK, map[string]string{"powerState": body.State})
-}
-
-// setPower is a power cut or a button press: no guest has a say.
-func (v *vcenter) setPower(m *machine, on bool) {
-	state, boot := types.VirtualMachinePowerStatePoweredOff, types.AnyType(nil)
-	if on {
-		state, boot = types.VirtualMachinePowerStatePoweredOn, time.Now()
-	}
-	v.reg.AtomicUpdate(&simulator.Context{Map: v.reg}, v.reg.Get(m.ref), []types.PropertyChange{
-		{Name: "runtime.powerState", Val: state},
-		{Name: "summary.runtime.powerState", Val: state},
-		{Name: "summary.runtime.bootTime", Val: boot},
-	})
-}
-
 func (v *vcenter) forgetTracking(m *machine) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -277,5 +239,20 @@ func (v *vcenter) labDelays(w http.ResponseWriter, r *http.Request) {
 	}
 	v.faults.delay(body.Methods)
 	v.exports.pace.set(time.Duration(body.NBDReadMs)*time.Millisecond, body.NBDReadBytesPerSecond)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (v *vcenter) labWriteLease(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Ms int64 `json:"ms"`
+	}
+	if !decode(w, r, &body) {
+		return
+	}
+	if body.Ms < 0 {
+		refuse(w, http.StatusBadRequest, "ms is 0 or more")
+		return
+	}
+	v.exports.setLease(time.Duration(body.Ms) * time.Millisecond)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/property"
 	"github.com/vmware/govmomi/session"
+	"github.com/vmware/govmomi/task"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -62,6 +64,16 @@ func startGround(t *testing.T, dir string, machines ...inventoryMachine) *ground
 		t.Fatal(err)
 	}
 	return g
+}
+
+// afterKill starts another vCenter on what this one would leave if it were killed now.
+func (g *ground) afterKill(machines ...inventoryMachine) *ground {
+	g.t.Helper()
+	copied := filepath.Join(g.t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(g.dir)); err != nil {
+		g.t.Fatal(err)
+	}
+	return startGround(g.t, copied, machines...)
 }
 
 func (g *ground) password() string {
@@ -164,12 +176,12 @@ func (g *ground) write(name string, key int32, offset int64, data []byte) {
 	g.lab("POST", "guest/write", map[string]any{"machine": name, "deviceKey": key, "offset": offset, "hex": fmt.Sprintf("%x", data)}, nil)
 }
 
-func (g *ground) wait(task *object.Task, err error) *types.TaskInfo {
+func (g *ground) wait(t *object.Task, err error) *types.TaskInfo {
 	g.t.Helper()
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	info, err := task.WaitForResult(g.ctx, nil)
+	info, err := t.WaitForResult(g.ctx, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -272,4 +284,29 @@ func (g *ground) createVM(folder, pool types.ManagedObjectReference, spec types.
 	g.t.Helper()
 	task, err := object.NewFolder(g.client, folder).CreateVM(g.ctx, spec, object.NewResourcePool(g.client, pool), nil)
 	g.wait(task, err)
+}
+
+// taskFault is the name of the fault a task ended in; empty when it succeeded.
+func (g *ground) taskFault(t *object.Task, err error) string {
+	g.t.Helper()
+	if err != nil {
+		return "call: " + faultName(err)
+	}
+	if err = t.Wait(g.ctx); err == nil {
+		return ""
+	}
+	var failed task.Error
+	if !errors.As(err, &failed) {
+		g.t.Fatal(err)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", failed.LocalizedMethodFault.Fault), "*types.")
+}
+
+func (g *ground) expectTaskFault(want string) func(*object.Task, error) {
+	return func(t *object.Task, err error) {
+		g.t.Helper()
+		if got := g.taskFault(t, err); got != want {
+			g.t.Fatalf("the task ended in %q instead of %s", got, want)
+		}
+	}
 }

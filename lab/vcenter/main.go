@@ -88,7 +88,11 @@ func start(ctx context.Context, o options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := newVCenter(model.Service, st)
+	past, err := openHistory(o.stateDir)
+	if err != nil {
+		return nil, err
+	}
+	v := newVCenter(model.Service, st, past)
 	if err := v.populate(ctx, inventory); err != nil {
 		model.Remove()
 		return nil, err
@@ -145,6 +149,7 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 		defer v.mu.Unlock()
 		v.save()
 		v.state.close()
+		v.history.close()
 	})}
 	if o.readyFile == "" {
 		return s, nil

@@ -130,21 +130,36 @@ func (c *nbdClient) get(offset int64, length int) ([]byte, error) {
 	return data, err
 }
 
-func (g *ground) export(want int, request map[string]any) *nbdClient {
+type openedExport struct {
+	ID, Host, ExportName string
+	Port                 int
+}
+
+func (g *ground) open(want int, request map[string]any) openedExport {
 	g.t.Helper()
 	status, raw := g.call("POST", "/disk-export/v1/exports", request, g.cookie())
 	if status != want {
 		g.t.Fatalf("export: %d %s", status, raw)
 	}
-	if status != 201 {
-		return nil
-	}
-	var e struct {
-		ID, Host, ExportName string
-		Port                 int
-	}
+	var e openedExport
 	if err := json.Unmarshal(raw, &e); err != nil {
 		g.t.Fatal(err)
+	}
+	return e
+}
+
+func (g *ground) closeExport(e openedExport) {
+	g.t.Helper()
+	if status, raw := g.call("DELETE", "/disk-export/v1/exports/"+e.ID, nil, g.cookie()); status != 204 {
+		g.t.Fatalf("delete: %d %s", status, raw)
+	}
+}
+
+func (g *ground) export(want int, request map[string]any) *nbdClient {
+	g.t.Helper()
+	e := g.open(want, request)
+	if want != 201 {
+		return nil
 	}
 	g.t.Cleanup(func() { g.call("DELETE", "/disk-export/v1/exports/"+e.ID, nil, g.cookie()) })
 	return dialNBD(g.t, e.Host, e.Port, e.ExportName)
@@ -300,16 +315,10 @@ func TestADiskInUseIsLocked(t *testing.T) {
 	if c.change(cmdWrite, 0, 3, []byte("nbd")) != 0 {
 		t.Fatal("write to a machine that is off")
 	}
-	task, err := vm.PowerOn(g.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := task.Wait(g.ctx); err == nil {
-		t.Fatal("powered on while its disk was being written")
-	}
+	g.lab("POST", "write-lease", map[string]int{"ms": 60_000}, nil)
 	c.conn.Close()
-	for g.v.exports.beingWritten(vm.Reference()) {
-		continue
-	}
+	eventually(t, "the connection is gone", func() bool { return g.connections(vm.Reference()) == 0 })
+	g.expectTaskFault("FileLocked")(vm.PowerOn(g.ctx))
+	g.lab("POST", "write-lease", map[string]int{"ms": 0}, nil)
 	g.wait(vm.PowerOn(g.ctx))
 }

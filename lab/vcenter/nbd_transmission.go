@@ -89,24 +89,35 @@ func (c *nbdConn) handle(r nbdRequest) {
 		c.fail(r, code)
 		return
 	}
-	var err error
 	switch r.command {
 	case cmdRead:
 		c.read(r)
-		return
 	case cmdBlockStatus:
 		c.status(r)
-		return
-	case cmdWrite:
-		err = c.export.disk.store.write(r.payload, r.offset)
-	case cmdTrim, cmdWriteZeroes:
-		err = c.export.disk.store.zero(r.offset, int64(r.length))
+	default:
+		c.change(r)
 	}
-	if err != nil {
+}
+
+// change carries out what alters the disk. What was answered survives a kill of this process, flushed or not.
+func (c *nbdConn) change(r nbdRequest) {
+	alive, err := c.export.change(func() error {
+		switch r.command {
+		case cmdWrite:
+			return c.export.disk.store.write(r.payload, r.offset)
+		case cmdTrim, cmdWriteZeroes:
+			return c.export.disk.store.zero(r.offset, int64(r.length))
+		}
+		return nil
+	})
+	switch {
+	case !alive:
+		c.fail(r, errShutdown)
+	case err != nil:
 		c.fail(r, errInput)
-		return
+	default:
+		c.simple(r, 0)
 	}
-	c.simple(r, 0)
 }
 
 func (c *nbdConn) check(r nbdRequest) uint32 {

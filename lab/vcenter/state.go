@@ -31,15 +31,20 @@ type machineState struct {
 	PoweredOn      bool        `json:"poweredOn"`
 	ChangeTracking bool        `json:"changeTracking"`
 	Snapshots      []*snapshot `json:"snapshots"`
+	Current        int         `json:"current"` // number of the snapshot the disks grow from; 0: none
 }
 
 // snapshot is one entry of the record of everything ever frozen; removed ones stay.
 type snapshot struct {
-	Number   int       `json:"number"`
-	Name     string    `json:"name"`
-	TakenAt  time.Time `json:"takenAt"`
-	Removed  bool      `json:"removed"`
-	Quiesced bool      `json:"quiesced"`
+	Number      int                            `json:"number"`
+	Parent      int                            `json:"parent"` // 0: a root
+	Name        string                         `json:"name"`
+	Description string                         `json:"description"`
+	TakenAt     time.Time                      `json:"takenAt"`
+	State       types.VirtualMachinePowerState `json:"state"` // what the machine becomes after a revert
+	Removed     bool                           `json:"removed"`
+	Held        bool                           `json:"held"` // removed, but its files stay: several branches grow from them
+	Quiesced    bool                           `json:"quiesced"`
 
 	ref types.ManagedObjectReference
 }
@@ -49,17 +54,18 @@ type freeze struct {
 	Map           int    `json:"map"`
 	ChangeID      string `json:"changeId"`
 	CapacityBytes int64  `json:"capacityBytes"`
+	File          string `json:"file"`
 }
 
 type disk struct {
-	File       string   `json:"file"`
+	File       string   `json:"file"`       // the base
+	Live       string   `json:"live"`       // the one being written: the base, or the delta of the newest snapshot
 	TrackingID string   `json:"trackingId"` // empty: changes are not tracked
 	Freezes    []freeze `json:"freezes"`
 	Database   []region `json:"database"`
 	Filled     bool     `json:"filled"`
 
 	store  *store
-	chain  []string // file names from the base to the one being written
 	owner  types.ManagedObjectReference
 	loaded bool // read from the state directory and not yet attached
 }
@@ -104,32 +110,13 @@ type machine struct {
 	on    atomic.Bool
 	disks []*attached
 	adopt []*snapshot // snapshots to be made again after a restart
+	busy  int         // tasks under way that need the disks for themselves
 }
 
 func (m *machine) disk(key int32) *attached {
 	for _, d := range m.disks {
 		if d.key == key {
 			return d
-		}
-	}
-	return nil
-}
-
-func (m *machine) present() []*snapshot {
-	var out []*snapshot
-	for _, s := range m.Snapshots {
-		if !s.Removed {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// named finds the newest snapshot of that name, removed or not.
-func (m *machine) named(name string) *snapshot {
-	for i := len(m.Snapshots) - 1; i >= 0; i-- {
-		if m.Snapshots[i].Name == name {
-			return m.Snapshots[i]
 		}
 	}
 	return nil
@@ -208,7 +195,7 @@ func (s *state) createDisk(file string) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{File: file, store: blocks, chain: []string{file}}
+	d := &disk{File: file, Live: file, store: blocks}
 	s.Disks[file] = d
 	return d, nil
 }

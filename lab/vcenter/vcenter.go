@@ -5,11 +5,11 @@ import (
 	"hash/crc32"
 	"log"
 	"os"
-	"path"
 	"strings"
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -23,27 +23,33 @@ type vcenter struct {
 
 	reg     *simulator.Registry
 	service *simulator.Service
-	stun    sync.RWMutex // held for writing while a snapshot freezes all disks of a machine
+	client  *vim25.Client // of the practice controls: nobody's session, no injected fault
+	stun    sync.RWMutex  // held for writing while a snapshot freezes all disks of a machine
 	mu      sync.Mutex
 	state   *state
 	byRef   map[types.ManagedObjectReference]*machine
 	gone    map[types.ManagedObjectReference]bool // the simulator updates a destroyed machine once more
+	history *history
 	exports *exports
 	faults  *faults
+	tasks   *expectations
 	guests  *guests
 
 	populating bool // one save at the end instead of thousands
+	restoring  bool // what happens is no news
 }
 
-func newVCenter(service *simulator.Service, st *state) *vcenter {
+func newVCenter(service *simulator.Service, st *state, past *history) *vcenter {
 	v := &vcenter{
 		reg:     service.Context.Map,
 		service: service,
 		state:   st,
 		byRef:   map[types.ManagedObjectReference]*machine{},
 		gone:    map[types.ManagedObjectReference]bool{},
-		exports: newExports(),
+		history: past,
+		exports: newExports(past),
 		faults:  newFaults(),
+		tasks:   newExpectations(),
 	}
 	v.Self = types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"}
 	v.guests = newGuests(v)
@@ -55,9 +61,16 @@ func newVCenter(service *simulator.Service, st *state) *vcenter {
 
 func (v *vcenter) Reference() types.ManagedObjectReference { return v.Self }
 
+// Lock and Unlock opt out of the simulator's lock: a call that waits for its machine must not hold up the others.
+func (v *vcenter) Lock()   {}
+func (v *vcenter) Unlock() {}
+
 // handle runs before every SOAP call.
 func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	entity := v.entityOf(call.This)
+	if isControl(ctx) {
+		return nil, v.steer(ctx, call, entity)
+	}
 	if plan := v.faults.match(call, entity, v.entityName(entity)); plan != nil {
 		switch {
 		case ctx.Session == nil && !plan.task:
@@ -76,12 +89,22 @@ func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Ref
 		return nil, &types.NotSupported{}
 	case "LoginByToken", "LoginExtensionByCertificate", "ImpersonateUser":
 		return nil, &types.InvalidLogin{}
-	case "PowerOnVM_Task":
-		if ctx.Session != nil && v.exports.beingWritten(entity) {
-			v.faults.failNextTask(entity, &types.FileLocked{})
-		}
 	}
-	return nil, nil
+	return nil, v.steer(ctx, call, entity)
+}
+
+// isControl tells the controls' own calls from those of clients, which have logged in.
+func isControl(ctx *simulator.Context) bool {
+	return ctx.Session != nil && ctx.Session.UserName == ""
+}
+
+// steer sends the call through Steer when there is a rule for its method.
+func (v *vcenter) steer(ctx *simulator.Context, call *simulator.Method, entity types.ManagedObjectReference) types.BaseMethodFault {
+	if _, found := rules[call.Name]; found && ctx.Session != nil {
+		call.Body = &steering{method: call.Name, this: call.This, entity: entity, body: call.Body}
+		call.This, call.Name = v.Self, "Steer"
+	}
+	return nil
 }
 
 // entityOf is the object tasks of the call run on: the machine of a snapshot, else the object itself.
@@ -123,6 +146,7 @@ func (v *vcenter) machineNamed(name string) *machine {
 func (v *vcenter) PutObject(_ *simulator.Context, object mo.Reference) {
 	switch o := object.(type) {
 	case *simulator.Task:
+		v.tasks.meet(o)
 		v.faults.arm(o)
 	case *simulator.VirtualMachineSnapshot:
 		vm := v.reg.Get(o.Vm).(*simulator.VirtualMachine)
@@ -153,8 +177,7 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 			v.attachDisks(m, vm)
 		case "runtime.powerState", "config.changeVersion":
 			cycled := change.Name == "runtime.powerState"
-			m.on.Store(vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
-			m.PoweredOn = m.on.Load()
+			v.notePower(m, vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
 			v.settleTracking(m, vm, cycled)
 			describeGuest(m, vm)
 		case "snapshot", "snapshot.rootSnapshotList", "snapshot.currentSnapshot":
@@ -164,6 +187,13 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 		}
 		v.save()
 	}
+}
+
+func (v *vcenter) notePower(m *machine, on bool) {
+	if m.on.Swap(on) != on && !v.restoring {
+		v.history.power(m, on)
+	}
+	m.PoweredOn = on
 }
 
 // RemoveObject hears of machines that leave the inventory; their disks stay until a new one takes the file name.
@@ -229,9 +259,10 @@ func (v *vcenter) attach(m *machine, virtual *types.VirtualDisk) *attached {
 	if a == nil {
 		return nil
 	}
-	file, placeholder := fileName(virtual), v.flatPath(virtual)
+	file := fileName(virtual)
+	placeholder := v.path(flatName(file))
 	for _, d := range v.state.Disks {
-		if d.owner == m.ref && d.chain[len(d.chain)-1] == file {
+		if d.owner == m.ref && d.Live == file {
 			a.disk = d
 		}
 	}
@@ -254,9 +285,6 @@ func (v *vcenter) openDisk(file, placeholder string) *disk {
 		fresh = false
 	}
 	if known != nil && (known.loaded || !fresh) {
-		if known.loaded {
-			known.chain = []string{file}
-		}
 		return known
 	}
 	if known != nil {
@@ -267,29 +295,6 @@ func (v *vcenter) openDisk(file, placeholder string) *disk {
 		log.Fatalf("no room for the disk %s: %v", file, err)
 	}
 	return created
-}
-
-func (v *vcenter) flatPath(virtual *types.VirtualDisk) string {
-	base := virtual.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo()
-	if base.Datastore == nil {
-		return ""
-	}
-	store := v.reg.Get(*base.Datastore).(*simulator.Datastore)
-	return path.Join(store.Summary.Url, flatName(datastorePath(base.FileName)))
-}
-
-func fileName(virtual *types.VirtualDisk) string {
-	return virtual.Backing.(types.BaseVirtualDeviceFileBackingInfo).GetVirtualDeviceFileBackingInfo().FileName
-}
-
-func flatName(descriptor string) string {
-	return strings.TrimSuffix(descriptor, ".vmdk") + "-flat.vmdk"
-}
-
-// datastorePath cuts the "[datastore] " off a file name.
-func datastorePath(file string) string {
-	_, within, _ := strings.Cut(file, "] ")
-	return within
 }
 
 // describe reads a device; nil when the simulator cannot back it with bytes.
