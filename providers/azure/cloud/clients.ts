@@ -17,12 +17,17 @@ export interface CloudOptions {
   readonly tlsCa?: string;
   /** Time between looks at an operation, default 2,000 ms; a Retry-After of Azure wins. */
   readonly pollIntervalMs?: number;
+  /** How long Azure lets a snapshot be read before it must be asked again, default 7,200 s; renewed at half of it. */
+  readonly snapshotAccessSeconds?: number;
 }
 
 export interface Clients {
   readonly subscriptionId: string;
   readonly origin: string;
   readonly pollIntervalMs: number;
+  readonly snapshotAccessSeconds: number;
+  /** Of the endpoint; exported snapshots are read with it too. */
+  readonly tlsCa?: string;
   readonly compute: ComputeManagementClient;
   readonly network: NetworkManagementClient;
   readonly resources: ResourceManagementClient;
@@ -30,10 +35,11 @@ export interface Clients {
 
 const PUBLIC_CLOUD = 'https://management.azure.com';
 const POLL_INTERVAL_MS = 2_000;
+const SNAPSHOT_ACCESS_SECONDS = 7_200;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** The pipeline repeats 408, 429 and 5xx, PUT too: everything sent here is idempotent. */
-const RETRIES_MAX = 3;
-const RETRY_DELAY_MS = 500;
+export const RETRIES_MAX = 3;
+export const RETRY_DELAY_MS = 500;
 
 export function createClients(options: CloudOptions): Clients {
   const { subscriptionId, credential, endpoint = PUBLIC_CLOUD, tlsCa } = options;
@@ -47,6 +53,8 @@ export function createClients(options: CloudOptions): Clients {
     subscriptionId,
     origin: new URL(endpoint).origin,
     pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
+    snapshotAccessSeconds: options.snapshotAccessSeconds ?? SNAPSHOT_ACCESS_SECONDS,
+    ...(tlsCa === undefined ? {} : { tlsCa }),
     compute: new ComputeManagementClient(credential, subscriptionId, clientOptions),
     network: new NetworkManagementClient(credential, subscriptionId, clientOptions),
     resources: new ResourceManagementClient(credential, subscriptionId, clientOptions),

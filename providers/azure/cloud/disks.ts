@@ -1,25 +1,26 @@
 /** Managed disks imported from VHD page blobs. */
 import { restorePoller } from '@azure/arm-compute';
 import type { Disk } from '@azure/arm-compute';
-import type { BegunOperation, Cloud } from '../../../domain/ports.ts';
-import { call, collect } from './clients.ts';
+import type { BegunOperation, Cloud, DiskType } from '../../../domain/ports.ts';
+import { call, collect, getOrNull } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { awaitStep, beginStep } from './operation.ts';
 import { tagsOf } from './ownership.ts';
 import { parseResourceId, resourceIdOf } from './resource-id.ts';
 
 /** Every VM size can attach it; premium disks would rule sizes out before the size is known. */
-const DISK_SKU = 'StandardSSD_LRS';
+const DISK_TYPE: DiskType = 'Standard_LRS';
 
-export function createDisks(clients: Clients): Pick<Cloud, 'beginDiskImport' | 'awaitDisk'> {
+export function createDisks(clients: Clients): Pick<Cloud, 'beginDiskImport' | 'awaitDisk' | 'disk'> {
   const { disks } = clients.compute;
   return {
     async beginDiskImport(scope, disk): Promise<BegunOperation> {
       const { resourceGroup, location } = scope;
       const body: Disk = {
         location,
-        tags: tagsOf(scope),
-        sku: { name: DISK_SKU },
+        tags: tagsOf(scope, disk.tags),
+        sku: { name: disk.diskType ?? DISK_TYPE },
+        ...(disk.zone === undefined ? {} : { zones: [disk.zone] }),
         ...(disk.isOsDisk ? { osType: disk.osType, hyperVGeneration: disk.generation } : {}),
         creationData: {
           createOption: 'Import',
@@ -49,6 +50,18 @@ export function createDisks(clients: Clients): Pick<Cloud, 'beginDiskImport' | '
         signal,
       });
       return { resourceId: begun.resourceId, bytes: disk.diskSizeBytes ?? 0 };
+    },
+    async disk(resourceId) {
+      const { group, name } = parseResourceId(resourceId);
+      const disk = await getOrNull({ attempted: `look at disk ${name}` }, () => disks.get(group, name));
+      return disk === null
+        ? null
+        : {
+            resourceId,
+            bytes: disk.diskSizeBytes ?? 0,
+            uniqueId: disk.uniqueId ?? '',
+            attachedTo: disk.managedBy ?? null,
+          };
     },
   };
 }

@@ -33,6 +33,8 @@ export interface Step<T extends Provisioned> {
   readonly get: () => Promise<T>;
   readonly put: () => Poller;
   readonly remove: () => Poller;
+  /** Throws when what carries the run's tags is still not what is asked for. */
+  readonly adopt?: (found: T) => void;
 }
 
 /** Removing what failed is part of `begin`; an attempt that is given up finds the deletion under way and joins it. */
@@ -46,7 +48,10 @@ export async function beginStep<T extends Provisioned>(
   const found = await getOrNull(facts, step.get);
   if (found !== null) {
     refuseForeign(scope, resourceId, found.tags);
-    if (!isInVain(found) && found.provisioningState !== 'Deleting') return { resourceId, poller: null };
+    if (!isInVain(found) && found.provisioningState !== 'Deleting') {
+      step.adopt?.(found);
+      return { resourceId, poller: null };
+    }
     const abortSignal = AbortSignal.timeout(REMOVE_MS_MAX);
     await call(facts, () => step.remove().pollUntilDone({ abortSignal }));
   }
@@ -64,7 +69,7 @@ export async function submit(facts: CallFacts, start: () => Poller): Promise<str
   });
 }
 
-/** Waits for a resource to be there and `Succeeded`. */
+/** Waits for a resource to be there, `Succeeded` and complete. */
 export async function awaitStep<T extends Provisioned>(
   clients: Clients,
   wait: {
@@ -72,17 +77,19 @@ export async function awaitStep<T extends Provisioned>(
     readonly begun: BegunOperation;
     readonly restore: (state: string) => Poller;
     readonly get: () => Promise<T>;
+    /** Absent: `Succeeded` is enough. */
+    readonly isComplete?: (found: T) => boolean;
     readonly onProgress: OnProgress;
     readonly signal: AbortSignal;
   },
 ): Promise<T> {
-  const { facts, begun, restore, get, onProgress, signal } = wait;
+  const { facts, begun, restore, get, isComplete = () => true, onProgress, signal } = wait;
   await awaitPoller(clients, { facts, poller: begun.poller, restore, onProgress, signal });
   for (;;) {
     signal.throwIfAborted();
     const found = await getOrNull(facts, get);
     if (found === null) throw failureError(facts, gone);
-    if (found.provisioningState === 'Succeeded') return found;
+    if (found.provisioningState === 'Succeeded' && isComplete(found)) return found;
     if (isInVain(found)) throw failureError(facts, endedAs(found.provisioningState));
     onProgress();
     await sleep(clients.pollIntervalMs, undefined, { signal });
@@ -102,7 +109,16 @@ export async function awaitPoller(
 ): Promise<void> {
   const { facts, poller: state, restore, onProgress, signal } = wait;
   if (state === null || !isResumable(clients, state)) return;
-  const poller = restore(state);
+  await runToEnd(facts, restore(state), onProgress, signal);
+}
+
+/** Returns when the operation has ended well, or is not known any more; throws when it failed. */
+export async function runToEnd(
+  facts: CallFacts,
+  poller: Poller,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<void> {
   const stopListening = poller.onProgress(() => onProgress());
   try {
     await getOrNull(facts, () => poller.pollUntilDone({ abortSignal: signal }), signal);
@@ -136,7 +152,7 @@ function isInVain(found: Provisioned): boolean {
   return found.provisioningState === 'Failed' || found.provisioningState === 'Canceled';
 }
 
-const gone = { status: null, code: 'ResourceNotFound', message: 'the resource is gone' };
+export const gone = { status: null, code: 'ResourceNotFound', message: 'the resource is gone' };
 
 function endedAs(state = 'unknown') {
   return { status: null, code: `Provisioning${state}`, message: `it ended in state ${state}` };

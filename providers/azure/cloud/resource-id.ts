@@ -9,15 +9,25 @@ export function groupIdOf(subscriptionId: string, group: string): string {
   return `/subscriptions/${subscriptionId}/resourceGroups/${group}`;
 }
 
-const RESOURCE = /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/[^/]+\/[^/]+\/([^/]+)$/i;
+const RESOURCE = /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/([^/]+\/[^/]+)\/([^/]+)$/i;
 const GROUP = /^\/subscriptions\/[^/]+\/resourceGroups\/([^/]+)$/i;
 const SUBNET =
   /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.Network\/virtualNetworks\/([^/]+)\/subnets\/([^/]+)$/i;
 
 export function parseResourceId(id: string): { readonly group: string; readonly name: string } {
-  const [, , group, name] = RESOURCE.exec(id) ?? [];
+  const [, , group, , name] = RESOURCE.exec(id) ?? [];
   if (group === undefined || name === undefined) throw new Error(`not a resource id: ${id}`);
   return { group, name };
+}
+
+/** Undefined: not the id of a resource in a group. */
+export function subscriptionOf(id: string): string | undefined {
+  return RESOURCE.exec(id)?.[1];
+}
+
+/** `Microsoft.Compute/disks`; undefined: not the id of a resource in a group. */
+export function typeOf(id: string): string | undefined {
+  return RESOURCE.exec(id)?.[3];
 }
 
 export function parseGroupId(id: string): string {
