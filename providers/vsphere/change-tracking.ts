@@ -1,7 +1,8 @@
-/** Turns changed-block tracking on, and proves that it counts. */
+/** Turns changed-block tracking on, and proves that it counts; or off, and proves that it does not. */
 import { DrError } from '../../domain/errors.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
-import type { OnProgress } from '../../domain/ports.ts';
+import type { OnProgress, SnapshotDisk } from '../../domain/ports.ts';
+import { VimFault } from './faults.ts';
 import { readDisks } from './machine.ts';
 import { retrieve } from './properties.ts';
 import { requests } from './requests.ts';
@@ -24,7 +25,7 @@ export async function enableChangeTracking(
 ): Promise<void> {
   const ref = mor('VirtualMachine', machine.moRef);
   if (!machine.changeTrackingSupported) throw untracked(machine);
-  if (machine.changeTrackingEnabled && (await isCounting(session, ref, machine))) return;
+  if (machine.changeTrackingEnabled && isEveryDiskTracked(machine, await readLiveDisks(session, ref))) return;
   if (!machine.changeTrackingEnabled) {
     refuseForeignSnapshots(machine);
     const prefix = itemSnapshotPrefix(machine.id);
@@ -32,9 +33,29 @@ export async function enableChangeTracking(
     await runTask(session, requests.enableChangeTracking(ref), onProgress);
   }
   for (let probe = 1; probe <= PROBES_MAX; probe += 1) {
-    if (await probeTracking(session, ref, machine, onProgress)) return;
+    if (isEveryDiskTracked(machine, await probeTracking(session, ref, machine, onProgress))) return;
   }
   throw untracked(machine);
+}
+
+/**
+ * What is written from outside afterwards is in no record of changes; tracking that is enabled again begins anew.
+ * Takes effect at once while the machine is off, else when it passes through a snapshot.
+ */
+export async function disableChangeTracking(
+  session: VimSession,
+  machine: DiscoveredMachine,
+  onProgress: OnProgress,
+): Promise<void> {
+  const ref = mor('VirtualMachine', machine.moRef);
+  if (machine.changeTrackingEnabled) {
+    await runTask(session, requests.reconfigure(ref, { changeTrackingEnabled: false }), onProgress);
+  }
+  if (!isAnyDiskTracked(await readLiveDisks(session, ref))) return;
+  for (let probe = 1; probe <= PROBES_MAX; probe += 1) {
+    if (!isAnyDiskTracked(await probeTracking(session, ref, machine, onProgress))) return;
+  }
+  throw new VimFault('InvalidState', 'change tracking is still in effect after it was turned off');
 }
 
 async function probeTracking(
@@ -42,25 +63,26 @@ async function probeTracking(
   ref: MoRef,
   machine: DiscoveredMachine,
   onProgress: OnProgress,
-): Promise<boolean> {
+): Promise<readonly SnapshotDisk[]> {
   const name = `${itemSnapshotPrefix(machine.id)}tracking`;
   const description = 'Makes changed-block tracking take effect; removed at once';
   const snapshot = await createSnapshot(session, ref, { name, description, quiesce: false }, onProgress);
   await removeSnapshots(session, ref, (candidate) => candidate === name, onProgress);
-  return isEveryDiskTracked(machine, snapshot.disks);
+  return snapshot.disks;
 }
 
-async function isCounting(session: VimSession, ref: MoRef, machine: DiscoveredMachine): Promise<boolean> {
+async function readLiveDisks(session: VimSession, ref: MoRef): Promise<readonly SnapshotDisk[]> {
   const properties = await retrieve(session, ref, ['config.hardware.device']);
-  return isEveryDiskTracked(machine, readDisks(properties['config.hardware.device']));
+  return readDisks(properties['config.hardware.device']);
+}
+
+function isAnyDiskTracked(disks: readonly SnapshotDisk[]): boolean {
+  return disks.some(({ changeId }) => changeId !== null);
 }
 
 const TRACKABLE: readonly string[] = ['flat', 'seSparse', 'sparse', 'rdmVirtual'];
 
-function isEveryDiskTracked(
-  machine: DiscoveredMachine,
-  disks: readonly { readonly deviceKey: number; readonly changeId: string | null }[],
-): boolean {
+function isEveryDiskTracked(machine: DiscoveredMachine, disks: readonly SnapshotDisk[]): boolean {
   return machine.disks
     .filter(
       (disk) => TRACKABLE.includes(disk.backing) && !disk.shared && !disk.diskMode.startsWith('independent'),

@@ -94,15 +94,17 @@ function readPage(answer: unknown, asked: number): Page {
 function refuse(disk: SnapshotDisk | undefined, changeId: string): string | undefined {
   if (disk === undefined) return 'the snapshot lacks the disk';
   if (disk.changeId === null) return 'change tracking is not active';
-  if (changeId !== ALL_AREAS && trackingRun(changeId) !== trackingRun(disk.changeId)) {
-    return 'tracking was started anew';
-  }
+  if (changeId === ALL_AREAS) return undefined;
+  const [asked, present] = [readChangeId(changeId), readChangeId(disk.changeId)];
+  if (asked.run !== present.run) return 'tracking was started anew';
+  if (asked.number > present.number) return 'the disk went back to an earlier snapshot';
   return undefined;
 }
 
-/** A changeId is `<uuid bytes>/<number>`; numbers compare only within one uuid. */
-function trackingRun(changeId: string): string {
-  return changeId.slice(0, changeId.lastIndexOf('/'));
+/** A changeId is `<uuid bytes>/<number>`. Within one uuid the number grows with time; only a revert turns it back. */
+function readChangeId(changeId: string): { readonly run: string; readonly number: number } {
+  const at = changeId.lastIndexOf('/');
+  return { run: changeId.slice(0, at), number: Number(changeId.slice(at + 1)) };
 }
 
 async function askPage(

@@ -28,6 +28,25 @@ export function isFault(error: unknown, ...names: readonly string[]): error is V
   return error instanceof VimFault && names.includes(error.fault);
 }
 
+/** A file of the machine is held by another: a writer, or the machine itself on some host. */
+export function isFileLocked(error: unknown): error is VimFault {
+  if (isFault(error, 'FileLocked')) return true;
+  return isFault(error, 'GenericVmConfigFault', 'FileFault') && /\block(ed)?\b/i.test(allTexts(error));
+}
+
+/** The guest could not be brought to a consistent state; without that the snapshot would have been made. */
+export function isQuiesceFailure(error: unknown): error is VimFault {
+  if (isFault(error, 'ApplicationQuiesceFault', 'FilesystemQuiesceFault', 'ToolsUnavailable')) return true;
+  return isFault(error, 'SnapshotFault', 'GenericVmConfigFault') && /quiesc/i.test(allTexts(error));
+}
+
+/** vCenter says some faults only in the messages of hosts below it. */
+function allTexts(fault: VimFault): string {
+  const below = fault.detail['faultMessage'];
+  const messages = Array.isArray(below) ? below.map((entry) => asRecord(entry)?.['message']) : [];
+  return [fault.message, ...messages.map(textOf)].join(' ');
+}
+
 /** Reads the fault out of what the SOAP library rejects with; undefined when the answer was no SOAP fault. */
 export function faultOfAnswer(error: unknown): VimFault | undefined {
   const root = asRecord(asRecord(error)?.['root']);

@@ -12,7 +12,7 @@ import type { MoRef } from './values.ts';
 const POWER_PATH = 'runtime.powerState';
 const POWER_OFF_TASK = /powerOff/i;
 /** How long vCenter may take to show a state that a finished task has left. */
-const OBSERVE_SECONDS_MAX = 60;
+export const OBSERVE_SECONDS_MAX = 60;
 
 const powerStateSchema = z.enum(['poweredOn', 'poweredOff', 'suspended']);
 
@@ -28,11 +28,13 @@ export async function powerOff(
 ): Promise<'guestShutdown' | 'poweredOff' | 'alreadyOff'> {
   const state = await powerState(session, machine);
   if (state === 'poweredOff') return 'alreadyOff';
+  const isOffWithin = (seconds: number) =>
+    reachesPower(session, machine, { state: 'poweredOff', seconds }, onProgress);
   if (state === 'poweredOn' && graceSeconds > 0 && (await askGuest(session, machine))) {
-    if (await isOffWithin(session, machine, graceSeconds, onProgress)) return 'guestShutdown';
+    if (await isOffWithin(graceSeconds)) return 'guestShutdown';
   }
   await cutPower(session, machine, onProgress);
-  if (await isOffWithin(session, machine, OBSERVE_SECONDS_MAX, onProgress)) return 'poweredOff';
+  if (await isOffWithin(OBSERVE_SECONDS_MAX)) return 'poweredOff';
   throw new VimFault('InvalidPowerState', 'the machine is still on after it was powered off');
 }
 
@@ -58,15 +60,18 @@ async function cutPower(session: VimSession, machine: MoRef, onProgress: OnProgr
   }
 }
 
-async function isOffWithin(
+/** Whether the machine is seen in that state before `seconds` have passed. */
+export async function reachesPower(
   session: VimSession,
   machine: MoRef,
-  seconds: number,
+  { state, seconds }: { readonly state: PowerState; readonly seconds: number },
   onProgress: OnProgress,
 ): Promise<boolean> {
   const deadline = Date.now() + seconds * 1000;
-  const readOff = async () => ((await powerState(session, machine)) === 'poweredOff' ? true : undefined);
-  const watched = { object: machine, paths: [POWER_PATH], deadline };
-  const isOff = await session.resume(() => waitForChange(session, watched, readOff, onProgress));
-  return isOff === true;
+  const readReached = async () => ((await powerState(session, machine)) === state ? true : undefined);
+  const watched = [{ object: machine, paths: [POWER_PATH] }];
+  const reached = await session.resume(() =>
+    waitForChange(session, { watched, deadline }, readReached, onProgress),
+  );
+  return reached === true;
 }

@@ -40,20 +40,26 @@ const updateSchema = z
   .nullish()
   .transform((update) => update?.version);
 
+/** Properties of one object that a waiter wants to hear of. */
+export interface Watched {
+  readonly object: MoRef;
+  readonly paths: readonly string[];
+}
+
 /**
- * Calls `read` now and after every change of `paths`, until it returns something or `deadline` (ms since 1970)
- * passes; then undefined. Each waiter has a property collector of its own; `onProgress` is called at least every 10 s.
+ * Calls `read` now and after every change of what is watched, until it returns something or `deadline` (ms since
+ * 1970) passes; then undefined. Each waiter has a property collector of its own; `onProgress` is called at least every 10 s.
  * @throws SessionLost; run it inside `session.resume`
  */
 export async function waitForChange<T>(
   session: VimSession,
-  { object, paths, deadline = Infinity }: { object: MoRef; paths: readonly string[]; deadline?: number },
+  { watched, deadline = Infinity }: { watched: readonly Watched[]; deadline?: number },
   read: () => Promise<T | undefined>,
   onProgress: OnProgress,
 ): Promise<T | undefined> {
   const collector = moRefSchema.parse(await session.call(requests.createCollector));
   try {
-    await session.callBound(collector, requests.createFilter(collector, object, paths));
+    await session.callBound(collector, requests.createFilter(collector, watched));
     let version = '';
     for (;;) {
       onProgress();

@@ -4,6 +4,7 @@
  */
 import type { MachineId } from '../../domain/ids.ts';
 import type { Secret } from '../../domain/ports.ts';
+import type { Watched } from './properties.ts';
 import { mor, type MoRef, typed } from './values.ts';
 
 export interface VimRequest {
@@ -19,7 +20,11 @@ export interface ServiceRefs {
   readonly viewManager: MoRef;
   readonly searchIndex: MoRef;
   readonly sessionManager: MoRef;
+  readonly authorizationManager: MoRef;
 }
+
+/** Fields of a `VirtualMachineConfigSpec`. */
+export type ConfigSpec = Readonly<Record<string, unknown>>;
 
 const once = (operation: string, args: Readonly<Record<string, unknown>>): VimRequest => ({
   operation,
@@ -47,7 +52,7 @@ export const requests = {
   retrieveObject: (service: ServiceRefs, object: MoRef, paths: readonly string[]) =>
     repeatable('RetrievePropertiesEx', {
       _this: service.propertyCollector,
-      specSet: [propertiesOf(object, paths)],
+      specSet: [propertiesOf([{ object, paths }])],
       options: {},
     }),
   createView: (service: ServiceRefs, types: readonly string[]) =>
@@ -90,14 +95,16 @@ export const requests = {
   createCollector: (service: ServiceRefs) =>
     repeatable('CreatePropertyCollector', { _this: service.propertyCollector }),
   destroyCollector: (collector: MoRef) => once('DestroyPropertyCollector', { _this: collector }),
-  createFilter: (collector: MoRef, object: MoRef, paths: readonly string[]) =>
-    once('CreateFilter', { _this: collector, spec: propertiesOf(object, paths), partialUpdates: false }),
+  createFilter: (collector: MoRef, watched: readonly Watched[]) =>
+    once('CreateFilter', { _this: collector, spec: propertiesOf(watched), partialUpdates: false }),
   waitForUpdates: (collector: MoRef, version: string, maxWaitSeconds: number) =>
     once('WaitForUpdatesEx', { _this: collector, version, options: { maxWaitSeconds } }),
 
   // Machines
   enableChangeTracking: (machine: MoRef) =>
     once('ReconfigVM_Task', { _this: machine, spec: { changeTrackingEnabled: true } }),
+  /** `spec` is a VirtualMachineConfigSpec: what it leaves out stays. */
+  reconfigure: (machine: MoRef, spec: ConfigSpec) => once('ReconfigVM_Task', { _this: machine, spec }),
   createSnapshot: (
     machine: MoRef,
     snapshot: { readonly name: string; readonly description: string; readonly quiesce: boolean },
@@ -111,6 +118,9 @@ export const requests = {
     }),
   removeSnapshot: (snapshot: MoRef) =>
     once('RemoveSnapshot_Task', { _this: snapshot, removeChildren: false, consolidate: true }),
+  /** The machine stays off afterwards, whatever its state was in the snapshot. */
+  revertToSnapshot: (snapshot: MoRef) =>
+    once('RevertToSnapshot_Task', { _this: snapshot, suppressPowerOn: true }),
   changedAreas: (
     machine: MoRef,
     query: {
@@ -122,11 +132,27 @@ export const requests = {
   ) => repeatable('QueryChangedDiskAreas', { _this: machine, ...query }),
   shutdownGuest: (machine: MoRef) => once('ShutdownGuest', { _this: machine }),
   powerOff: (machine: MoRef) => once('PowerOffVM_Task', { _this: machine }),
+  powerOn: (machine: MoRef) => once('PowerOnVM_Task', { _this: machine }),
+  answer: (machine: MoRef, questionId: string, answerChoice: string) =>
+    once('AnswerVM', { _this: machine, questionId, answerChoice }),
+
+  // Machines that are made, and what this account may do
+  createMachine: (
+    place: { readonly folder: MoRef; readonly pool: MoRef; readonly host: MoRef },
+    config: ConfigSpec,
+  ) => once('CreateVM_Task', { _this: place.folder, config, pool: place.pool, host: place.host }),
+  destroyMachine: (machine: MoRef) => once('Destroy_Task', { _this: machine }),
+  fetchPrivileges: (service: ServiceRefs, entity: MoRef, userName: string) =>
+    repeatable('FetchUserPrivilegeOnEntities', {
+      _this: service.authorizationManager,
+      entities: [entity],
+      userName,
+    }),
 } as const;
 
-function propertiesOf(object: MoRef, paths: readonly string[]): Record<string, unknown> {
+function propertiesOf(watched: readonly Watched[]): Record<string, unknown> {
   return {
-    propSet: [{ type: object.attributes.type, pathSet: paths }],
-    objectSet: [{ obj: object }],
+    propSet: watched.map(({ object, paths }) => ({ type: object.attributes.type, pathSet: paths })),
+    objectSet: watched.map(({ object }) => ({ obj: object })),
   };
 }

@@ -21,6 +21,7 @@ const serviceContentSchema = z.object({
   viewManager: moRefSchema,
   searchIndex: moRefSchema,
   sessionManager: moRefSchema,
+  authorizationManager: moRefSchema,
   about: z.object({
     fullName: z.string(),
     version: z.string(),

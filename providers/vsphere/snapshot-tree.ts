@@ -7,6 +7,7 @@ export interface SnapshotNode {
   readonly name: string;
   /** ISO 8601 UTC, by the source's clock. */
   readonly createTime: string;
+  /** Repeats what was asked for, see `createSnapshot`. */
   readonly quiesced: boolean;
   readonly childSnapshotList: readonly SnapshotNode[];
 }

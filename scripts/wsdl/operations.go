@@ -13,7 +13,7 @@ var operations = []any{
 	methods.LoginBody{},
 	methods.LogoutBody{},
 	methods.CurrentTimeBody{},
-	methods.HasPrivilegeOnEntitiesBody{},
+	methods.FetchUserPrivilegeOnEntitiesBody{},
 
 	// Inventory
 	methods.CreateContainerViewBody{},
@@ -36,6 +36,7 @@ var operations = []any{
 	methods.ReconfigVM_TaskBody{},
 	methods.CreateSnapshot_TaskBody{},
 	methods.RemoveSnapshot_TaskBody{},
+	methods.RevertToSnapshot_TaskBody{},
 	methods.QueryChangedDiskAreasBody{},
 
 	// Power
@@ -61,6 +62,9 @@ var derivedTypes = []any{
 	types.TaskInfo{},
 	types.VirtualMachineSnapshotInfo{},
 	types.VirtualMachineConfigInfo{},
+	types.VirtualMachineQuestionInfo{},
+	types.OptionValue{},
+	types.UserSession{},
 	types.ArrayOfManagedObjectReference{},
 	types.ArrayOfString{},
 	types.ArrayOfVirtualDevice{},
@@ -94,6 +98,7 @@ var derivedTypes = []any{
 
 	types.ApplicationQuiesceFault{},
 	types.ConcurrentAccess{},
+	types.DuplicateName{},
 	types.FileFault{},
 	types.FileLocked{},
 	types.FileNotFound{},

@@ -1,12 +1,13 @@
 /**
  * Disk transport of a real site: one `nbdkit vddk` per disk, VMware's own library behind it (the customer brings
- * VDDK; ports 443 and 902). Reads always name the snapshot. See nbdkit-vddk-plugin(1).
+ * VDDK; ports 443 and 902). Reads always name the snapshot; a write opens the live disk, which VMFS locks for it.
+ * See nbdkit-vddk-plugin(1).
  *
  * Tested: the command line, and the process's life with nbdkit's `file` plugin where nbdkit is installed. VDDK itself
  * needs a vCenter and is not in reach of the tests.
  */
 import { X509Certificate } from 'node:crypto';
-import type { DiskTransport, SnapshotDisk, VCenterConnection } from '../../../domain/ports.ts';
+import type { DiskExport, DiskTransport, SnapshotDisk, VCenterConnection } from '../../../domain/ports.ts';
 import { startNbdkit } from './nbdkit.ts';
 
 export interface NbdkitVddkConfig {
@@ -26,8 +27,9 @@ export function vddkArguments(
   source: {
     readonly connection: VCenterConnection;
     readonly machineMoRef: string;
-    readonly snapshotMoRef: string;
-    readonly disk: SnapshotDisk;
+    /** Null: the disk as it is now. */
+    readonly snapshotMoRef: string | null;
+    readonly disk: Pick<SnapshotDisk, 'fileName'>;
     readonly passwordFile: string;
   },
 ): readonly string[] {
@@ -41,7 +43,7 @@ export function vddkArguments(
     `password=+${source.passwordFile}`,
     `thumbprint=${vddkThumbprint(source.connection.certificate.pem)}`,
     `vm=moref=${source.machineMoRef}`,
-    `snapshot=${source.snapshotMoRef}`,
+    ...(source.snapshotMoRef === null ? [] : [`snapshot=${source.snapshotMoRef}`]),
     `file=${source.disk.fileName}`,
     `transports=${config.transports.join(':')}`,
   ];
@@ -52,26 +54,26 @@ function vddkThumbprint(pem: string): string {
   return new X509Certificate(pem).fingerprint;
 }
 
+type Opening = Omit<Parameters<typeof vddkArguments>[1], 'passwordFile'> & { readonly signal: AbortSignal };
+
 /** The export has the empty name. */
 export function createNbdkitVddkTransport(config: NbdkitVddkConfig): DiskTransport {
+  async function serve(opening: Opening): Promise<DiskExport> {
+    const nbdkit = await startNbdkit({
+      command: config.nbdkit,
+      runFolder: config.runFolder,
+      secret: opening.connection.password,
+      pluginArguments: (passwordFile) => vddkArguments(config, { ...opening, passwordFile }),
+      isWritable: opening.snapshotMoRef === null,
+      disk: opening.disk.fileName,
+      signal: opening.signal,
+    });
+    const { socketPath } = nbdkit;
+    return { host: 'localhost', port: 0, socketPath, exportName: '', close: () => nbdkit.close() };
+  }
+
   return {
-    open: async ({ connection, machineMoRef, snapshotMoRef, disk, signal }) => {
-      const nbdkit = await startNbdkit({
-        command: config.nbdkit,
-        runFolder: config.runFolder,
-        secret: connection.password,
-        pluginArguments: (passwordFile) =>
-          vddkArguments(config, { connection, machineMoRef, snapshotMoRef, disk, passwordFile }),
-        disk: disk.fileName,
-        signal,
-      });
-      return {
-        host: 'localhost',
-        port: 0,
-        socketPath: nbdkit.socketPath,
-        exportName: '',
-        close: () => nbdkit.close(),
-      };
-    },
+    open: serve,
+    openForWriting: (opening) => serve({ ...opening, snapshotMoRef: null }),
   };
 }

@@ -21,6 +21,8 @@ export interface NbdkitOptions {
   readonly secret: Secret;
   /** Plugin and its parameters. */
   readonly pluginArguments: (secretFile: string) => readonly string[];
+  /** False: the process never writes. */
+  readonly isWritable: boolean;
   /** For error messages. */
   readonly disk: string;
   readonly signal: AbortSignal;
@@ -33,9 +35,10 @@ export interface NbdkitProcess {
   close(): Promise<void>;
 }
 
-/** Arguments in front of the plugin. The process ends with its parent and never writes. */
-export function nbdkitArguments(socketPath: string, pidFile: string): readonly string[] {
-  return ['--exit-with-parent', '--readonly', '--unix', socketPath, '--pidfile', pidFile];
+/** Arguments in front of the plugin. The process ends with its parent. */
+export function nbdkitArguments(socketPath: string, pidFile: string, isWritable: boolean): readonly string[] {
+  const access = isWritable ? [] : ['--readonly'];
+  return ['--exit-with-parent', ...access, '--unix', socketPath, '--pidfile', pidFile];
 }
 
 /**
@@ -52,7 +55,7 @@ export async function startNbdkit(options: NbdkitOptions): Promise<NbdkitProcess
   try {
     await writeFile(secretFile, options.secret.reveal(), { mode: 0o600 });
     const plugin = options.pluginArguments(secretFile);
-    child = launch(options.command, [...nbdkitArguments(socketPath, pidFile), ...plugin]);
+    child = launch(options.command, [...nbdkitArguments(socketPath, pidFile, options.isWritable), ...plugin]);
     await untilReady(child, pidFile, options);
     await rm(secretFile);
     const running = child;

@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import soap, { type Client } from 'soap';
 import { asId, type MachineId } from '../../../domain/ids.ts';
-import { Secret } from '../../../domain/ports.ts';
+import { type MachineBlueprint, Secret } from '../../../domain/ports.ts';
+import { machineSpec } from '../../../providers/vsphere/blueprint.ts';
 import { createElementOrder, type ElementOrder } from '../../../providers/vsphere/order.ts';
 import { requests, type ServiceRefs, type VimRequest } from '../../../providers/vsphere/requests.ts';
 import { mor, typed } from '../../../providers/vsphere/values.ts';
@@ -13,11 +14,25 @@ const service: ServiceRefs = {
   viewManager: mor('ViewManager', 'ViewManager'),
   searchIndex: mor('SearchIndex', 'SearchIndex'),
   sessionManager: mor('SessionManager', 'SessionManager'),
+  authorizationManager: mor('AuthorizationManager', 'AuthorizationManager'),
 };
 const vm = mor('VirtualMachine', 'vm-1');
 const snapshot = mor('VirtualMachineSnapshot', 'snapshot-1');
 const collector = mor('PropertyCollector', 'session-1');
 const view = mor('ContainerView', 'view-1');
+
+const backing = typed('VirtualEthernetCardNetworkBackingInfo', { deviceName: 'VM Network' });
+const blueprint: MachineBlueprint = {
+  key: 'item/1',
+  name: 'db-01',
+  guestId: 'debian12_64Guest',
+  firmware: 'efi',
+  cpuCount: 2,
+  memoryMiB: 2048,
+  disks: [{ capacityBytes: 1024 ** 3 }],
+  nics: [{ networkName: 'VM Network' }],
+  datastore: 'ds',
+};
 
 /** One of each; a new builder does not compile here until it is added. */
 const samples: Readonly<Record<keyof typeof requests, VimRequest>> = {
@@ -38,7 +53,7 @@ const samples: Readonly<Record<keyof typeof requests, VimRequest>> = {
   cancelRetrieve: requests.cancelRetrieve(service, 'token'),
   createCollector: requests.createCollector(service),
   destroyCollector: requests.destroyCollector(collector),
-  createFilter: requests.createFilter(collector, vm, ['runtime.powerState']),
+  createFilter: requests.createFilter(collector, [{ object: vm, paths: ['runtime.powerState'] }]),
   waitForUpdates: requests.waitForUpdates(collector, '1', 10),
   enableChangeTracking: requests.enableChangeTracking(vm),
   createSnapshot: requests.createSnapshot(vm, { name: 'n', description: 'd', quiesce: false }),
@@ -46,6 +61,20 @@ const samples: Readonly<Record<keyof typeof requests, VimRequest>> = {
   changedAreas: requests.changedAreas(vm, { changeId: '*', startOffset: 0, deviceKey: 2000, snapshot }),
   shutdownGuest: requests.shutdownGuest(vm),
   powerOff: requests.powerOff(vm),
+  reconfigure: requests.reconfigure(vm, { annotation: 'notes' }),
+  revertToSnapshot: requests.revertToSnapshot(snapshot),
+  powerOn: requests.powerOn(vm),
+  answer: requests.answer(vm, 'question-1', '1'),
+  createMachine: requests.createMachine(
+    {
+      folder: mor('Folder', 'group-v1'),
+      pool: mor('ResourcePool', 'pool-1'),
+      host: mor('HostSystem', 'host-1'),
+    },
+    machineSpec(blueprint, new Map([['VM Network', { backing }]])),
+  ),
+  destroyMachine: requests.destroyMachine(vm),
+  fetchPrivileges: requests.fetchPrivileges(service, vm, 'LAB\\user'),
 };
 
 let client: Client;

@@ -173,6 +173,7 @@ cat "$file" > ${join(runFolder, 'seen')}; stat -c %a "$file" >&2; exit 1
         runFolder,
         secret: new Secret('unused'),
         pluginArguments: () => ['file', file],
+        isWritable: false,
         disk: file,
         signal,
       });
