@@ -1,11 +1,25 @@
 /** A job is one run of a runbook, with its tree of tasks. The workflow owns the record; the catalogue shows it. */
 import type { ErrorCode } from './errors.ts';
-import type { ItemOperation } from './item-operations.ts';
+import { itemOperations, type ItemOperation } from './item-operations.ts';
 import type { OperationId, ProtectedItemId } from './ids.ts';
 
 /** Enabling protection, and every operation of a protected item. */
+export const jobKinds = ['protect', ...itemOperations] as const;
 export type JobKind = 'protect' | ItemOperation;
-export type JobState = 'notStarted' | 'inProgress' | 'waitingForInput' | 'succeeded' | 'failed' | 'cancelled';
+
+export const jobStates = [
+  'notStarted',
+  'inProgress',
+  'waitingForInput',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
+export type JobState = (typeof jobStates)[number];
+
+export function isJobOver(state: JobState): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+}
 
 export interface JobError {
   readonly code: ErrorCode;

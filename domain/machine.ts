@@ -55,6 +55,8 @@ export interface ReplicationPolicy {
   readonly appConsistentHours?: number;
   /** Hours of the day (UTC) in which a resync may start by itself; absent: only when an operator asks. `from` may be after `to`: over midnight. */
   readonly autoResync?: { readonly fromHour: number; readonly toHour: number };
+  /** Made with the policy. */
+  readonly failback?: FailbackPolicy;
 }
 
 /** Made with every replication policy and used on the way home: an interval and a threshold, the newest point only. */

@@ -40,6 +40,8 @@ export interface ProtectInput {
   readonly target: TargetSettings;
   /** Device keys left out. */
   readonly excludedDisks: readonly number[];
+  /** The operator says that the machine is a physical server: becomes `ItemSpec.isPhysical`. */
+  readonly physical?: true;
 }
 
 interface Requested {
