@@ -87,6 +87,29 @@ export interface AzureResource {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+export interface AzureWorkloadFacts extends WorkloadFacts {
+  /** Distinct blocks of 4 KiB changed since it began. */
+  readonly changedBlocks: number;
+}
+
+/** Times are ms since 1970; deleted machines and disks are in it too. */
+export interface AzureHistory {
+  readonly machines: readonly {
+    readonly id: string;
+    readonly power: readonly { readonly at: number; readonly state: string }[];
+  }[];
+  readonly disks: readonly {
+    readonly id: string;
+    /** Writes of one power cycle without a pause of more than a second are one. */
+    readonly writes: readonly {
+      readonly writer: 'import' | 'guest';
+      readonly firstAt: number;
+      readonly lastAt: number;
+      readonly bytes: number;
+    }[];
+  }[];
+}
+
 export interface ArmControls {
   readonly client: LabClient;
   resources(): Promise<readonly AzureResource[]>;
@@ -100,6 +123,11 @@ export interface ArmControls {
   }): Promise<void>;
   /** The guest gives whole 4 KiB blocks back: they read as zeros. */
   clear(at: { readonly id: string; readonly offset: number; readonly length: number }): Promise<void>;
+  /** `machine` is the id of a machine that runs; the workload ends when the machine stops. */
+  startWorkload(workload: Workload): Promise<void>;
+  workload(machine: string): Promise<AzureWorkloadFacts>;
+  stopWorkload(machine: string): Promise<AzureWorkloadFacts>;
+  history(): Promise<AzureHistory>;
 }
 
 export function armControls(url: string, caFile: string): ArmControls {
@@ -110,5 +138,9 @@ export function armControls(url: string, caFile: string): ArmControls {
     hash: (id, blockBytes) => client.get('/_lab/disks/hash', { id, blockBytes }),
     write: (at) => client.post('/_lab/disks/write', at),
     clear: (at) => client.post('/_lab/disks/clear', at),
+    startWorkload: (workload) => client.post('/_lab/guest/workload', workload),
+    workload: (machine) => client.get('/_lab/guest/workload', { machine }),
+    stopWorkload: (machine) => client.delete('/_lab/guest/workload', { machine }),
+    history: () => client.get('/_lab/history'),
   };
 }

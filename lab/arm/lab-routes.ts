@@ -34,6 +34,7 @@ export const labRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/_lab/resources', handler: ({ store }) => ok(store.resources().map(strip)) },
   { method: 'GET', pattern: '/_lab/operations', handler: ({ store }) => ok(store.operations()) },
   { method: 'GET', pattern: '/_lab/requests', handler: listRequests },
+  { method: 'GET', pattern: '/_lab/history', handler: showHistory },
   ...guestRoutes,
 ];
 
@@ -94,6 +95,22 @@ async function hashBytes(simulator: Simulator, request: ArmRequest): Promise<Ans
 
 function listRequests({ requests }: Simulator, request: ArmRequest): Answer {
   return ok(requests.since(Number(request.query.get('since') ?? 0)));
+}
+
+/** Who was on and who wrote when, of deleted machines and disks too. */
+function showHistory({ store, writes }: Simulator): Answer {
+  const machines = Map.groupBy(store.powerChanges(), ({ machine }) => machine);
+  const disks = Map.groupBy(writes.spans(), ({ disk }) => disk);
+  return ok({
+    machines: [...machines].map(([id, changes]) => ({
+      id,
+      power: changes.map(({ at, state }) => ({ at, state })),
+    })),
+    disks: [...disks].map(([id, spans]) => ({
+      id,
+      writes: spans.map(({ writer, firstAt, lastAt, bytes }) => ({ writer, firstAt, lastAt, bytes })),
+    })),
+  });
 }
 
 function strip({

@@ -60,6 +60,32 @@ export interface VmFacts {
   readonly nics: readonly { readonly id: string; readonly deleteOption: string }[];
 }
 
+/** A guest that writes at random places of its disks, by the second. */
+export interface Workload {
+  /** Id of the machine. */
+  readonly machine: string;
+  readonly seed: number;
+  readonly bytesPerSecond: number;
+  readonly blockBytes: number;
+  /** How many layers each disk had when it began. */
+  readonly since: Readonly<Record<string, number>>;
+  /** Set when it has ended. */
+  readonly final: WorkloadFigures | null;
+}
+
+export interface WorkloadFigures {
+  readonly bytes: number;
+  /** Distinct blocks of 4 KiB. */
+  readonly changedBlocks: number;
+}
+
+export interface PowerChange {
+  readonly machine: string;
+  /** ms since 1970. */
+  readonly at: number;
+  readonly state: PowerState | 'deleted';
+}
+
 export interface NicFacts {
   readonly macAddress: string;
   readonly guid: string;

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { BlobSource } from './blob-source.ts';
 import { ByteStore } from './bytes.ts';
+import { consequencesOf } from './consequences.ts';
+import { Guests } from './guests.ts';
 import { loadIdentity } from './identity.ts';
 import { Lro } from './lro.ts';
 import { operationKinds } from './operation-kinds.ts';
@@ -14,6 +16,7 @@ import type { Simulator } from './simulator.ts';
 import { Store } from './store.ts';
 import { loadTls } from './tls.ts';
 import { TokenService } from './token.ts';
+import { WriteLog } from './write-log.ts';
 
 export interface ArmOptions {
   readonly host: string;
@@ -43,7 +46,8 @@ export interface RunningArm {
 
 export async function startArm(options: ArmOptions): Promise<RunningArm> {
   const { stateDir } = options;
-  const store = new Store(stateDir);
+  const bytes = new ByteStore(stateDir);
+  const store = new Store(stateDir, (before, changes) => consequencesOf(before, bytes, changes));
   const { identity, clientSecretFile } = loadIdentity(stateDir);
   const tls = await loadTls(stateDir);
   seed(store, identity);
@@ -51,7 +55,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
   const simulator: Simulator = {
     identity,
     store,
-    bytes: new ByteStore(stateDir),
+    bytes,
     source: new BlobSource({
       endpoint: options.storageEndpoint,
       account: options.storageAccount,
@@ -59,6 +63,8 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
     }),
     lro: new Lro(() => simulator, operationKinds),
     requests: new RequestLog(stateDir),
+    writes: new WriteLog(stateDir),
+    guests: new Guests(() => simulator),
     url: () => url,
   };
   const listener = createListener(simulator, new TokenService(identity, () => url));
@@ -73,6 +79,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
   url = `https://${options.host}:${port}`;
   await sweepBytes(simulator);
   simulator.lro.resume();
+  simulator.guests.resume();
   return {
     ready: {
       url,
@@ -84,6 +91,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
       location: identity.location,
     },
     async close() {
+      simulator.guests.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await simulator.lro.stop();

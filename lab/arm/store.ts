@@ -2,14 +2,30 @@ import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync
 import { mkdirSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultSettings } from './model.ts';
-import type { Fault, Operation, Resource, ResourceByType, ResourceType, Settings } from './model.ts';
+import type {
+  Fault,
+  Operation,
+  PowerChange,
+  Resource,
+  ResourceByType,
+  ResourceType,
+  Settings,
+  Workload,
+} from './model.ts';
 
 export type Change =
   | { readonly put: Resource }
   | { readonly remove: string }
   | { readonly operation: Operation }
+  | { readonly workload: Workload }
+  | { readonly power: PowerChange }
   | { readonly settings: Settings }
   | { readonly faults: readonly Fault[] };
+
+const POWER_CHANGES_MAX = 20_000;
+
+/** Changes that follow from others; asked before those are applied. */
+export type Consequences = (store: Store, changes: readonly Change[]) => Change[];
 
 /**
  * The simulator's memory: maps over an append log. `commit` is atomic and durable before it returns: one line
@@ -18,11 +34,15 @@ export type Change =
 export class Store {
   readonly #resources = new Map<string, Resource>();
   readonly #operations = new Map<string, Operation>();
+  readonly #workloads = new Map<string, Workload>();
+  #powerChanges: readonly PowerChange[] = [];
   #settings: Settings = defaultSettings;
   #faults: readonly Fault[] = [];
+  readonly #consequences: Consequences;
   readonly #log: number;
 
-  constructor(stateDir: string) {
+  constructor(stateDir: string, consequences: Consequences = () => []) {
+    this.#consequences = consequences;
     mkdirSync(stateDir, { recursive: true });
     const path = join(stateDir, 'state.log');
     if (existsSync(path)) for (const change of readLog(path)) this.#apply(change);
@@ -63,10 +83,23 @@ export class Store {
     return this.#operations.get(id);
   }
 
+  workloads(): Workload[] {
+    return [...this.#workloads.values()];
+  }
+
+  workload(machine: string): Workload | undefined {
+    return this.#workloads.get(machine.toLowerCase());
+  }
+
+  powerChanges(): readonly PowerChange[] {
+    return this.#powerChanges;
+  }
+
   commit(changes: readonly Change[]): void {
-    writeSync(this.#log, `${JSON.stringify(changes)}\n`);
+    const all = [...changes, ...this.#consequences(this, changes)];
+    writeSync(this.#log, `${JSON.stringify(all)}\n`);
     fdatasyncSync(this.#log);
-    for (const change of changes) this.#apply(change);
+    for (const change of all) this.#apply(change);
   }
 
   close(): void {
@@ -77,7 +110,11 @@ export class Store {
     if ('put' in change) this.#resources.set(change.put.id.toLowerCase(), change.put);
     else if ('remove' in change) this.#resources.delete(change.remove.toLowerCase());
     else if ('operation' in change) this.#operations.set(change.operation.id, change.operation);
-    else if ('settings' in change) this.#settings = change.settings;
+    else if ('workload' in change) {
+      this.#workloads.set(change.workload.machine.toLowerCase(), change.workload);
+    } else if ('power' in change) {
+      this.#powerChanges = [...this.#powerChanges, change.power].slice(-POWER_CHANGES_MAX);
+    } else if ('settings' in change) this.#settings = change.settings;
     else this.#faults = change.faults;
   }
 
@@ -85,6 +122,8 @@ export class Store {
     return [
       ...this.resources().map((put) => ({ put })),
       ...this.operations().map((operation) => ({ operation })),
+      ...this.workloads().map((workload) => ({ workload })),
+      ...this.#powerChanges.map((power) => ({ power })),
       { settings: this.#settings },
       { faults: this.#faults },
     ];

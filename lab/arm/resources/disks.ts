@@ -131,7 +131,11 @@ export const diskCreate: OperationKind = {
   finish: (simulator, operation) => {
     const disk = simulator.store.resource(operation.resourceId);
     if (disk?.type === TYPE) {
-      const layers = operation.detail.import === undefined ? disk.facts.layers : [operation.id];
+      const isImport = operation.detail.import !== undefined;
+      const layers = isImport ? [operation.id] : disk.facts.layers;
+      if (isImport) {
+        simulator.writes.imported(disk.id, simulator.bytes.bytesWritten(layers), operation.startedAt);
+      }
       return {
         changes: [{ put: { ...disk, state: 'Succeeded', facts: { ...disk.facts, layers, isFilled: true } } }],
       };
