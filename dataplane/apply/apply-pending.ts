@@ -3,17 +3,16 @@
  * recovery point for every `point` barrier. The metadata of each replica says which barrier it holds; that is the
  * only memory, so any attempt goes on where the last one ended. Fencing makes older attempts unable to write.
  */
-import { DrError } from '../../domain/errors.ts';
-import type { Barrier, RecoveryPoint } from '../../domain/replication.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
-import { barrierNumbers, readBarrier } from '../journal/barriers.ts';
+import { readBarrier } from '../journal/barriers.ts';
+import { BarrierMeter, readPending } from '../journal/pending.ts';
 import { applyToDisk } from './apply-disk.ts';
 import type { ApplyRequest, ApplyResult } from './apply-request.ts';
 import { ensurePoint } from './recovery-point.ts';
 import type { Replica } from './replica.ts';
 import { openReplica } from './replica.ts';
 
-const BARRIERS_MAX = 64;
 const DISKS_AT_ONCE = 4;
 
 /**
@@ -43,14 +42,14 @@ async function applyInOrder(request: ApplyRequest, replicas: readonly Replica[])
   if (interrupted !== null) points.push(interrupted);
 
   const { pending, newest } = await readPending(request, appliedBarrier);
-  const progress = createProgress(request, pending);
+  const meter = new BarrierMeter(pending, (progress) => request.onProgress(progress));
   for (const barrier of pending) {
     await mapBounded(replicas, DISKS_AT_ONCE, (replica) =>
-      applyToDisk(request, barrier, replica, (wireBytes) => progress.segmentApplied(wireBytes)),
+      applyToDisk(request, barrier, replica, (segment) => meter.segmentApplied(segment)),
     );
     if (barrier.kind === 'point') points.push((await ensurePoint(request, barrier, replicas)).point);
     appliedBarrier = barrier.number;
-    progress.barrierApplied(appliedBarrier);
+    meter.barrierApplied(appliedBarrier);
   }
   return { appliedBarrier, points, moreWaiting: newest > appliedBarrier };
 }
@@ -67,51 +66,4 @@ async function finishPoint(
   if (barrier?.kind !== 'point') return null;
   const { point, created } = await ensurePoint(request, barrier, replicas);
   return created ? point : null;
-}
-
-/** Barriers to apply, without a gap. */
-async function readPending(
-  request: ApplyRequest,
-  appliedBarrier: number,
-): Promise<{ readonly pending: Barrier[]; readonly newest: number }> {
-  const { storage, item, signal } = request;
-  const newest = (await barrierNumbers(storage, item, signal)).at(-1) ?? 0;
-  const last = Math.min(
-    newest,
-    request.upToBarrier ?? newest,
-    appliedBarrier + (request.barriersMax ?? BARRIERS_MAX),
-  );
-  const pending: Barrier[] = [];
-  for (let number = appliedBarrier + 1; number <= last; number += 1) {
-    const barrier = await readBarrier(storage, item, number, signal);
-    if (barrier === null) {
-      const reason = `barrier ${number} does not exist, ${newest} does`;
-      throw new DrError('DR_JOURNAL_GAP', { item, reason });
-    }
-    pending.push(barrier);
-  }
-  return { pending, newest };
-}
-
-function createProgress(request: ApplyRequest, pending: readonly Barrier[]) {
-  let appliedBarrier = (pending[0]?.number ?? 1) - 1;
-  let pendingBarriers = pending.length;
-  let appliedBytes = 0;
-  let pendingBytes = pending
-    .flatMap((barrier) => barrier.disks)
-    .flatMap((disk) => disk.segments)
-    .reduce((sum, segment) => sum + segment.wireBytes, 0);
-  const tell = () => request.onProgress({ appliedBarrier, pendingBarriers, appliedBytes, pendingBytes });
-  return {
-    segmentApplied(wireBytes: number): void {
-      appliedBytes += wireBytes;
-      pendingBytes -= wireBytes;
-      tell();
-    },
-    barrierApplied(number: number): void {
-      appliedBarrier = number;
-      pendingBarriers -= 1;
-      tell();
-    },
-  };
 }

@@ -2,20 +2,12 @@
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { ApplyProgress } from '../journal/pending.ts';
 import type { ItemKey } from '../keys.ts';
 
 export interface ApplyDisk {
   readonly diskId: DiskId;
   readonly capacityBytes: number;
-}
-
-export interface ApplyProgress {
-  readonly appliedBarrier: number;
-  readonly pendingBarriers: number;
-  /** Wire bytes of segments, applied by this call. */
-  readonly appliedBytes: number;
-  /** Wire bytes of segments this call will still apply. */
-  readonly pendingBytes: number;
 }
 
 export interface ApplyRequest {

@@ -1,5 +1,4 @@
-/** Gathers neighbouring writes into Put Page requests and keeps a few of them in flight. */
-import type { ReplicaWriter } from '../../domain/ports.ts';
+/** Gathers neighbouring writes into large requests and keeps a few of them in flight. */
 import { MiB } from '../../domain/units.ts';
 import { Budget } from '../budget.ts';
 
@@ -7,9 +6,16 @@ import { Budget } from '../budget.ts';
 const PUT_BYTES_MAX = 4 * MiB;
 const PUTS_AT_ONCE = 4;
 
+/** What records are written to: a replica, or a disk at home. Requests of at most 4 MiB, several at a time, never overlapping. */
+export interface RecordTarget {
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** The range reads as zeros afterwards; no bound on its length. */
+  clear(offset: number, length: number): Promise<void>;
+}
+
 /** Later calls win where ranges overlap. Memory: at most five buffers of 4 MiB. */
 export class PageWriter {
-  readonly #writer: ReplicaWriter;
+  readonly #target: RecordTarget;
   readonly #signal: AbortSignal;
   readonly #slots = new Budget(PUTS_AT_ONCE);
   readonly #inFlight = new Set<Promise<void>>();
@@ -19,8 +25,8 @@ export class PageWriter {
   #endOffset = 0;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(writer: ReplicaWriter, signal: AbortSignal) {
-    this.#writer = writer;
+  constructor(target: RecordTarget, signal: AbortSignal) {
+    this.#target = target;
     this.#signal = signal;
   }
 
@@ -37,7 +43,7 @@ export class PageWriter {
 
   async clear(offset: number, length: number): Promise<void> {
     await this.#sendBatch();
-    await this.#send(offset, length, () => this.#writer.clear(offset, length));
+    await this.#send(offset, length, () => this.#target.clear(offset, length));
   }
 
   /** Resolves when everything is on the blob. @throws the first failure of any request */
@@ -66,7 +72,7 @@ export class PageWriter {
     this.#batch = null;
     const { buffer, offset, length } = batch;
     await this.#send(offset, length, async () => {
-      await this.#writer.write(offset, buffer.subarray(0, length));
+      await this.#target.write(offset, buffer.subarray(0, length));
       this.#free.push(buffer);
     });
   }

@@ -7,8 +7,8 @@ import { DrError } from '../../domain/errors.ts';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { SegmentRef } from '../../domain/replication.ts';
-import { MiB } from '../../domain/units.ts';
 import { Budget } from '../budget.ts';
+import { cacheDiskFull, onCacheDisk } from '../cache-disk.ts';
 import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
 import type { CachePolicy } from './ship-request.ts';
 
@@ -144,22 +144,5 @@ async function removeLeftovers(itemFolder: string, options: SpoolOptions): Promi
 
 async function checkFreeSpace(cache: CachePolicy): Promise<void> {
   const { bavail, bsize } = await onCacheDisk(cache, () => statfs(cache.folder));
-  if (bavail * bsize < cache.freeBytesMin) throw diskFull(cache, bavail * bsize);
-}
-
-async function onCacheDisk<T>(cache: CachePolicy, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull(cache, 0, error);
-    const reason = `the cache folder ${cache.folder} failed, or a newer attempt has cleared it (${code ?? 'no code'})`;
-    throw new DrError('DR_INTERNAL', { reason }, { cause: error });
-  }
-}
-
-function diskFull(cache: CachePolicy, freeBytes: number, cause?: unknown): DrError {
-  const freeMiB = Math.floor(freeBytes / MiB);
-  const neededMiB = Math.ceil(cache.freeBytesMin / MiB);
-  return new DrError('DR_CACHE_DISK_FULL', { path: cache.folder, freeMiB, neededMiB }, { cause });
+  if (bavail * bsize < cache.freeBytesMin) throw cacheDiskFull(cache, bavail * bsize);
 }

@@ -4,7 +4,7 @@ import net from 'node:net';
 import type { Extent } from '../../domain/replication.ts';
 import { openExport } from './nbd-handshake.ts';
 import type { NbdAddress, NbdExport } from './nbd-handshake.ts';
-import { PAYLOAD_BYTES_MAX, STATUS_ZERO, command, encodeRequest } from './nbd-protocol.ts';
+import { PAYLOAD_BYTES_MAX, STATUS_ZERO, command, encodeRequest, exportFlag } from './nbd-protocol.ts';
 import type { Command } from './nbd-protocol.ts';
 import { readReplies } from './nbd-replies.ts';
 import type { PendingRequest } from './nbd-replies.ts';
@@ -20,14 +20,19 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** A server that does not take the farewell is left. */
 const CLOSE_GRACE_MS = 1_000;
 const REQUESTS_IN_FLIGHT_MAX = 64;
+const changing: ReadonlySet<Command> = new Set([command.write, command.writeZeroes, command.trim]);
 
 /**
  * Requests answer in any order. A lost connection, or a minute without a sign of life while a request waits, fails
- * everything that waits; the client does not reconnect. Errors are plain `Error`s that say what went wrong.
+ * everything that waits; the client does not reconnect. A request that changes the disk and is aborted ends the
+ * connection, so that nothing of it is sent any more; what the server has taken may still reach the disk. Errors are plain `Error`s that say what went wrong.
  */
 export class NbdClient {
   readonly bytes: number;
   readonly tellsBlockStatus: boolean;
+  readonly isReadOnly: boolean;
+  readonly canFlush: boolean;
+  readonly canWriteZeroes: boolean;
   readonly #export: NbdExport;
   readonly #pending = new Map<bigint, PendingRequest>();
   #nextHandle = 1n;
@@ -37,6 +42,9 @@ export class NbdClient {
     this.#export = opened;
     this.bytes = opened.bytes;
     this.tellsBlockStatus = opened.allocationContext !== null;
+    this.isReadOnly = (opened.flags & exportFlag.readOnly) !== 0;
+    this.canFlush = (opened.flags & exportFlag.flush) !== 0;
+    this.canWriteZeroes = (opened.flags & exportFlag.writeZeroes) !== 0;
     opened.socket.setTimeout(answerTimeoutMs, () => {
       if (this.#pending.size > 0) this.#fail(new Error(`no answer for ${answerTimeoutMs / 1000} s`));
     });
@@ -145,7 +153,7 @@ export class NbdClient {
     };
     this.#pending.set(handle, pending);
     this.#send(encodeRequest({ ...request, handle }), request.data);
-    return signal === undefined ? promise : abandonOnAbort(promise, pending, signal);
+    return signal === undefined ? promise : this.#abandonOnAbort(promise, pending, signal);
   }
 
   #send(head: Buffer, data: Uint8Array | undefined): void {
@@ -162,22 +170,24 @@ export class NbdClient {
     this.#pending.clear();
     if (hangUp) this.#export.socket.destroy();
   }
-}
 
-/** The answer will still arrive: the request stays known, but its memory is given back. */
-async function abandonOnAbort(
-  promise: Promise<PendingRequest>,
-  pending: PendingRequest,
-  signal: AbortSignal,
-): Promise<PendingRequest> {
-  const onAbort = () => {
-    pending.into = null;
-    pending.settle(signal.reason as Error);
-  };
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await promise;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  /** Of a read the answer will still arrive: the request stays known, but its memory is given back. */
+  async #abandonOnAbort(
+    promise: Promise<PendingRequest>,
+    pending: PendingRequest,
+    signal: AbortSignal,
+  ): Promise<PendingRequest> {
+    const onAbort = () => {
+      const reason = signal.reason as Error;
+      pending.into = null;
+      if (changing.has(pending.command)) this.#fail(reason);
+      else pending.settle(reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 }

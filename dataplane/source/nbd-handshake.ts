@@ -36,6 +36,8 @@ export interface NbdExport {
   readonly socket: Socket;
   readonly reader: SocketReader;
   readonly bytes: number;
+  /** See `exportFlag`. */
+  readonly flags: number;
   /** Null: the server tells no block status. */
   readonly allocationContext: number | null;
 }
@@ -54,8 +56,8 @@ export async function openExport(address: NbdAddress, socket: Socket): Promise<N
   const session = { reader, stream };
   const isStructured = (await ask(session, option.structuredReply, NO_DATA)) !== null;
   const allocationContext = isStructured ? await negotiateAllocation(session, address.exportName) : null;
-  const bytes = await go(session, address.exportName);
-  return { socket: stream, reader, bytes, allocationContext };
+  const opened = await go(session, address.exportName);
+  return { socket: stream, reader, ...opened, allocationContext };
 }
 
 interface Session {
@@ -112,8 +114,7 @@ async function negotiateAllocation(session: Session, exportName: string): Promis
   return context?.data.readUInt32BE(0) ?? null;
 }
 
-/** Size of the export. */
-async function go(session: Session, exportName: string): Promise<number> {
+async function go(session: Session, exportName: string): Promise<Pick<NbdExport, 'bytes' | 'flags'>> {
   const wanted = Buffer.from([0, 1, 0, info.blockSize]);
   const replies = await ask(session, option.go, Buffer.concat([sized(exportName), wanted]));
   if (replies === null) throw new Error(`the server offers no export "${exportName}"`);
@@ -125,7 +126,7 @@ async function go(session: Session, exportName: string): Promise<number> {
   if (blockBytesMin > SECTOR_BYTES) {
     throw new Error(`the server wants requests in multiples of ${blockBytesMin} bytes`);
   }
-  return Number(exportInfo.data.readBigUInt64BE(2));
+  return { bytes: Number(exportInfo.data.readBigUInt64BE(2)), flags: exportInfo.data.readUInt16BE(10) };
 }
 
 /** Replies up to the acknowledgement; null when the server refuses the option. */

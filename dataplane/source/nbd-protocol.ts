@@ -12,6 +12,9 @@ export const STRUCTURED_REPLY_MAGIC = 0x668e33ef;
 export const FLAG_FIXED_NEWSTYLE = 1;
 export const FLAG_NO_ZEROES = 2;
 
+/** Transmission flags: what an export can do. The others mean nothing unless `present` is set. */
+export const exportFlag = { present: 1, readOnly: 2, flush: 4, writeZeroes: 64 } as const;
+
 export const option = { starttls: 5, go: 7, structuredReply: 8, setMetaContext: 10 } as const;
 export const optionReply = { ack: 1, info: 3, metaContext: 4 } as const;
 /** Option replies from here on are errors. */

@@ -13,24 +13,39 @@ import { NbdClient } from './nbd-client.ts';
  * @throws DR_REPLICATION_SOURCE_READ, here and from every method
  */
 export async function openNbdSource(disk: DiskExport, signal: AbortSignal): Promise<DiskSource> {
+  return nbdSource(disk, await connectNbd(disk, signal));
+}
+
+/** @throws DR_REPLICATION_SOURCE_READ */
+export async function connectNbd(disk: DiskExport, signal: AbortSignal): Promise<NbdClient> {
   if (!isProtected(disk)) {
     const reason = `plain NBD to ${disk.host} is refused, only TLS may leave this host`;
     throw readError(disk.exportName, 0, new Error(reason));
   }
-  const translate = async <T>(offset: number, signal: AbortSignal, work: () => Promise<T>) => {
-    try {
-      return await work();
-    } catch (cause) {
-      throw signal.aborted ? signal.reason : readError(disk.exportName, offset, cause);
-    }
-  };
-  const client = await translate(0, signal, () => NbdClient.open(disk, signal));
+  return translated(disk, 0, signal, () => NbdClient.open(disk, signal));
+}
+
+export function nbdSource(disk: DiskExport, client: NbdClient): DiskSource {
   return {
     capacityBytes: client.bytes,
-    read: (offset, into, signal) => translate(offset, signal, () => client.read(offset, into, signal)),
-    dataExtents: (range, signal) => translate(range.offset, signal, () => dataExtents(client, range, signal)),
+    read: (offset, into, signal) => translated(disk, offset, signal, () => client.read(offset, into, signal)),
+    dataExtents: (range, signal) =>
+      translated(disk, range.offset, signal, () => dataExtents(client, range, signal)),
     close: () => client.close(),
   };
+}
+
+async function translated<T>(
+  disk: DiskExport,
+  offset: number,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw signal.aborted ? signal.reason : readError(disk.exportName, offset, cause);
+  }
 }
 
 async function dataExtents(client: NbdClient, range: Extent, signal: AbortSignal): Promise<Extent[]> {

@@ -1,0 +1,89 @@
+/** Barriers that are durable and not taken in yet. */
+import { DrError } from '../../domain/errors.ts';
+import type { ProtectedItemId } from '../../domain/ids.ts';
+import type { VaultStorage } from '../../domain/ports.ts';
+import type { Barrier, SegmentRef } from '../../domain/replication.ts';
+import { barrierNumbers, readBarrier } from './barriers.ts';
+
+const BARRIERS_MAX = 64;
+
+export interface PendingRequest {
+  readonly item: ProtectedItemId;
+  readonly storage: VaultStorage;
+  readonly signal: AbortSignal;
+  /** Nothing behind this barrier. */
+  readonly upToBarrier?: number;
+  /** Barriers at most. Default: 64. */
+  readonly barriersMax?: number;
+}
+
+/** Barriers behind number `after`, ascending. @throws DR_JOURNAL_GAP when one is missing among them */
+export async function readPending(
+  request: PendingRequest,
+  after: number,
+): Promise<{ readonly pending: Barrier[]; readonly newest: number }> {
+  const { storage, item, signal } = request;
+  const newest = (await barrierNumbers(storage, item, signal)).at(-1) ?? 0;
+  const last = Math.min(newest, request.upToBarrier ?? newest, after + (request.barriersMax ?? BARRIERS_MAX));
+  const pending: Barrier[] = [];
+  for (let number = after + 1; number <= last; number += 1) {
+    const barrier = await readBarrier(storage, item, number, signal);
+    if (barrier === null) {
+      const reason = `barrier ${number} does not exist, ${newest} does`;
+      throw new DrError('DR_JOURNAL_GAP', { item, reason });
+    }
+    pending.push(barrier);
+  }
+  return { pending, newest };
+}
+
+/** How far a call has come with its barriers. */
+export interface ApplyProgress {
+  /** Of a stream that is landed: the last barrier that is whole on the disks. */
+  readonly appliedBarrier: number;
+  readonly pendingBarriers: number;
+  /** Wire bytes of segments, applied by this call. */
+  readonly appliedBytes: number;
+  /** Wire bytes of segments this call will still apply. */
+  readonly pendingBytes: number;
+}
+
+/** Adds up and tells. */
+export class BarrierMeter {
+  readonly #onProgress: (progress: ApplyProgress) => void;
+  #appliedBarrier: number;
+  #pendingBarriers: number;
+  #appliedBytes = 0;
+  #pendingBytes: number;
+
+  constructor(pending: readonly Barrier[], onProgress: (progress: ApplyProgress) => void) {
+    this.#onProgress = onProgress;
+    this.#appliedBarrier = (pending[0]?.number ?? 1) - 1;
+    this.#pendingBarriers = pending.length;
+    this.#pendingBytes = pending
+      .flatMap((barrier) => barrier.disks)
+      .flatMap((disk) => disk.segments)
+      .reduce((sum, segment) => sum + segment.wireBytes, 0);
+  }
+
+  segmentApplied({ wireBytes }: Pick<SegmentRef, 'wireBytes'>): void {
+    this.#appliedBytes += wireBytes;
+    this.#pendingBytes -= wireBytes;
+    this.tell();
+  }
+
+  barrierApplied(number: number): void {
+    this.#appliedBarrier = number;
+    this.#pendingBarriers -= 1;
+    this.tell();
+  }
+
+  tell(): void {
+    this.#onProgress({
+      appliedBarrier: this.#appliedBarrier,
+      pendingBarriers: this.#pendingBarriers,
+      appliedBytes: this.#appliedBytes,
+      pendingBytes: this.#pendingBytes,
+    });
+  }
+}
