@@ -3,7 +3,9 @@ import { z } from 'zod';
 import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError } from '../http.ts';
 import { begun } from '../lro.ts';
-import type { Group, JsonObject, Operation, Resource, ResourceType, Tags } from '../model.ts';
+import type { Group, JsonObject, Operation, Resource, ResourceByType, ResourceType, Tags } from '../model.ts';
+import { page } from '../paging.ts';
+import type { Handler } from '../router.ts';
 import type { Simulator } from '../simulator.ts';
 
 const tagsSchema = z.record(z.string().max(512), z.string().max(256)).optional();
@@ -43,6 +45,34 @@ export function requireWritableGroup(simulator: Simulator, request: ArmRequest):
     `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
   );
 }
+
+/** The resource of that type that the path names. @throws 404 */
+export function requireOf<T extends TrackedType>(type: T) {
+  return (simulator: Simulator, request: ArmRequest): ResourceByType<T> => {
+    requireGroup(simulator, request);
+    const resource = simulator.store.find(type, resourceId(simulator, request, type));
+    if (resource === undefined) throw notFound(request, type);
+    return resource;
+  };
+}
+
+/** Lists the resources of that type in the path's group, or in the subscription. */
+export function listOf<T extends TrackedType>(type: T, render: Renderer<ResourceByType<T>>): Handler {
+  return (simulator, request) => {
+    const prefix =
+      request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
+    const isWithin = ({ id }: Resource) => id.toLowerCase().startsWith(prefix);
+    const found = simulator.store.ofType(type).filter(isWithin);
+    return page(
+      simulator,
+      request,
+      found.map((resource) => render(simulator, resource, request)),
+    );
+  };
+}
+
+type TrackedType = Exclude<ResourceType, Group['type']>;
+type Renderer<R> = (simulator: Simulator, resource: R, request: ArmRequest) => JsonObject;
 
 export function notFound(request: ArmRequest, type: ResourceType): ArmError {
   const { group = '', name = '' } = request.params;

@@ -6,17 +6,16 @@ import { ArmError, parseBody } from '../http.ts';
 import type { OperationKind } from '../lro.ts';
 import { begun } from '../lro.ts';
 import type { Disk, DiskFacts, JsonObject, Snapshot } from '../model.ts';
-import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
+  listOf,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceId,
   sameId,
@@ -26,6 +25,8 @@ import { diskBody, planBytes } from './disk-source.ts';
 import type { DiskBody, Plan } from './disk-source.ts';
 
 const TYPE = 'Microsoft.Compute/disks';
+
+export const requireDisk = requireOf(TYPE);
 
 export async function putDisk(simulator: Simulator, request: ArmRequest): Promise<Answer> {
   const body = parseBody(request, diskBody);
@@ -161,23 +162,7 @@ export function getDisk(simulator: Simulator, request: ArmRequest): Answer {
   return { status: 200, json: render(simulator, requireDisk(simulator, request)) };
 }
 
-export function listDisks(simulator: Simulator, request: ArmRequest): Answer {
-  const prefix =
-    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
-  const disks = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
-  return page(
-    simulator,
-    request,
-    disks.map((disk) => render(simulator, disk)),
-  );
-}
-
-export function requireDisk(simulator: Simulator, request: ArmRequest): Disk {
-  requireGroup(simulator, request);
-  const disk = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (disk === undefined) throw notFound(request, TYPE);
-  return disk;
-}
+export const listDisks = listOf(TYPE, (simulator, disk) => render(simulator, disk));
 
 /** The VM a disk is attached to; derived, so that it can never disagree with the VM. */
 export function vmOfDisk(simulator: Simulator, diskId: string) {

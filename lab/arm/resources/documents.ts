@@ -9,11 +9,10 @@ import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceBody,
   resourceId,
@@ -26,12 +25,8 @@ export function putDocument(type: Document['type']): Handler {
 }
 
 export function getDocument(type: Document['type']): Handler {
-  return (simulator, request) => {
-    requireGroup(simulator, request);
-    const document = simulator.store.find(type, resourceId(simulator, request, type));
-    if (document === undefined) throw notFound(request, type);
-    return { status: 200, json: render(document) };
-  };
+  const required = requireOf(type);
+  return (simulator, request) => ({ status: 200, json: render(required(simulator, request)) });
 }
 
 function put(simulator: Simulator, request: ArmRequest, type: Document['type']): Answer {

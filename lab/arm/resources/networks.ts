@@ -5,17 +5,16 @@ import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError, parseBody } from '../http.ts';
 import { begun } from '../lro.ts';
 import type { JsonObject, Network, SubnetDocument } from '../model.ts';
-import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
+  listOf,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceBody,
   resourceId,
@@ -24,6 +23,8 @@ import {
 import { ipConfigurationsIn } from './nics.ts';
 
 const TYPE = 'Microsoft.Network/virtualNetworks';
+
+export const requireNetwork = requireOf(TYPE);
 
 export const subnetBody = z.looseObject({ properties: z.looseObject({ addressPrefix: z.string() }) });
 const networkBody = resourceBody.extend({
@@ -153,23 +154,7 @@ export function getNetwork(simulator: Simulator, request: ArmRequest): Answer {
   return { status: 200, json: render(simulator, network, request.query.get('$expand')) };
 }
 
-export function listNetworks(simulator: Simulator, request: ArmRequest): Answer {
-  const prefix =
-    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
-  const networks = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
-  return page(
-    simulator,
-    request,
-    networks.map((network) => render(simulator, network)),
-  );
-}
-
-export function requireNetwork(simulator: Simulator, request: ArmRequest): Network {
-  requireGroup(simulator, request);
-  const network = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (network === undefined) throw notFound(request, TYPE);
-  return network;
-}
+export const listNetworks = listOf(TYPE, (simulator, network) => render(simulator, network));
 
 export function render(simulator: Simulator, network: Network, expand: string | null = null): JsonObject {
   const { virtualNetworkPeerings } = (network.body.properties ?? {}) as JsonObject;

@@ -6,17 +6,16 @@ import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError, parseBody } from '../http.ts';
 import { begun } from '../lro.ts';
 import type { JsonObject, Nic, NicFacts } from '../model.ts';
-import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
+  listOf,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceBody,
   resourceId,
@@ -25,6 +24,8 @@ import {
 } from './common.ts';
 
 const TYPE = 'Microsoft.Network/networkInterfaces';
+
+const requireNic = requireOf(TYPE);
 
 const ipConfiguration = z.looseObject({
   name: z.string(),
@@ -206,22 +207,10 @@ export function ipConfigurationsIn(simulator: Simulator, subnetId: string): Rend
 }
 
 export function getNic(simulator: Simulator, request: ArmRequest): Answer {
-  requireGroup(simulator, request);
-  const nic = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (nic === undefined) throw notFound(request, TYPE);
-  return { status: 200, json: render(simulator, nic) };
+  return { status: 200, json: render(simulator, requireNic(simulator, request)) };
 }
 
-export function listNics(simulator: Simulator, request: ArmRequest): Answer {
-  const prefix =
-    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
-  const nics = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
-  return page(
-    simulator,
-    request,
-    nics.map((nic) => render(simulator, nic)),
-  );
-}
+export const listNics = listOf(TYPE, (simulator, nic) => render(simulator, nic));
 
 export function render(simulator: Simulator, nic: Nic): JsonObject {
   const vm = simulator.store

@@ -2,17 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError, parseBody } from '../http.ts';
 import type { Disk, JsonObject, Snapshot } from '../model.ts';
-import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
+  listOf,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceId,
   tagsOf,
@@ -21,6 +20,8 @@ import { copySource, diskBody, planBytes } from './disk-source.ts';
 import { beginCopy, hasAccess, newFacts, refuseOtherSource, sizeProperties } from './disks.ts';
 
 const TYPE = 'Microsoft.Compute/snapshots';
+
+export const requireSnapshot = requireOf(TYPE);
 
 /** A snapshot holds the disk's bytes as they are when the request is accepted, also while its machine runs. */
 export async function putSnapshot(simulator: Simulator, request: ArmRequest): Promise<Answer> {
@@ -70,19 +71,7 @@ export function getSnapshot(simulator: Simulator, request: ArmRequest): Answer {
   return { status: 200, json: render(requireSnapshot(simulator, request)) };
 }
 
-export function listSnapshots(simulator: Simulator, request: ArmRequest): Answer {
-  const prefix =
-    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
-  const snapshots = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
-  return page(simulator, request, snapshots.map(render));
-}
-
-export function requireSnapshot(simulator: Simulator, request: ArmRequest): Snapshot {
-  requireGroup(simulator, request);
-  const snapshot = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (snapshot === undefined) throw notFound(request, TYPE);
-  return snapshot;
-}
+export const listSnapshots = listOf(TYPE, (_simulator, snapshot) => render(snapshot));
 
 export function render(snapshot: Snapshot): JsonObject {
   const { facts } = snapshot;

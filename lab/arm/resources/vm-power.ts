@@ -4,9 +4,10 @@ import { begun } from '../lro.ts';
 import type { JsonObject, PowerState, Vm } from '../model.ts';
 import type { Handler } from '../router.ts';
 import type { Simulator } from '../simulator.ts';
-import { notFound, requireIdle, requireWritableGroup, resourceId } from './common.ts';
+import { requireIdle, requireOf, requireWritableGroup } from './common.ts';
 
 const TYPE = 'Microsoft.Compute/virtualMachines';
+const requireVm = requireOf(TYPE);
 
 interface PowerAction {
   readonly during: PowerState;
@@ -29,8 +30,7 @@ export function powerAction(name: PowerActionName): Handler {
 
 function beginPower(simulator: Simulator, request: ArmRequest, name: PowerActionName): Answer {
   requireWritableGroup(simulator, request);
-  const vm = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (vm === undefined) throw notFound(request, TYPE);
+  const vm = requireVm(simulator, request);
   const kind = `vm.${name}`;
   const running = simulator.lro.inProgress(vm.id);
   if (running?.kind === kind) return begun(simulator, running, { status: 202 });

@@ -4,17 +4,16 @@ import { ArmError, parseBody } from '../http.ts';
 import type { OperationKind } from '../lro.ts';
 import { begun } from '../lro.ts';
 import type { JsonObject, Vm } from '../model.ts';
-import { page } from '../paging.ts';
 import type { Simulator } from '../simulator.ts';
 import {
   answerRepeated,
   isSameRequest,
   jsonBody,
-  notFound,
+  listOf,
   renderResource,
-  requireGroup,
   requireIdle,
   requireLocation,
+  requireOf,
   requireWritableGroup,
   resourceId,
   sameId,
@@ -24,6 +23,8 @@ import { checkVm, vmBody } from './vm-check.ts';
 import { instanceView } from './vm-power.ts';
 
 const TYPE = 'Microsoft.Compute/virtualMachines';
+
+const requireVm = requireOf(TYPE);
 
 /** A new VM is accepted as Creating and starting; when its operation ends it is Succeeded and running. */
 export function putVm(simulator: Simulator, request: ArmRequest): Answer {
@@ -102,24 +103,9 @@ export function getInstanceView(simulator: Simulator, request: ArmRequest): Answ
   return { status: 200, json: instanceView(requireVm(simulator, request)) };
 }
 
-export function listVms(simulator: Simulator, request: ArmRequest): Answer {
-  const prefix =
-    request.params.group === undefined ? '' : `${requireGroup(simulator, request).id}/`.toLowerCase();
-  const expand = request.query.get('statusOnly') === 'true' ? 'instanceView' : request.query.get('$expand');
-  const vms = simulator.store.ofType(TYPE).filter(({ id }) => id.toLowerCase().startsWith(prefix));
-  return page(
-    simulator,
-    request,
-    vms.map((vm) => render(vm, expand)),
-  );
-}
-
-function requireVm(simulator: Simulator, request: ArmRequest): Vm {
-  requireGroup(simulator, request);
-  const vm = simulator.store.find(TYPE, resourceId(simulator, request, TYPE));
-  if (vm === undefined) throw notFound(request, TYPE);
-  return vm;
-}
+export const listVms = listOf(TYPE, (_simulator, vm, { query }) =>
+  render(vm, query.get('statusOnly') === 'true' ? 'instanceView' : query.get('$expand')),
+);
 
 export function render(vm: Vm, expand: string | null = null): JsonObject {
   const withView = expand?.toLowerCase() === 'instanceview' ? { instanceView: instanceView(vm) } : {};
