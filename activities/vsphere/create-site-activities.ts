@@ -1,6 +1,5 @@
 /** vSphere calls of one site. Polled from `site.<site>`, and for failover from `urgent.site.<site>`. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { asId, type MachineId, type VCenterId } from '../../domain/ids.ts';
+import { asId, type VCenterId } from '../../domain/ids.ts';
 import type { DiscoveredMachine, ItemSpec } from '../../domain/machine.ts';
 import type {
   PeerCertificate,
@@ -13,6 +12,7 @@ import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import type { ProtectInput, SourceOutcome } from '../../workflows/contracts/types.ts';
 import { supervised } from '../supervise.ts';
 import { itemSpec, withAddedDisks, withFreshDisks } from './item-spec.ts';
+import { shutDown } from './shut-down.ts';
 
 export interface SitePorts {
   readonly vsphere: VSphere;
@@ -22,15 +22,6 @@ export interface SitePorts {
 
 /** Machines in one answer: keeps the payload far below Temporal's 2 MiB. */
 const DISCOVERY_PAGE = 500;
-
-const POWER_LOOK_MS = 2_000;
-const REPEATED_GRACE_SECONDS = 60;
-const OUTCOMES = { guestShutdown: 'shutDown', poweredOff: 'poweredOff', alreadyOff: 'alreadyOff' } as const;
-
-/** Heartbeat details: when an attempt asked the guest first. */
-interface AskedToShutDown {
-  readonly atMs: number;
-}
 
 export type SiteActivities = ReturnType<typeof createSiteActivities>;
 
@@ -93,25 +84,10 @@ export function createSiteActivities(ports: SitePorts) {
       });
     },
 
-    /**
-     * Shuts the source down and answers only what was observed. A repeated attempt waits for the rest of the grace
-     * that an earlier one gave: asking again would find VMware Tools gone and cut the power in a clean shutdown.
-     */
+    /** Shuts the source down and answers only what was observed. */
     async shutDownSource(input: { item: ItemSpec; graceSeconds: number }): Promise<SourceOutcome> {
-      return supervised<AskedToShutDown, SourceOutcome>(async (supervision) => {
-        const { machineId } = input.item;
-        const session = await sessionOf(ports, input.item.vcenterId);
-        const asked = supervision.previous;
-        if (asked === undefined) supervision.report({ atMs: Date.now() });
-        supervision.flush();
-        const graceEndsMs = (asked?.atMs ?? Date.now()) + input.graceSeconds * 1_000;
-        if (asked !== undefined && (await isOffBy(session, machineId, graceEndsMs, supervision.signal))) {
-          return 'shutDown';
-        }
-        // The earlier attempt may have ended before it had asked: the guest is asked once more, with a short grace.
-        const graceSeconds = asked === undefined ? input.graceSeconds : REPEATED_GRACE_SECONDS;
-        return OUTCOMES[await session.powerOff(machineId, graceSeconds, supervision.flush)];
-      });
+      const { item, graceSeconds } = input;
+      return shutDown(() => sessionOf(ports, item.vcenterId), item.machineId, graceSeconds);
     },
 
     async removeProductSnapshots(input: { item: ItemSpec }): Promise<void> {
@@ -128,17 +104,4 @@ export async function sessionOf(
   id: VCenterId,
 ): Promise<VCenterSession> {
   return ports.vsphere.session(await ports.vcenters.load(id));
-}
-
-async function isOffBy(
-  session: VCenterSession,
-  machine: MachineId,
-  deadlineMs: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  while ((await session.powerState(machine)) !== 'poweredOff') {
-    if (Date.now() >= deadlineMs) return false;
-    await delay(POWER_LOOK_MS, undefined, { signal });
-  }
-  return true;
 }
