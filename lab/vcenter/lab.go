@@ -26,6 +26,7 @@ func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("GET /_lab/guest/workload", v.labWorkload)
 	mux.HandleFunc("DELETE /_lab/guest/workload", v.labStopWorkload)
 	mux.HandleFunc("POST /_lab/power", v.labPower)
+	mux.HandleFunc("POST /_lab/guest/tools", v.labTools)
 	mux.HandleFunc("POST /_lab/write-lease", v.labWriteLease)
 	mux.HandleFunc("GET /_lab/history", v.labHistory)
 	mux.HandleFunc("POST /_lab/cbt-reset", v.labResetTracking)

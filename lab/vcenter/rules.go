@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -9,14 +10,18 @@ var rules = map[string]rule{}
 
 func init() {
 	rules = map[string]rule{
-		"PowerOnVM_Task":          {guard: refuseWhileWritten},
-		"CreateSnapshot_Task":     {guard: refuseWhileWritten},
-		"CreateSnapshotEx_Task":   {guard: refuseWhileWritten},
-		"RemoveSnapshot_Task":     {guard: guardRemoval},
-		"RemoveAllSnapshots_Task": {guard: refuseWhileWritten},
-		"ReconfigVM_Task":         {guard: guardReconfigure},
-		"Destroy_Task":            {guard: refuseWhileWritten},
-		"UnregisterVM":            {guard: refuseUnregister},
+		"PowerOnVM_Task":               {guard: refuseWhileWritten},
+		"ShutdownGuest":                {guard: guardGuest},
+		"RebootGuest":                  {guard: guardGuest},
+		"CreateSnapshot_Task":          {guard: guardSnapshot},
+		"CreateSnapshotEx_Task":        {guard: guardSnapshot},
+		"RemoveSnapshot_Task":          {guard: guardRemoval, after: forgetRemoved},
+		"RemoveAllSnapshots_Task":      {guard: refuseWhileWritten},
+		"RevertToSnapshot_Task":        {guard: guardSnapshotObject, work: revert},
+		"RevertToCurrentSnapshot_Task": {guard: refuseWhileWritten, work: revert},
+		"ReconfigVM_Task":              {guard: guardReconfigure},
+		"Destroy_Task":                 {guard: refuseWhileWritten},
+		"UnregisterVM":                 {guard: refuseUnregister},
 	}
 }
 
@@ -28,12 +33,38 @@ func refuseWhileWritten(v *vcenter, m *machine, _ *steering) types.BaseMethodFau
 	return nil
 }
 
-// guardRemoval also keeps the simulator from panicking over a snapshot that an earlier task has removed.
-func guardRemoval(v *vcenter, m *machine, s *steering) types.BaseMethodFault {
+// guardSnapshotObject also keeps the simulator from panicking over a snapshot that an earlier task has removed.
+func guardSnapshotObject(v *vcenter, m *machine, s *steering) types.BaseMethodFault {
 	if m.snapshotOf(s.this) == nil {
 		return &types.ManagedObjectNotFound{Obj: s.this}
 	}
 	return refuseWhileWritten(v, m, s)
+}
+
+// guardRemoval hides the current snapshot from the simulator, which panics when it removes it while it is one of several
+// roots; followSnapshotTree names the right one afterwards.
+func guardRemoval(v *vcenter, m *machine, s *steering) types.BaseMethodFault {
+	fault := guardSnapshotObject(v, m, s)
+	vm := v.reg.Get(m.ref).(*simulator.VirtualMachine)
+	if fault == nil && vm.Snapshot.CurrentSnapshot != nil && *vm.Snapshot.CurrentSnapshot == s.this {
+		vm.Snapshot.CurrentSnapshot = nil
+	}
+	return fault
+}
+
+// forgetRemoved drops the objects of children that were removed with their parent.
+func forgetRemoved(v *vcenter, m *machine, s *steering) {
+	v.mu.Lock()
+	var gone []types.ManagedObjectReference
+	for _, record := range m.Snapshots {
+		if record.Removed && v.reg.Get(record.ref) != nil {
+			gone = append(gone, record.ref)
+		}
+	}
+	v.mu.Unlock()
+	for _, ref := range gone {
+		v.reg.Remove(s.ctx, ref)
+	}
 }
 
 // refuseUnregister names a fault that UnregisterVM declares.

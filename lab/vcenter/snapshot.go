@@ -18,7 +18,7 @@ func (v *vcenter) takeSnapshot(m *machine, vm *mo.VirtualMachine, object *simula
 		v.renameFiles(m, vm)
 		return
 	}
-	record := &snapshot{Number: len(m.Snapshots) + 1, Parent: m.Current, TakenAt: time.Now().UTC(), ref: object.Self}
+	record := &snapshot{Number: len(m.Snapshots) + 1, Parent: m.Current, TakenAt: time.Now().UTC(), ref: object.Self, guestRan: m.on.Load()}
 	m.Snapshots = append(m.Snapshots, record)
 	v.freezeDisks(m, record)
 	m.Current = record.Number
@@ -60,6 +60,7 @@ func (v *vcenter) followSnapshotTree(m *machine, vm *mo.VirtualMachine) {
 		node, there := tree[s.ref]
 		switch {
 		case there && s.Name == "":
+			node.Quiesced = node.Quiesced && s.guestRan
 			s.Name, s.Description, s.State, s.Quiesced = node.Name, node.Description, node.State, node.Quiesced
 		case there: // after a restart the simulator has only just made it
 			node.CreateTime, node.State, node.Quiesced = s.TakenAt, s.State, s.Quiesced
@@ -69,9 +70,9 @@ func (v *vcenter) followSnapshotTree(m *machine, vm *mo.VirtualMachine) {
 			v.consolidate(m, s)
 		}
 	}
+	v.renameFiles(m, vm)
 	if removed {
 		v.settleTracking(m, vm, true)
-		v.renameFiles(m, vm)
 		m.pointAtCurrent(vm)
 	}
 }

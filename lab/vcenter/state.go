@@ -31,6 +31,7 @@ type machineState struct {
 	PoweredOn      bool        `json:"poweredOn"`
 	ChangeTracking bool        `json:"changeTracking"`
 	Snapshots      []*snapshot `json:"snapshots"`
+	Tools          string      `json:"tools"`
 	Current        int         `json:"current"` // number of the snapshot the disks grow from; 0: none
 }
 
@@ -46,7 +47,8 @@ type snapshot struct {
 	Held        bool                           `json:"held"` // removed, but its files stay: several branches grow from them
 	Quiesced    bool                           `json:"quiesced"`
 
-	ref types.ManagedObjectReference
+	ref      types.ManagedObjectReference
+	guestRan bool // without a running guest nothing was quiesced
 }
 
 type freeze struct {

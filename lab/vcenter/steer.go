@@ -29,6 +29,8 @@ type rule struct {
 	// guard refuses the work itself; for `…_Task` the task then ends in the fault. It runs with v.mu held, and from then
 	// on until the work has ended no disk of the machine can be opened for writing.
 	guard func(v *vcenter, m *machine, s *steering) types.BaseMethodFault
+	// work replaces what the simulator would do in the task.
+	work func(v *vcenter, m *machine, s *steering) types.BaseMethodFault
 	// after runs when the work has succeeded.
 	after func(v *vcenter, m *machine, s *steering)
 }
@@ -98,6 +100,9 @@ func (v *vcenter) wrap(task *simulator.Task, s *steering, r rule) {
 				result, fault = nil, &types.SystemError{Reason: s.method + " failed"}
 			}
 		}()
+		if r.work != nil {
+			return nil, r.work(v, m, s)
+		}
 		result, fault = work(t)
 		if fault == nil && r.after != nil {
 			r.after(v, m, s)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ const (
 	blockBytes   = 64 << 10
 	pageBlocks   = 1024
 	freezeMarker = math.MaxUint32
+	revertMarker = math.MaxUint32 - 1
 	recordBytes  = 8
 )
 
@@ -71,8 +73,12 @@ func (s *store) replay() error {
 	whole := len(raw) / recordBytes * recordBytes
 	for at := 0; at < whole; at += recordBytes {
 		block, version := binary.LittleEndian.Uint32(raw[at:]), binary.LittleEndian.Uint32(raw[at+4:])
-		if block == freezeMarker {
+		switch block {
+		case freezeMarker:
 			s.frozen = append(s.frozen, s.hold())
+			continue
+		case revertMarker:
+			s.show(s.frozen[version])
 			continue
 		}
 		s.set(block, version)
@@ -128,6 +134,25 @@ func (s *store) freeze() (int, error) {
 	}
 	s.frozen = append(s.frozen, s.hold())
 	return len(s.frozen) - 1, nil
+}
+
+// revert makes the disk show a frozen map again.
+func (s *store) revert(number int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := binary.LittleEndian.AppendUint32(nil, revertMarker)
+	if _, err := s.journal.Write(binary.LittleEndian.AppendUint32(record, uint32(number))); err != nil {
+		return err
+	}
+	s.show(s.frozen[number])
+	return nil
+}
+
+// show makes the live map a copy of a frozen one, whose pages are copied before they are changed.
+func (s *store) show(frozen blockMap) {
+	s.live = maps.Clone(frozen)
+	s.epoch++
+	s.held = s.next
 }
 
 func (s *store) frozenView(number int) view {

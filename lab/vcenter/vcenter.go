@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"hash/crc32"
 	"log"
 	"os"
 	"strings"
@@ -85,8 +83,6 @@ func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Ref
 	switch call.Name {
 	case "QueryChangedDiskAreas":
 		call.This = v.Self
-	case "RevertToSnapshot_Task", "RevertToCurrentSnapshot_Task":
-		return nil, &types.NotSupported{}
 	case "LoginByToken", "LoginExtensionByCertificate", "ImpersonateUser":
 		return nil, &types.InvalidLogin{}
 	}
@@ -316,25 +312,4 @@ func describe(virtual *types.VirtualDisk) *attached {
 	}
 	a.snapshotted = !strings.HasPrefix(a.mode, "independent") && a.backing != "rdmPhysical"
 	return a
-}
-
-// describeGuest shows what VMware Tools would report.
-func describeGuest(m *machine, vm *mo.VirtualMachine) {
-	guest := types.GuestInfo{
-		ToolsStatus:        types.VirtualMachineToolsStatusToolsNotRunning,
-		ToolsRunningStatus: string(types.VirtualMachineToolsRunningStatusGuestToolsNotRunning),
-		GuestState:         string(types.VirtualMachineGuestStateNotRunning),
-	}
-	if vm.Guest != nil {
-		guest.Net = vm.Guest.Net
-	}
-	if m.on.Load() {
-		address := crc32.ChecksumIEEE([]byte(m.name))
-		guest.ToolsStatus = types.VirtualMachineToolsStatusToolsOk
-		guest.ToolsRunningStatus = string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
-		guest.GuestState = string(types.VirtualMachineGuestStateRunning)
-		guest.HostName, guest.GuestId = m.name, vm.Config.GuestId
-		guest.IpAddress = fmt.Sprintf("10.20.%d.%d", address>>8&0xff, 1+address&0x7f)
-	}
-	vm.Guest = &guest
 }
