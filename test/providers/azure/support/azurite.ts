@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '../../../../domain/ports.ts';
+import { waitFor } from '../../../../lab/wait.ts';
 import type { StorageOptions } from '../../../../providers/azure/storage/vault-storage.ts';
 
 /** Azurite's well-known development account. */
@@ -53,17 +53,16 @@ export async function startAzurite(): Promise<Azurite> {
 }
 
 async function answers(url: string, child: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
+  const isThere = async () => {
     if (child.exitCode !== null) throw new Error(`azurite ended with ${child.exitCode}`);
-    try {
-      await fetch(url);
-      return;
-    } catch {
-      await sleep(100);
-    }
+    return (await fetch(url).catch(() => undefined)) !== undefined;
+  };
+  try {
+    await waitFor(isThere, { what: `azurite at ${url}`, withinMs: 30_000 });
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
   }
-  child.kill('SIGKILL');
-  throw new Error(`azurite does not answer at ${url}`);
 }
 
 async function freePort(): Promise<number> {
