@@ -1,19 +1,16 @@
 /** Recovery points after they were made: listing, deleting, hashing, and removal of what no point needs any more. */
-import { createHash } from 'node:crypto';
-import { extentEnd, intersectExtent } from '../domain/extents.ts';
 import type { ProtectedItemId } from '../domain/ids.ts';
 import { blobNames } from '../domain/names.ts';
-import type { ReplicaBlob, VaultStorage } from '../domain/ports.ts';
-import type { Extent, RecoveryPoint } from '../domain/replication.ts';
-import { MiB } from '../domain/units.ts';
+import type { VaultStorage } from '../domain/ports.ts';
+import type { RecoveryPoint } from '../domain/replication.ts';
 import { mapBounded } from './budget.ts';
+import { hashDisk } from './compare/hash-disk.ts';
 import { decodePoint, manifestNames } from './journal/manifests.ts';
+import { openReplicaSource } from './source/replica-source.ts';
 
 export { pruneJournal } from './journal/prune.ts';
 
 const REQUESTS_AT_ONCE = 8;
-const HASH_READ_BYTES = 4 * MiB;
-const ZEROS = Buffer.alloc(HASH_READ_BYTES);
 
 /** Newest first. */
 export async function listPoints(
@@ -39,42 +36,13 @@ export async function deletePoint(storage: VaultStorage, point: RecoveryPoint): 
 }
 
 /** SHA-256, hexadecimal, of the first `bytes` bytes of a snapshot. Empty ranges are not read. */
-export async function hashSnapshot(
+export function hashSnapshot(
   storage: VaultStorage,
   blob: string,
   snapshotId: string,
   bytes: number,
-  signal?: AbortSignal,
+  signal = new AbortController().signal,
 ): Promise<string> {
-  const replica = storage.replica(blob);
-  const hash = createHash('sha256');
-  let at = 0;
-  for await (const extent of replica.ranges(snapshotId, signal)) {
-    const inside = intersectExtent(extent, { offset: 0, length: bytes });
-    if (inside === null) break;
-    hashZeros(hash, inside.offset - at);
-    await hashData(hash, replica, snapshotId, inside, signal);
-    at = extentEnd(inside);
-  }
-  hashZeros(hash, bytes - at);
-  return hash.digest('hex');
-}
-
-async function hashData(
-  hash: ReturnType<typeof createHash>,
-  replica: ReplicaBlob,
-  snapshotId: string,
-  range: Extent,
-  signal?: AbortSignal,
-): Promise<void> {
-  const end = range.offset + range.length;
-  for (let at = range.offset; at < end; at += HASH_READ_BYTES) {
-    hash.update(await replica.read(snapshotId, at, Math.min(HASH_READ_BYTES, end - at), signal));
-  }
-}
-
-function hashZeros(hash: ReturnType<typeof createHash>, length: number): void {
-  for (let left = length; left > 0; left -= HASH_READ_BYTES) {
-    hash.update(ZEROS.subarray(0, Math.min(left, HASH_READ_BYTES)));
-  }
+  const source = openReplicaSource(storage.replica(blob), snapshotId, bytes);
+  return hashDisk(source, bytes, signal, () => undefined);
 }

@@ -15,10 +15,17 @@ import type { ShipDisk } from './ship-request.ts';
 
 /** Unchanged bytes read along rather than sent as a request of their own: 64 KiB cost as much as one more Put Page. */
 const GAP_BYTES = 64 * KiB;
+/** A longer extent is handed on before its end is known, so that shipping begins while a comparison still runs. */
+const JOINED_BYTES_MAX = 128 * MiB;
 const READ_BYTES = MiB;
 const READS_AHEAD = 4;
 /** Bounds how many extents one question for block status can answer. */
 const STATUS_WINDOW_BYTES = 128 * MiB;
+
+/** What is read of a disk. */
+export interface PieceRequest extends Pick<ShipDisk, 'extents' | 'gapBytes'> {
+  readonly source: Pick<DiskSource, 'capacityBytes' | 'read' | 'dataExtents'>;
+}
 
 export interface Piece {
   readonly offset: number;
@@ -28,7 +35,7 @@ export interface Piece {
 }
 
 /** Pieces of all extents in ascending order; at most `READS_AHEAD` reads are in flight. */
-export async function* readPieces(disk: ShipDisk, signal: AbortSignal): AsyncGenerator<Piece> {
+export async function* readPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<Piece> {
   const plan = planPieces(disk, signal);
   const buffers: Buffer[] = [];
   const ahead: Promise<Piece>[] = [];
@@ -51,9 +58,13 @@ export async function* readPieces(disk: ShipDisk, signal: AbortSignal): AsyncGen
 }
 
 /** The extents as they will be read: inside the disk, neighbours joined. */
-export function readableExtents(extents: readonly Extent[], capacityBytes: number): Extent[] {
+export function readableExtents(
+  extents: readonly Extent[],
+  capacityBytes: number,
+  gapBytes = GAP_BYTES,
+): Extent[] {
   const disk = { offset: 0, length: capacityBytes };
-  return coalesceExtents(extents, GAP_BYTES)
+  return coalesceExtents(extents, gapBytes)
     .map((extent) => intersectExtent(extent, disk))
     .filter((extent) => extent !== null);
 }
@@ -62,7 +73,7 @@ interface PlannedPiece extends Extent {
   readonly isHole: boolean;
 }
 
-async function* planPieces(disk: ShipDisk, signal: AbortSignal): AsyncGenerator<PlannedPiece> {
+async function* planPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<PlannedPiece> {
   for await (const extent of joined(disk)) {
     for (const window of splitExtent(extent, STATUS_WINDOW_BYTES)) {
       signal.throwIfAborted();
@@ -76,16 +87,20 @@ async function* planPieces(disk: ShipDisk, signal: AbortSignal): AsyncGenerator<
   }
 }
 
-async function* joined(disk: ShipDisk): AsyncGenerator<Extent> {
+async function* joined(disk: PieceRequest): AsyncGenerator<Extent> {
   const { capacityBytes } = disk.source;
   if (Symbol.asyncIterator in disk.extents) {
-    yield* joinStream(disk.extents, capacityBytes);
+    yield* joinStream(disk.extents, capacityBytes, disk.gapBytes ?? GAP_BYTES);
   } else {
-    yield* readableExtents(disk.extents, capacityBytes);
+    yield* readableExtents(disk.extents, capacityBytes, disk.gapBytes);
   }
 }
 
-async function* joinStream(extents: AsyncIterable<Extent>, capacityBytes: number): AsyncGenerator<Extent> {
+async function* joinStream(
+  extents: AsyncIterable<Extent>,
+  capacityBytes: number,
+  gapBytes: number,
+): AsyncGenerator<Extent> {
   let open: Extent | null = null;
   for await (const extent of extents) {
     const inside = intersectExtent(extent, { offset: 0, length: capacityBytes });
@@ -93,15 +108,16 @@ async function* joinStream(extents: AsyncIterable<Extent>, capacityBytes: number
     if (open !== null && inside.offset < open.offset) {
       throw new DrError('DR_INTERNAL', { reason: `changed areas are not sorted at ${extentEnd(inside)}` });
     }
-    const both: Extent | null = open === null ? inside : joinExtents(open, inside, GAP_BYTES);
-    if (both === null && open !== null) yield open;
-    open = both ?? inside;
+    const both: Extent | null = open === null ? inside : joinExtents(open, inside, gapBytes);
+    const isLong: boolean = (both?.length ?? 0) > JOINED_BYTES_MAX;
+    if (open !== null && (both === null || isLong)) yield open;
+    open = isLong ? inside : (both ?? inside);
   }
   if (open !== null) yield open;
 }
 
 function startRead(
-  source: DiskSource,
+  source: PieceRequest['source'],
   planned: PlannedPiece,
   buffers: Buffer[],
   signal: AbortSignal,

@@ -46,8 +46,8 @@ export interface ReplicaBlob {
   >;
   deleteSnapshot(snapshotId: string): Promise<void>;
   read(snapshotId: string | null, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
-  /** Ranges that hold data. */
-  ranges(snapshotId: string | null, signal?: AbortSignal): AsyncIterable<Extent>;
+  /** Ranges that hold data; of `inside` only, when it is given. */
+  ranges(snapshotId: string | null, signal?: AbortSignal, inside?: Extent): AsyncIterable<Extent>;
   /** Starts a copy of a snapshot to a new page blob in the same account; an existing copy of the same source is adopted. */
   copySnapshot(snapshotId: string, toName: string): Promise<void>;
   /** Resolves when the copy into this blob has ended; DR_STORAGE_REFUSED when it failed. */
@@ -62,6 +62,8 @@ export interface ReplicaWriter {
   write(offset: number, bytes: Uint8Array): Promise<void>;
   clear(offset: number, length: number): Promise<void>;
   setMetadata(metadata: Readonly<Record<string, string>>): Promise<void>;
+  /** Makes the blob `bytes` long: a multiple of 512, not below its length. What is new reads as zeros. */
+  resize(bytes: number): Promise<void>;
   /** Carries the metadata of the blob. Calls for one blob must not overlap. */
   snapshot(): Promise<string>;
   /** Gives the lease back; safe to call in any state. */

@@ -46,7 +46,7 @@ export function createReplicaBlob(account: Account, name: string): ReplicaBlob {
           concurrency: READ_CONCURRENCY,
         }),
       ),
-    ranges: (snapshotId, signal) => dataRanges(account, at(snapshotId), signal),
+    ranges: (snapshotId, signal, inside) => dataRanges(account, at(snapshotId), signal, inside),
     copySnapshot: (snapshotId, toName) => startCopy(account, at(snapshotId), toName),
     awaitCopy: (onProgress, signal) => awaitCopy(account, blob, onProgress, signal),
   };
@@ -117,13 +117,13 @@ async function listSnapshots(account: Account, name: string) {
  * Neighbouring ranges are merged. Uses the paged listing, whose `end` is inclusive: the SDK's other call
  * answers counts that are one byte short.
  */
-async function* dataRanges(account: Account, blob: PageBlobClient, signal?: AbortSignal) {
+async function* dataRanges(account: Account, blob: PageBlobClient, signal?: AbortSignal, inside?: Extent) {
   let token: string | undefined;
   let pending: Extent | null = null;
   do {
     const page = await account.call({ attempted: `list ranges of ${blob.name}`, signal }, (abortSignal) =>
       blob
-        .listPageRanges(0, undefined, { abortSignal })
+        .listPageRanges(inside?.offset, inside?.length, { abortSignal })
         .byPage(token === undefined ? {} : { continuationToken: token })
         .next(),
     );

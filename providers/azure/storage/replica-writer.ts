@@ -2,8 +2,8 @@
  * Theory of fencing. A replica blob has at most one writer: the one whose epoch is the blob's sequence number.
  * Taking the pen = read the sequence number (greater: too late) → lease under an id derived from the epoch, an
  * older holder's lease is broken → raise the sequence number to the epoch. Page writes carry lease and sequence
- * number; snapshots and metadata, for which Azure knows no sequence condition, carry the lease. Two attempts that
- * race may break each other's lease, but the sequence number only grows: the greater epoch ends with both.
+ * number; snapshots, metadata and length, for which Azure knows no sequence condition, carry the lease. Two attempts
+ * that race may break each other's lease, but the sequence number only grows: the greater epoch ends with both.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -92,7 +92,7 @@ function fenced(pen: Pen, newer: number, cause?: unknown): DrError {
 
 class LeasedWriter implements ReplicaWriter {
   readonly #pen: Pen;
-  readonly #bytes: number;
+  #bytes: number;
   readonly #signal: AbortSignal;
   readonly #stop = new AbortController();
   readonly #renewing: Promise<void>;
@@ -134,6 +134,18 @@ class LeasedWriter implements ReplicaWriter {
         { abortSignal, conditions: { leaseId: this.#pen.lease.leaseId } },
       ),
     );
+  }
+
+  async resize(bytes: number): Promise<void> {
+    if (bytes % SECTOR_BYTES !== 0 || bytes < this.#bytes) {
+      throw new DrError('DR_INTERNAL', {
+        reason: `${this.#pen.blob.name} has ${this.#bytes} bytes and cannot become ${bytes} long`,
+      });
+    }
+    await this.#send(0, (abortSignal) =>
+      this.#pen.blob.resize(bytes, { abortSignal, conditions: { leaseId: this.#pen.lease.leaseId } }),
+    );
+    this.#bytes = bytes;
   }
 
   snapshot(): Promise<string> {

@@ -1,0 +1,152 @@
+/** Two disks that cannot see each other are compared by the hashes of their blocks. */
+import { hash } from 'node:crypto';
+import { coalesceExtents, extentEnd, intersectExtent, joinExtents } from '../../domain/extents.ts';
+import type { DiskSource, OnProgress } from '../../domain/ports.ts';
+import type { Extent } from '../../domain/replication.ts';
+import { KiB, MiB, roundUp } from '../../domain/units.ts';
+import type { PieceRequest } from '../ship/pieces.ts';
+import { readPieces } from '../ship/pieces.ts';
+
+/**
+ * A file of 256 KiB that lies anywhere touches five blocks, so that at most 1.25 times what changed travels; hashes
+ * of 16 bytes add up to 256 MiB for a TiB. Halving the block halves the first surplus and doubles the second.
+ */
+export const COMPARE_BLOCK_BYTES = 64 * KiB;
+/** SHA-256, cut: by accident no two blocks of all disks there are have the same 16 bytes. */
+export const DIGEST_BYTES = 16;
+const BLOCK_BYTES_MAX = MiB;
+/** A longer run of differing blocks comes in parts, so that they are shipped while the comparison goes on. */
+const EXTENT_BYTES_MAX = 64 * MiB;
+
+export interface BlockHashes {
+  readonly blockBytes: number;
+  /** Bytes that were hashed; the last block ends with them. */
+  readonly capacityBytes: number;
+  /** 16 bytes for each block. */
+  readonly digests: Uint8Array;
+}
+
+export interface CompareOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+export function blockCount(geometry: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>): number {
+  return Math.ceil(geometry.capacityBytes / geometry.blockBytes);
+}
+
+/**
+ * Hashes the first `capacityBytes` of the source. Holes are not read. `blockBytes` is a power of two of 512 bytes to
+ * 1 MiB. Memory: the hashes and four reads of 1 MiB.
+ */
+export async function hashBlocks(
+  source: DiskSource,
+  options: CompareOptions & { readonly blockBytes: number; readonly capacityBytes: number },
+): Promise<BlockHashes> {
+  const { blockBytes, capacityBytes } = options;
+  const digests = Buffer.alloc(blockCount(options) * DIGEST_BYTES);
+  for await (const run of digestRuns(source, options, options)) {
+    run.digests.copy(digests, run.firstBlock * DIGEST_BYTES);
+  }
+  return { blockBytes, capacityBytes, digests };
+}
+
+/** Blocks of the source that differ from what was hashed: sorted, neighbours joined. Memory: four reads of 1 MiB. */
+export async function* differingExtents(
+  source: DiskSource,
+  hashes: BlockHashes,
+  options: CompareOptions,
+): AsyncGenerator<Extent> {
+  const { blockBytes, capacityBytes } = hashes;
+  const known = Buffer.from(hashes.digests.buffer, hashes.digests.byteOffset, hashes.digests.byteLength);
+  const disk = { offset: 0, length: capacityBytes };
+  let open: Extent | null = null;
+  for await (const { firstBlock, digests } of digestRuns(source, hashes, options)) {
+    for (const index of differingDigests(digests, known, firstBlock * DIGEST_BYTES)) {
+      const block = intersectExtent({ offset: (firstBlock + index) * blockBytes, length: blockBytes }, disk);
+      if (block === null) continue;
+      const both: Extent | null = open === null ? block : joinExtents(open, block, 0);
+      if (both !== null && both.length <= EXTENT_BYTES_MAX) {
+        open = both;
+        continue;
+      }
+      if (open !== null) yield open;
+      open = block;
+    }
+  }
+  if (open !== null) yield open;
+}
+
+function* differingDigests(digests: Buffer, known: Buffer, knownAt: number): Generator<number> {
+  if (known.compare(digests, 0, digests.length, knownAt, knownAt + digests.length) === 0) return;
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    const other = knownAt + at;
+    if (known.compare(digests, at, at + DIGEST_BYTES, other, other + DIGEST_BYTES) !== 0) {
+      yield at / DIGEST_BYTES;
+    }
+  }
+}
+
+interface DigestRun {
+  readonly firstBlock: number;
+  readonly digests: Buffer;
+}
+
+async function* digestRuns(
+  source: DiskSource,
+  geometry: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>,
+  { signal, onProgress }: CompareOptions,
+): AsyncGenerator<DigestRun> {
+  const { blockBytes, capacityBytes } = geometry;
+  checkGeometry(source, geometry);
+  const hole = digestOf(Buffer.alloc(blockBytes));
+  const request = {
+    source: wholeBlocks(source, geometry),
+    extents: [{ offset: 0, length: capacityBytes }],
+  };
+  for await (const { offset, length, data } of readPieces(request, signal)) {
+    const blocks = Math.ceil(length / blockBytes);
+    const digests = Buffer.alloc(blocks * DIGEST_BYTES, hole);
+    for (let block = data === null ? Math.floor(length / blockBytes) : 0; block < blocks; block += 1) {
+      const start = block * blockBytes;
+      const end = Math.min(start + blockBytes, length);
+      digestOf(data?.subarray(start, end) ?? Buffer.alloc(end - start)).copy(digests, block * DIGEST_BYTES);
+    }
+    yield { firstBlock: offset / blockBytes, digests };
+    onProgress(Math.floor((100 * (offset + length)) / capacityBytes));
+  }
+}
+
+function digestOf(block: Buffer): Buffer {
+  return hash('sha256', block, 'buffer').subarray(0, DIGEST_BYTES);
+}
+
+/** The source with its data extents widened to whole blocks. */
+function wholeBlocks(
+  source: DiskSource,
+  { blockBytes, capacityBytes }: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>,
+): PieceRequest['source'] {
+  return {
+    capacityBytes,
+    read: (offset, into, signal) => source.read(offset, into, signal),
+    async dataExtents(range, signal) {
+      const widened = (await source.dataExtents(range, signal)).map((extent) => {
+        const offset = Math.floor(extent.offset / blockBytes) * blockBytes;
+        return { offset, length: roundUp(extentEnd(extent), blockBytes) - offset };
+      });
+      return coalesceExtents(widened, 0)
+        .map((extent) => intersectExtent(extent, range))
+        .filter((extent) => extent !== null);
+    },
+  };
+}
+
+function checkGeometry(
+  source: DiskSource,
+  { blockBytes, capacityBytes }: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>,
+): void {
+  const isBlock =
+    blockBytes >= 512 && blockBytes <= BLOCK_BYTES_MAX && Number.isInteger(Math.log2(blockBytes));
+  if (isBlock && capacityBytes > 0 && capacityBytes <= source.capacityBytes) return;
+  throw new RangeError(`${capacityBytes} bytes of ${source.capacityBytes} in blocks of ${blockBytes}`);
+}
