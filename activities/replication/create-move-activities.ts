@@ -9,7 +9,8 @@ import type {
 import { supervised, type Supervision } from '../supervise.ts';
 import { runInitialCopy } from './initial-copy.ts';
 import { runDelta, runFinalDelta } from './delta.ts';
-import type { CycleHooks, MovePorts } from './read-cycle.ts';
+import type { CycleHooks } from './frozen-state.ts';
+import type { MovePorts } from './read-cycle.ts';
 import { runSessionAttempt } from './session-loop.ts';
 
 export type MoveActivities = ReturnType<typeof createMoveActivities>;

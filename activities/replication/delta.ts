@@ -1,40 +1,29 @@
-/**
- * One delta: what changed since the last recovery point's barrier, or everything where change tracking cannot say.
- *
- * A long delta goes in windows: all but the last end in a `progress` barrier, so that no barrier grows without bound
- * and the applier works beside it. An interrupted delta starts over from the last `point` barrier; what its windows
- * shipped is older than what the next attempt ships, so the chain stays right.
- */
+/** One delta: what changed since the last recovery point's barrier, or everything where change tracking cannot say. */
 import { DrError } from '../../domain/errors.ts';
+import { coalesceExtents } from '../../domain/extents.ts';
 import type { DiskId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import { finalSnapshotName, snapshotName } from '../../domain/names.ts';
-import type { MachineSnapshot, SnapshotDisk, VaultStorage, VCenterSession } from '../../domain/ports.ts';
-import type { Barrier, Extent } from '../../domain/replication.ts';
-import { MiB } from '../../domain/units.ts';
-import { readBarrier } from '../../dataplane/journal/barriers.ts';
+import type { MachineSnapshot, SnapshotDisk, VCenterSession } from '../../domain/ports.ts';
+import type { Barrier, BarrierDisk, Extent } from '../../domain/replication.ts';
+import type { CycleHooks } from './frozen-state.ts';
 import {
-  NOTHING_COPIED,
-  copiedAfter,
-  dropSnapshot,
+  andDropSnapshot,
   frozenDisk,
+  frozenMachine,
   openCycle,
-  shipFromSnapshot,
   takeSnapshot,
-  type CycleHooks,
   type MovePorts,
 } from './read-cycle.ts';
-
-/** Default of `DeltaRequest.windowBytes`. */
-const WINDOW_BYTES = 2_048 * MiB;
-/** Losing a barrier to another attempt happens at most once per such attempt. */
-const FINAL_TRIES_MAX = 4;
+import { requirePoint, shipInWindows, untilOwn, type ExtentsByDisk } from './windows.ts';
 
 export interface DeltaRequest {
   readonly item: ItemSpec;
   readonly epoch: number;
-  /** Changed bytes of each disk that one barrier covers; a multiple of 512. Absent: 2 GiB. */
+  /** As in `WindowedRead`. */
   readonly windowBytes?: number;
+  /** Asks for an application-consistent state. */
+  readonly quiesce?: boolean;
 }
 
 /** A cycle of a session; a barrier that another attempt made first is as good. */
@@ -42,86 +31,35 @@ export async function runDelta(ports: MovePorts, request: DeltaRequest, hooks: C
   return runCycle(ports, request, 'delta', hooks);
 }
 
-/**
- * The last delta of a failover, after the source was shut down. Only a snapshot and a barrier of this very attempt
- * count: what an older one made, of an earlier failover too, may hold the source as it was before.
- */
+/** The last delta of a failover, after the source was shut down: only a snapshot and a barrier of this very attempt count. */
 export async function runFinalDelta(
   ports: MovePorts,
   request: DeltaRequest,
   hooks: CycleHooks,
 ): Promise<Barrier> {
-  for (let tries = 1; tries <= FINAL_TRIES_MAX; tries += 1) {
-    const barrier = await runCycle(ports, request, 'final', hooks);
-    if (barrier.epoch === request.epoch) return barrier;
-  }
-  throw new DrError('DR_INTERNAL', { reason: 'other attempts keep writing barriers' });
+  return untilOwn(request.epoch, () => runCycle(ports, request, 'final', hooks));
 }
 
 async function runCycle(
   ports: MovePorts,
-  { item, epoch, windowBytes = WINDOW_BYTES }: DeltaRequest,
+  { item, epoch, windowBytes, quiesce = false }: DeltaRequest,
   phase: 'delta' | 'final',
   hooks: CycleHooks,
 ): Promise<Barrier> {
-  let cycle = await openCycle(ports, item);
-  const base = await lastPoint(ports.storage, item, cycle.previous);
-  const first = (cycle.previous?.number ?? 0) + 1;
+  const cycle = await openCycle(ports, item);
+  const { session, previous } = cycle;
+  const base = await requirePoint(ports.storage, item.itemId, previous);
+  const first = (previous?.number ?? 0) + 1;
   const name = phase === 'final' ? finalSnapshotName(item.itemId, first) : snapshotName(item.itemId, first);
-  const snapshot = await takeSnapshot(cycle, item, { name, mayResume: false }, hooks);
-  const changed = await changedExtents(cycle.session, item, snapshot, base);
-  const windows = inWindows(changed, windowBytes);
-  const startedAt = new Date().toISOString();
-  const totalBytes = [...changed.values()].flat().reduce((sum, extent) => sum + extent.length, 0);
-  let copied = NOTHING_COPIED;
-  for (const [index, extents] of windows.entries()) {
-    hooks.signal.throwIfAborted();
-    const kind = index === windows.length - 1 ? 'point' : 'progress';
-    const barrier = await shipFromSnapshot(
-      ports,
-      {
-        cycle,
-        item,
-        snapshot,
-        number: first + index,
-        epoch,
-        plan: {
-          kind,
-          cycle: 'delta',
-          phase,
-          totalBytes,
-          before: copied,
-          startedAt,
-          extentsOf: async (disk) => ({ extents: extents.get(disk.diskId) ?? [], skipZeros: false }),
-        },
-      },
-      hooks,
-    );
-    // Another attempt has gone on from here: its barrier is the stream now.
-    if (barrier.epoch !== epoch || barrier.kind === 'point') {
-      await dropSnapshot(cycle, item, name, hooks);
-      return barrier;
-    }
-    copied = copiedAfter(copied, barrier, sizeOf(extents));
-    cycle = { ...cycle, previous: barrier };
-  }
-  throw new DrError('DR_INTERNAL', { reason: 'a delta without a last window' });
-}
-
-/** Progress barriers carry no complete state of the disks; changes are asked for since the last one that does. */
-async function lastPoint(storage: VaultStorage, item: ItemSpec, newest: Barrier | null): Promise<Barrier> {
-  let barrier = newest;
-  while (barrier !== null && barrier.kind !== 'point') {
-    barrier = await readBarrier(storage, item.itemId, barrier.number - 1);
-  }
-  if (barrier !== null) return barrier;
-  throw new DrError('DR_JOURNAL_GAP', {
-    item: item.itemId,
-    reason: 'there is no recovery point to continue from',
+  const snapshot = await takeSnapshot(cycle, item, { name, mayResume: false, quiesce }, hooks);
+  return andDropSnapshot(cycle, item, snapshot, hooks, async () => {
+    const changed = await changedExtents(session, item, snapshot, base);
+    const frozen = await frozenMachine(ports, cycle, item, snapshot);
+    const window = windowBytes === undefined ? {} : { windowBytes };
+    const pass = { stream: item.itemId, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
+    return shipInWindows(ports, { ...pass, ...window }, hooks);
   });
 }
-
-type ExtentsByDisk = ReadonlyMap<DiskId, readonly Extent[]>;
 
 async function changedExtents(
   session: VCenterSession,
@@ -132,8 +70,8 @@ async function changedExtents(
   const extents = new Map<DiskId, readonly Extent[]>();
   for (const disk of item.disks) {
     const frozen = frozenDisk(item, disk, snapshot);
-    const changeId = base.disks.find((each) => each.diskId === disk.diskId)?.changeId ?? null;
-    extents.set(disk.diskId, await changedOrAll(session, item, snapshot, frozen, changeId));
+    const known = base.disks.find((each) => each.diskId === disk.diskId);
+    extents.set(disk.diskId, await changedOrAll(session, item, snapshot, frozen, known));
   }
   return extents;
 }
@@ -144,47 +82,19 @@ async function changedOrAll(
   item: ItemSpec,
   snapshot: MachineSnapshot,
   frozen: SnapshotDisk,
-  changeId: string | null,
+  known: BarrierDisk | undefined,
 ): Promise<readonly Extent[]> {
-  const whole = [{ offset: 0, length: frozen.capacityBytes }];
-  if (changeId === null || frozen.changeId === null) return whole;
+  const whole = { offset: 0, length: frozen.capacityBytes };
+  const changeId = known?.changeId ?? null;
+  if (known === undefined || changeId === null || frozen.changeId === null) return [whole];
+  const query = { snapshot, deviceKey: frozen.deviceKey, changeId };
   try {
-    const query = { snapshot, deviceKey: frozen.deviceKey, changeId };
-    return await Array.fromAsync(session.changedAreas(item.machineId, query));
+    const areas = await Array.fromAsync(session.changedAreas(item.machineId, query));
+    const grownBytes = frozen.capacityBytes - known.capacityBytes;
+    if (grownBytes === 0) return areas;
+    return coalesceExtents([...areas, { offset: known.capacityBytes, length: grownBytes }], 0);
   } catch (error) {
-    if (error instanceof DrError && error.code === 'DR_REPLICATION_CBT_RESET') return whole;
+    if (error instanceof DrError && error.code === 'DR_REPLICATION_CBT_RESET') return [whole];
     throw error;
   }
-}
-
-/** Splits every disk's extents at `windowBytes`; always at least one window, which may be empty. */
-function inWindows(changed: ExtentsByDisk, windowBytes: number): ExtentsByDisk[] {
-  const perDisk = [...changed].map(([disk, extents]) => [disk, split(extents, windowBytes)] as const);
-  const count = Math.max(1, ...perDisk.map(([, windows]) => windows.length));
-  return Array.from(
-    { length: count },
-    (_, index) => new Map(perDisk.map(([disk, windows]) => [disk, windows[index] ?? []])),
-  );
-}
-
-function split(extents: readonly Extent[], windowBytes: number): Extent[][] {
-  const windows: Extent[][] = [];
-  let room = 0;
-  for (const extent of extents) {
-    for (let done = 0; done < extent.length;) {
-      if (room === 0) {
-        windows.push([]);
-        room = windowBytes;
-      }
-      const length = Math.min(room, extent.length - done);
-      windows.at(-1)?.push({ offset: extent.offset + done, length });
-      done += length;
-      room -= length;
-    }
-  }
-  return windows;
-}
-
-function sizeOf(extents: ExtentsByDisk): number {
-  return [...extents.values()].flat().reduce((sum, extent) => sum + extent.length, 0);
 }

@@ -13,22 +13,24 @@ import { MiB } from '../../domain/units.ts';
 import {
   NOTHING_COPIED,
   copiedAfter,
+  shipFrozen,
+  sumOf,
+  type CopiedBytes,
+  type CycleHooks,
+} from './frozen-state.ts';
+import {
   dropSnapshot,
   frozenDisk,
+  frozenMachine,
   openCycle,
-  shipFromSnapshot,
-  sumOf,
   takeSnapshot,
-  type CopiedBytes,
   type Cycle,
-  type CycleHooks,
   type MovePorts,
 } from './read-cycle.ts';
+import type { Offsets } from './windows.ts';
 
 /** Source bytes of each disk that one progress barrier covers. */
 const WINDOW_BYTES = 256 * MiB;
-
-type Offsets = Readonly<Record<DiskId, number>>;
 
 interface CopyState {
   readonly snapshot: MachineSnapshot;
@@ -49,6 +51,7 @@ export async function runInitialCopy(
   if (cycle.previous?.kind === 'point') return finish(cycle, item, cycle.previous, hooks);
   const state = await resumeOrStart(cycle, item, hooks);
   const areas = await writtenAreas(cycle, item, state);
+  const frozen = await frozenMachine(ports, cycle, item, state.snapshot);
   const startedAt = new Date().toISOString();
   const totalBytes = sumOf(item.disks.map((disk) => disk.capacityBytes));
   let offsets = state.offsets;
@@ -57,12 +60,12 @@ export async function runInitialCopy(
     const next = advance(item, offsets);
     const isLast = item.disks.every((disk) => next[disk.diskId] === disk.capacityBytes);
     const from = offsets;
-    const barrier = await shipFromSnapshot(
+    const barrier = await shipFrozen(
       ports,
       {
-        cycle,
-        item,
-        snapshot: state.snapshot,
+        stream: item.itemId,
+        previous: cycle.previous,
+        frozen,
         number: (cycle.previous?.number ?? 0) + 1,
         epoch: request.epoch,
         plan: {
@@ -73,10 +76,8 @@ export async function runInitialCopy(
           before: copied,
           startedAt,
           ...(isLast ? {} : { resumeOffsets: next }),
-          extentsOf: async (disk) => ({
-            extents: clip(areas.get(disk.diskId) ?? [], from[disk.diskId] ?? 0, next[disk.diskId] ?? 0),
-            skipZeros: state.replicaIsEmpty,
-          }),
+          skipZeros: state.replicaIsEmpty,
+          extentsOf: ({ diskId }) => clip(areas.get(diskId) ?? [], from[diskId] ?? 0, next[diskId] ?? 0),
         },
       },
       hooks,

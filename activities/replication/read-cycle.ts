@@ -1,5 +1,5 @@
 /**
- * One replication cycle: snapshot → changed areas → read → segments → barrier → snapshot removed.
+ * One replication cycle of a VMware machine: snapshot → changed areas → read → segments → barrier → snapshot removed.
  *
  * Order matters (Forklift learned it from file-system corruption): the changeIds of a cycle are recorded in its
  * barrier, its snapshot is removed, and only then a new snapshot is made. The snapshot's name carries the barrier
@@ -8,42 +8,24 @@
 import { DrError } from '../../domain/errors.ts';
 import type { ItemSpec, ProtectedDisk } from '../../domain/machine.ts';
 import type {
+  DiskSource,
   DiskTransport,
   MachineSnapshot,
   SnapshotDisk,
-  VaultKey,
-  VaultStorage,
   VCenterConnection,
   VCenterDirectory,
   VCenterSession,
   VSphere,
 } from '../../domain/ports.ts';
-import {
-  CHAIN_START,
-  type Barrier,
-  type Extent,
-  type ReplicationProgress,
-} from '../../domain/replication.ts';
-import { latestBarrier, tailsAfter } from '../../dataplane/journal/barriers.ts';
-import { openItemKey } from '../../dataplane/keys.ts';
-import { shipBarrier } from '../../dataplane/ship/ship-barrier.ts';
-import type { CachePolicy, ShipDisk } from '../../dataplane/ship/ship-request.ts';
+import type { Barrier } from '../../domain/replication.ts';
+import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { openNbdSource } from '../../dataplane/source/nbd-source.ts';
+import type { CycleHooks, FrozenState, StreamPorts } from './frozen-state.ts';
 
-export interface MovePorts {
+export interface MovePorts extends StreamPorts {
   readonly vsphere: VSphere;
   readonly vcenters: VCenterDirectory;
   readonly transport: DiskTransport;
-  readonly storage: VaultStorage;
-  readonly vaultKey: VaultKey;
-  readonly cache: CachePolicy;
-}
-
-export interface CycleHooks {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: ReplicationProgress) => void;
-  /** Called while vCenter works, so that the activity stays alive. */
-  readonly beat: () => void;
 }
 
 export interface Cycle {
@@ -62,19 +44,25 @@ export async function openCycle(ports: MovePorts, item: ItemSpec): Promise<Cycle
   };
 }
 
-/** Makes the cycle's snapshot after removing what earlier cycles left; finds its own only where `mayResume`. */
+export interface WantedSnapshot {
+  readonly name: string;
+  /** One that an earlier attempt left under the name may be read from. */
+  readonly mayResume: boolean;
+  /** Asks the guest to bring its applications to rest first; the snapshot says whether it did. */
+  readonly quiesce?: boolean;
+}
+
+/** Makes the cycle's snapshot after removing what earlier cycles left. */
 export async function takeSnapshot(
-  cycle: Cycle,
+  { session }: Cycle,
   item: ItemSpec,
-  wanted: { readonly name: string; readonly mayResume: boolean },
+  { name, mayResume, quiesce = false }: WantedSnapshot,
   hooks: CycleHooks,
 ): Promise<MachineSnapshot> {
-  const { session } = cycle;
-  const { name, mayResume } = wanted;
   await session.removeSnapshots(item.machineId, item.itemId, mayResume ? name : null, hooks.beat, name);
   hooks.signal.throwIfAborted();
   const description = `Replication cycle of ${item.machineName}; removed when the cycle ends`;
-  return session.createSnapshot(item.machineId, { name, description, quiesce: false }, hooks.beat);
+  return session.createSnapshot(item.machineId, { name, description, quiesce }, hooks.beat);
 }
 
 /** Removes the cycle's snapshot and older ones; a newer attempt's snapshot is not this one's to remove. */
@@ -88,114 +76,84 @@ export async function dropSnapshot(
   await cycle.session.removeSnapshots(item.machineId, item.itemId, null, hooks.beat, name);
 }
 
-export type CopiedBytes = Pick<ReplicationProgress, 'doneBytes' | 'readBytes' | 'wireBytes'>;
+/**
+ * Runs a pass over a snapshot and removes the snapshot afterwards. A failed pass leaves none behind either, as far as
+ * that can be done: the failure is told, not what stood in the way of cleaning up, and a snapshot that another
+ * attempt has made under the same name since is left alone.
+ */
+export async function andDropSnapshot(
+  cycle: Cycle,
+  item: ItemSpec,
+  snapshot: MachineSnapshot,
+  hooks: CycleHooks,
+  pass: () => Promise<Barrier>,
+): Promise<Barrier> {
+  let barrier: Barrier;
+  try {
+    barrier = await pass();
+  } catch (error) {
+    await dropOwn(cycle, item, snapshot, hooks).catch(() => undefined);
+    throw error;
+  }
+  await dropSnapshot(cycle, item, snapshot.name, hooks);
+  return barrier;
+}
 
-export const NOTHING_COPIED: CopiedBytes = { doneBytes: 0, readBytes: 0, wireBytes: 0 };
+async function dropOwn(
+  { session }: Cycle,
+  { machineId }: ItemSpec,
+  { name, moRef }: MachineSnapshot,
+  hooks: CycleHooks,
+): Promise<void> {
+  const standing = await session.findSnapshot(machineId, name);
+  if (standing?.moRef === moRef) await session.removeSnapshot(machineId, name, hooks.beat);
+}
 
-/** `doneBytes`: bytes of source that the barrier dealt with. */
-export function copiedAfter(before: CopiedBytes, barrier: Barrier, doneBytes: number): CopiedBytes {
-  const wireBytes = barrier.disks.flatMap((disk) => disk.segments).map((segment) => segment.wireBytes);
+/** The snapshot as a state to read from; exports are opened disk by disk. */
+export async function frozenMachine(
+  ports: MovePorts,
+  { connection, session }: Cycle,
+  item: ItemSpec,
+  snapshot: MachineSnapshot,
+): Promise<FrozenState> {
+  const { moRef } = await session.getMachine(item.machineId);
+  const disks = item.disks.map((disk) => {
+    const frozen = frozenDisk(item, disk, snapshot);
+    const open = (signal: AbortSignal) =>
+      openExport(ports, {
+        connection,
+        machineMoRef: moRef,
+        snapshotMoRef: snapshot.moRef,
+        disk: frozen,
+        signal,
+      });
+    return { diskId: disk.diskId, capacityBytes: frozen.capacityBytes, changeId: frozen.changeId, open };
+  });
   return {
-    doneBytes: before.doneBytes + doneBytes,
-    readBytes: before.readBytes + sumOf(barrier.disks.map((disk) => disk.readBytes)),
-    wireBytes: before.wireBytes + sumOf(wireBytes),
+    name: snapshot.name,
+    takenAt: snapshot.createdAt,
+    consistency: snapshot.quiesced ? 'application' : 'crash',
+    disks,
   };
 }
 
-export function sumOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
-}
-
-export interface ReadPlan {
-  readonly kind: Barrier['kind'];
-  readonly cycle: Barrier['cycle'];
-  readonly phase: ReplicationProgress['phase'];
-  readonly totalBytes: number;
-  /** What earlier barriers of the same copy have done; progress counts on from there. */
-  readonly before: CopiedBytes;
-  readonly startedAt: string;
-  readonly resumeOffsets?: Barrier['resumeOffsets'];
-  extentsOf(
-    disk: ProtectedDisk,
-    frozen: SnapshotDisk,
-  ): Promise<{ extents: readonly Extent[]; skipZeros: boolean }>;
-}
-
-/** Reads what the plan names from the snapshot and makes barrier `number` of it. */
-export async function shipFromSnapshot(
-  ports: MovePorts,
-  request: {
-    cycle: Cycle;
-    item: ItemSpec;
-    snapshot: MachineSnapshot;
-    number: number;
-    epoch: number;
-    plan: ReadPlan;
-  },
-  hooks: CycleHooks,
-): Promise<Barrier> {
-  const { cycle, item, snapshot, plan } = request;
-  const key = await openItemKey(ports.storage, ports.vaultKey, item.itemId);
-  const tails = tailsAfter(
-    cycle.previous,
-    item.disks.map((disk) => disk.diskId),
-  );
-  const machine = await cycle.session.getMachine(item.machineId);
-  const opened: { close(): Promise<void> }[] = [];
+async function openExport(
+  { transport }: Pick<MovePorts, 'transport'>,
+  request: Parameters<DiskTransport['open']>[0],
+): Promise<DiskSource> {
+  const exported = await transport.open(request);
   try {
-    const disks: ShipDisk[] = [];
-    for (const disk of item.disks) {
-      const frozen = frozenDisk(item, disk, snapshot);
-      const exported = await ports.transport.open({
-        connection: cycle.connection,
-        machineMoRef: machine.moRef,
-        snapshotMoRef: snapshot.moRef,
-        disk: frozen,
-        signal: hooks.signal,
-      });
-      opened.push(exported);
-      const source = await openNbdSource(exported, hooks.signal);
-      opened.push(source);
-      const wanted = await plan.extentsOf(disk, frozen);
-      disks.push({
-        diskId: disk.diskId,
-        capacityBytes: frozen.capacityBytes,
-        source,
-        ...wanted,
-        tail: tails.get(disk.diskId) ?? CHAIN_START,
-        changeId: frozen.changeId,
-      });
-    }
-    const { barrier } = await shipBarrier({
-      item: item.itemId,
-      epoch: request.epoch,
-      barrierNumber: request.number,
-      kind: plan.kind,
-      cycle: plan.cycle,
-      phase: plan.phase,
-      consistency: snapshot.quiesced ? 'application' : 'crash',
-      sourceTime: snapshot.createdAt,
-      snapshotName: snapshot.name,
-      ...(plan.resumeOffsets === undefined ? {} : { resumeOffsets: plan.resumeOffsets }),
-      disks,
-      key,
-      storage: ports.storage,
-      cache: ports.cache,
-      signal: hooks.signal,
-      totalBytesHint: plan.totalBytes,
-      onProgress: (progress) =>
-        hooks.onProgress({
-          ...progress,
-          startedAt: plan.startedAt,
-          totalBytes: plan.totalBytes,
-          doneBytes: plan.before.doneBytes + progress.doneBytes,
-          readBytes: plan.before.readBytes + progress.readBytes,
-          wireBytes: plan.before.wireBytes + progress.wireBytes,
-        }),
-    });
-    return barrier;
-  } finally {
-    for (const each of opened.reverse()) await each.close().catch(() => undefined);
+    const source = await openNbdSource(exported, request.signal);
+    return {
+      ...source,
+      close: async () => {
+        await source.close().catch(() => undefined);
+        await exported.close();
+      },
+    };
+  } catch (error) {
+    await exported.close().catch(() => undefined);
+    throw error;
   }
 }
 

@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CycleHooks, MovePorts } from '../../../activities/replication/read-cycle.ts';
+import type { CycleHooks } from '../../../activities/replication/frozen-state.ts';
+import type { MovePorts } from '../../../activities/replication/read-cycle.ts';
 import { runInitialCopy } from '../../../activities/replication/initial-copy.ts';
 import { createSiteActivities } from '../../../activities/vsphere/create-site-activities.ts';
 import { applyPending } from '../../../dataplane/apply/apply-pending.ts';
