@@ -32,3 +32,16 @@ export async function withDeadline<T>(
     callerSignal?.removeEventListener('abort', onAbort);
   }
 }
+
+/** Gives up waiting with the caller's reason; the work goes on for those that share it. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -2,7 +2,7 @@
 import { coalesceExtents, extentEnd, intersectExtent, splitExtent } from '../../../domain/extents.ts';
 import type { Extent } from '../../../domain/replication.ts';
 import { GiB, KiB } from '../../../domain/units.ts';
-import { unlessAborted } from './snapshot-access.ts';
+import { unlessAborted } from '../deadline.ts';
 
 export interface DataMap {
   /** Sorted and not overlapping; gaps of up to 64 KiB count as data. */

@@ -36,11 +36,11 @@ const addressTaken: Translation = ({ address = 'unknown', subnet = 'unknown' }, 
   { address, subnet, owner: ownerIn(message) },
 ];
 
-/** Azure uses `OperationNotAllowed` for exhausted quotas and for much else. */
-const quotaOr =
-  (other: Translation): Translation =>
-  (facts, failure) =>
-    /quota|limit/i.test(failure.message) ? quotaExceeded(facts, failure) : other(facts, failure);
+/** Azure uses `OperationNotAllowed` for exhausted quotas and for much else: also while too many, or others, read a disk. */
+const notAllowed: Translation = (facts, failure) => {
+  if (/shared access signature|\bSAS\b/i.test(failure.message)) return busy(facts, failure);
+  return /quota|limit/i.test(failure.message) ? quotaExceeded(facts, failure) : failed(facts, failure);
+};
 
 const invalidParameter: Translation = (facts, failure) =>
   facts.size !== undefined && /vm ?size/i.test(failure.message)
@@ -49,7 +49,7 @@ const invalidParameter: Translation = (facts, failure) =>
 
 const byCode: Readonly<Record<string, Translation>> = {
   QuotaExceeded: quotaExceeded,
-  OperationNotAllowed: quotaOr(failed),
+  OperationNotAllowed: notAllowed,
   SkuNotAvailable: sizeUnavailable,
   AllocationFailed: sizeUnavailable,
   ZonalAllocationFailed: sizeUnavailable,

@@ -86,13 +86,13 @@ function kindsOf(clients: Clients): readonly Kind[] {
   ];
 }
 
-/** Null: nothing of the run is left. @throws DR_AZURE_NAME_TAKEN when a resource is of the run's other mode or item */
-export async function beginRemoval(clients: Clients, owner: Owner, group: string): Promise<string | null> {
-  const left: Tagged[] = [];
-  for (const kind of kindsOf(clients)) left.push(...(await listOwn(kind, owner, group)));
-  for (const { id = '', tags } of left) refuseForeign(owner, id, tags);
+/** What `awaitRemoval` needs, as text. @throws DR_AZURE_NAME_TAKEN when a resource is of the run's other mode or item */
+export async function beginRemoval(clients: Clients, owner: Owner, group: string): Promise<string> {
+  for (const kind of kindsOf(clients)) {
+    for (const { id = '', tags } of await listOwn(kind, owner, group)) refuseForeign(owner, id, tags);
+  }
   const { runId, itemId, mode } = owner;
-  return left.length === 0 ? null : JSON.stringify({ removalByTag: { runId, itemId, mode } });
+  return JSON.stringify({ removalByTag: { runId, itemId, mode } });
 }
 
 /** Whose removal a begun operation is; null: it is another operation. */

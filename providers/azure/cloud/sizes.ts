@@ -40,7 +40,7 @@ function sizeOf(sku: ResourceSku): VmSize {
   };
 }
 
-/** Zone restrictions do not count: recovered machines ask for no zone. */
+/** Zone restrictions do not count: few machines ask for a zone, and one without the size refuses them itself. */
 function restrictionOf(
   sku: ResourceSku,
   capabilities: ReadonlyMap<string | undefined, string | undefined>,

@@ -7,6 +7,7 @@ import type { Snapshot } from '@azure/arm-compute';
 import { DrError } from '../../../domain/errors.ts';
 import { Secret } from '../../../domain/ports.ts';
 import type { RunScope } from '../../../domain/ports.ts';
+import { unlessAborted } from '../deadline.ts';
 import { call, collect, getOrNull } from './clients.ts';
 import type { Clients } from './clients.ts';
 import { failureOf } from './failure.ts';
@@ -28,16 +29,26 @@ export interface Grant {
 /** Granting and revoking are operations of seconds; what takes longer is given up and tried again. */
 const OPERATION_MS_MAX = 300_000;
 
+/** A grant that could not be renewed is good until its end. */
+const RENEW_AGAIN_MS = 60_000;
+
+interface Current {
+  readonly address: Secret;
+  readonly renewAtMs: number;
+  readonly endsAtMs: number;
+}
+
 /** Asks for nothing yet. */
 export function createGrant(clients: Clients, snapshotId: string): Grant {
-  let current: { readonly address: Secret; readonly renewAtMs: number } | null = null;
+  let current: Current | null = null;
   let asking: Promise<Secret> | null = null;
   let isRevoked = false;
 
   const ask = async (): Promise<Secret> => {
-    const renewAtMs = performance.now() + (clients.snapshotAccessSeconds * 1000) / 2;
+    const lifeMs = clients.snapshotAccessSeconds * 1000;
+    const [renewAtMs, endsAtMs] = [performance.now() + lifeMs / 2, performance.now() + lifeMs];
     const address = await grantAccess(clients, snapshotId);
-    current = { address, renewAtMs };
+    current = { address, renewAtMs, endsAtMs };
     return address;
   };
   const askOnce = (signal: AbortSignal): Promise<Secret> => {
@@ -48,8 +59,18 @@ export function createGrant(clients: Clients, snapshotId: string): Grant {
   return {
     name: nameOf(snapshotId),
     async address(signal) {
-      const isFresh = current !== null && performance.now() < current.renewAtMs;
-      return current !== null && isFresh && !isRevoked ? current.address : askOnce(signal);
+      const nowMs = performance.now();
+      if (isRevoked || current === null || nowMs >= current.endsAtMs) return askOnce(signal);
+      if (nowMs < current.renewAtMs) return current.address;
+      const { address, endsAtMs } = current;
+      try {
+        return await askOnce(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (performance.now() >= endsAtMs) throw error;
+        current = { address, endsAtMs, renewAtMs: Math.min(nowMs + RENEW_AGAIN_MS, endsAtMs) };
+        return address;
+      }
     },
     async renewed(refused, signal) {
       return current !== null && current.address !== refused && !isRevoked
@@ -120,17 +141,4 @@ async function revokeAccess(clients: Clients, snapshotId: string): Promise<void>
 
 function isUsable(address: string): boolean {
   return URL.canParse(address) && new URL(address).protocol === 'https:';
-}
-
-/** Gives up waiting with the caller's reason; the work goes on for those that share it. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -19,6 +19,7 @@ import { readSnapshot } from './snapshots.ts';
 /** One question about changes; Azure answers it in pages of at most 10,000 ranges. */
 const LIST_WINDOW_BYTES = 64 * GiB;
 const READ_BYTES_MAX = 4 * MiB;
+const READS_AT_ONCE = 8;
 
 export function createSnapshotSources(clients: Clients): Pick<Cloud, 'openSnapshot'> {
   return {
@@ -76,7 +77,7 @@ class SnapshotSource implements AzureSnapshotSource {
     const data = await this.#data.within(range, signal);
     into.fill(0);
     const pieces = data.flatMap((extent) => [...splitExtent(extent, READ_BYTES_MAX)]);
-    await allOrStop(pieces, signal, (piece, until) => {
+    await allOrStop(pieces, this.#whileOpen(signal), (piece, until) => {
       const at = piece.offset - offset;
       return this.#blob.read(piece.offset, into.subarray(at, at + piece.length), until);
     });
@@ -88,8 +89,9 @@ class SnapshotSource implements AzureSnapshotSource {
   }
 
   async *changedExtents(signal: AbortSignal): AsyncGenerator<Extent> {
+    const open = this.#whileOpen(signal);
     for (const window of splitExtent({ offset: 0, length: this.capacityBytes }, LIST_WINDOW_BYTES)) {
-      for await (const extents of this.#list(window, this.#previous, signal)) yield* extents;
+      for await (const extents of this.#list(window, this.#previous, open)) yield* extents;
     }
   }
 
@@ -125,6 +127,10 @@ class SnapshotSource implements AzureSnapshotSource {
     }
   }
 
+  #whileOpen(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closed.signal]);
+  }
+
   #outOfOrder(): DrError {
     return failureError(
       { attempted: `list the ranges of snapshot ${this.#name}` },
@@ -142,7 +148,7 @@ class SnapshotSource implements AzureSnapshotSource {
   }
 }
 
-/** Runs all at once; when one fails the others are stopped, and have ended when this throws. */
+/** Some at once; when one fails the others are stopped, and have ended when this throws. */
 async function allOrStop<T>(
   items: readonly T[],
   signal: AbortSignal,
@@ -150,16 +156,19 @@ async function allOrStop<T>(
 ): Promise<void> {
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
-  const ends = await Promise.allSettled(
-    items.map(async (item) => {
-      try {
+  const queue = items.values();
+  const runs = Array.from({ length: READS_AT_ONCE }, async () => {
+    try {
+      for (const item of queue) {
+        until.throwIfAborted();
         await work(item, until);
-      } catch (error) {
-        stop.abort(error);
-        throw error;
       }
-    }),
-  );
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  });
+  const ends = await Promise.allSettled(runs);
   signal.throwIfAborted();
   if (ends.some(({ status }) => status === 'rejected')) throw stop.signal.reason;
 }

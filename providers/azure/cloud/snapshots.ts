@@ -5,6 +5,7 @@ import { DrError } from '../../../domain/errors.ts';
 import type { AzureSnapshot, Cloud } from '../../../domain/ports.ts';
 import { collect, getOrNull } from './clients.ts';
 import type { Clients } from './clients.ts';
+import { failureError } from './errors.ts';
 import { awaitStep, beginStep, submit } from './operation.ts';
 import { isOfRun, refuseForeign, tagsOf } from './ownership.ts';
 import { isSameId, parseResourceId, resourceIdOf } from './resource-id.ts';
@@ -47,12 +48,16 @@ export function createSnapshots(clients: Clients): SnapshotCalls {
     },
     async awaitSnapshot(begun, onProgress, signal) {
       const { group, name } = parseResourceId(begun.resourceId);
+      const facts = { attempted: `make snapshot ${name}` };
       const snapshot = await awaitStep(clients, {
-        facts: { attempted: `make snapshot ${name}` },
+        facts,
         begun,
         restore: (state) => restorePoller(clients.compute, state, snapshots.createOrUpdate, interval),
         get: () => snapshots.get(group, name),
-        isComplete: ({ completionPercent = 100 }) => completionPercent >= 100,
+        isComplete: ({ completionPercent = 100, copyCompletionError: failed }) => {
+          if (failed === undefined) return completionPercent >= 100;
+          throw failureError(facts, { status: null, code: failed.errorCode, message: failed.errorMessage });
+        },
         onProgress,
         signal,
       });
