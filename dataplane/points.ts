@@ -1,38 +1,49 @@
-/** Recovery points after they were made: listing, deleting, hashing, and removal of what no point needs any more. */
-import type { ProtectedItemId } from '../domain/ids.ts';
-import { blobNames } from '../domain/names.ts';
+/** Recovery points after they were made: listing, deleting, hashing. */
+import type { ProtectedItemId, RecoveryPointId } from '../domain/ids.ts';
 import type { VaultStorage } from '../domain/ports.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
 import { mapBounded } from './budget.ts';
 import { hashDisk } from './compare/hash-disk.ts';
-import { decodePoint, manifestNames } from './journal/manifests.ts';
+import type { PointName } from './journal/manifests.ts';
+import { listPointNames, readListedPoint } from './journal/manifests.ts';
 import { openReplicaSource } from './source/replica-source.ts';
 
 export { pruneJournal } from './journal/prune.ts';
+export { deleteOtherPoints, deletePoint, prunePoints } from './prune-points.ts';
 
 const REQUESTS_AT_ONCE = 8;
 
-/** Newest first. */
+/** Newest first. A point whose manifest cannot be understood is not among them; the others stay usable. */
 export async function listPoints(
   storage: VaultStorage,
   item: ProtectedItemId,
   signal?: AbortSignal,
 ): Promise<RecoveryPoint[]> {
-  const names = await manifestNames(storage, item, signal);
-  const points = await mapBounded(names, REQUESTS_AT_ONCE, async (name) => {
-    const stored = await storage.get(name, signal);
-    // Deleted since it was listed.
-    return stored === null ? null : decodePoint(name, stored.body);
-  });
-  return points.filter((point) => point !== null).toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+  return readPoints(storage, await listPointNames(storage, item, signal), signal);
 }
 
-/** The point ends with its manifest; snapshots that outlive an interrupted call are removed with the next point that is made. */
-export async function deletePoint(storage: VaultStorage, point: RecoveryPoint): Promise<void> {
-  await storage.delete(blobNames.point(point.itemId, point.sourceTime, point.pointId));
-  await mapBounded(point.disks, REQUESTS_AT_ONCE, (disk) =>
-    storage.replica(disk.replicaBlob).deleteSnapshot(disk.snapshotId),
-  );
+/** A page, newest first, behind the point `after`. Only the manifests of the page are read. */
+export async function pagePoints(
+  storage: VaultStorage,
+  item: ProtectedItemId,
+  page: { readonly after?: RecoveryPointId; readonly limit: number },
+  signal?: AbortSignal,
+): Promise<{ readonly items: RecoveryPoint[]; readonly nextCursor?: RecoveryPointId }> {
+  const before = page.after === undefined ? Infinity : Number(page.after.slice(1));
+  const rest = (await listPointNames(storage, item, signal)).filter((name) => name.barrierNumber < before);
+  const shown = rest.slice(0, page.limit);
+  const last = shown.at(-1);
+  const items = await readPoints(storage, shown, signal);
+  return rest.length > shown.length && last !== undefined ? { items, nextCursor: last.pointId } : { items };
+}
+
+async function readPoints(
+  storage: VaultStorage,
+  names: readonly PointName[],
+  signal?: AbortSignal,
+): Promise<RecoveryPoint[]> {
+  const points = await mapBounded(names, REQUESTS_AT_ONCE, (name) => readListedPoint(storage, name, signal));
+  return points.filter((point) => point !== null);
 }
 
 /** SHA-256, hexadecimal, of the first `bytes` bytes of a snapshot. Empty ranges are not read. */

@@ -1,4 +1,4 @@
-/** The end of a protected item in the storage account. */
+/** The end of a protected item, or of a stream of its own, in the storage account. */
 import { DrError } from '../domain/errors.ts';
 import type { DiskId, ProtectedItemId } from '../domain/ids.ts';
 import { blobNames } from '../domain/names.ts';
@@ -9,8 +9,9 @@ import { barrierNumbers, readBarrier } from './journal/barriers.ts';
 const REQUESTS_AT_ONCE = 8;
 
 /**
- * Deletes everything of the item: manifests, replicas with their snapshots (whoever holds their leases), segments of
- * `disks` and of every disk its barriers name, barriers, item record, data key. One kind ends before the next begins,
+ * Deletes everything of the item: manifests, pins, block hashes, replicas with their snapshots (whoever holds their
+ * leases), segments of `disks` and of every disk its barriers name, barriers, landed state, item record, data key.
+ * The fence stays: which side may run the machine outlives its protection. One kind ends before the next begins,
  * so that an interrupted call leaves no point without its replica, no segment that only a deleted barrier led to,
  * and nothing that its key is missing for. Safe when repeated; whoever still writes must have been stopped before.
  * Disks that only an altered barrier names are not found.
@@ -26,9 +27,12 @@ export async function purgeItem(
   const journals = new Set([...disks, ...(await disksOfBarriers(storage, item, signal))]);
   const prefixes = [
     blobNames.pointPrefix(item),
+    blobNames.pinPrefix(item),
+    blobNames.blockHashesPrefix(item),
     blobNames.replicaPrefix(item),
     ...[...journals].map((disk) => blobNames.journalPrefix(disk)),
     blobNames.barrierPrefix(item),
+    blobNames.landed(item),
     blobNames.item(item),
     blobNames.key(item),
   ];

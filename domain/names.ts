@@ -24,6 +24,9 @@ export const blobNames = {
   point: (item: ProtectedItemId, sourceTime: string, point: RecoveryPointId) =>
     `points/${item}/${sourceTime}-${point}.json`,
   pointPrefix: (item: ProtectedItemId) => `points/${item}/`,
+  /** Keeps a point from retention while a run copies it. */
+  pin: (item: ProtectedItemId, point: RecoveryPointId, run: RunId) => `pins/${item}/${point}-${run}.json`,
+  pinPrefix: (item: ProtectedItemId) => `pins/${item}/`,
   item: (item: ProtectedItemId) => `items/${item}.json`,
   key: (item: ProtectedItemId) => `keys/${item}.json`,
   /** Which side has the right to run the machine. */

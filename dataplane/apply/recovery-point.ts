@@ -3,7 +3,8 @@ import { DrError } from '../../domain/errors.ts';
 import { blobNames, recoveryPointId } from '../../domain/names.ts';
 import type { Barrier, PointDisk, RecoveryPoint } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
-import { decodePoint, pointNumbers } from '../journal/manifests.ts';
+import { decodePoint, listPointNames } from '../journal/manifests.ts';
+import { pinnedPoints } from '../pins.ts';
 import type { ApplyRequest } from './apply-request.ts';
 import type { Replica } from './replica.ts';
 import { decodeState, encodeState } from './replica.ts';
@@ -73,13 +74,16 @@ async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<Recov
   return stored === null ? null : decodePoint(name, stored.body);
 }
 
-/** Snapshots that no manifest names: of this barrier, or of older ones whose manifest is gone. */
+/** Snapshots that no manifest names: of this barrier, or of older ones whose manifest is gone and that no run copies. */
 async function deleteOrphans(
   request: ApplyRequest,
   point: RecoveryPoint,
   replicas: readonly Replica[],
 ): Promise<void> {
-  const numbers = await pointNumbers(request.storage, request.item, request.signal);
+  const { storage, item, signal } = request;
+  const names = await listPointNames(storage, item, signal);
+  const numbers = new Set(names.map(({ barrierNumber }) => barrierNumber));
+  const pinned = await pinnedPoints(storage, item, Date.now(), signal);
   for (const { blob } of replicas) {
     const named = point.disks.find((disk) => disk.replicaBlob === blob.name)?.snapshotId;
     for (const { snapshotId, metadata } of await blob.snapshots()) {
@@ -87,7 +91,7 @@ async function deleteOrphans(
       const isOrphan =
         barrier === point.barrierNumber
           ? snapshotId !== named
-          : barrier < point.barrierNumber && !numbers.has(barrier);
+          : barrier < point.barrierNumber && !numbers.has(barrier) && !pinned.has(recoveryPointId(barrier));
       if (isOrphan) await blob.deleteSnapshot(snapshotId);
     }
   }

@@ -1,7 +1,8 @@
 /** Manifests of recovery points: a point exists exactly when its manifest does. */
 import { z } from 'zod';
 import { DrError } from '../../domain/errors.ts';
-import type { ProtectedItemId } from '../../domain/ids.ts';
+import type { ProtectedItemId, RecoveryPointId } from '../../domain/ids.ts';
+import { asId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
@@ -40,23 +41,45 @@ export function decodePoint(name: string, body: Uint8Array): RecoveryPoint {
   }
 }
 
-/** Names of the manifests that exist. */
-export async function manifestNames(
-  storage: VaultStorage,
-  item: ProtectedItemId,
-  signal?: AbortSignal,
-): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of storage.list(blobNames.pointPrefix(item), signal)) names.push(name);
-  return names;
+/** What a manifest's name tells. */
+export interface PointName {
+  readonly name: string;
+  readonly pointId: RecoveryPointId;
+  readonly barrierNumber: number;
+  /** ISO 8601 UTC. */
+  readonly sourceTime: string;
 }
 
-/** Barrier numbers of the points that exist, read from the names alone. */
-export async function pointNumbers(
+/** The points that exist, newest first, without reading one of them. */
+export async function listPointNames(
   storage: VaultStorage,
   item: ProtectedItemId,
   signal?: AbortSignal,
-): Promise<ReadonlySet<number>> {
-  const names = await manifestNames(storage, item, signal);
-  return new Set(names.map((name) => Number(/-p(\d+)\.json$/.exec(name)?.[1])));
+): Promise<PointName[]> {
+  const prefix = blobNames.pointPrefix(item);
+  const names: PointName[] = [];
+  for await (const { name } of storage.list(prefix, signal)) {
+    const [, sourceTime, pointId] = /^(.+)-(p\d{6,})\.json$/.exec(name.slice(prefix.length)) ?? [];
+    if (sourceTime === undefined || pointId === undefined) continue;
+    names.push({ name, sourceTime, pointId: asId(pointId), barrierNumber: Number(pointId.slice(1)) });
+  }
+  return names.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+}
+
+/** Null: deleted since it was listed, or it cannot be understood; then there is no such point. */
+export async function readListedPoint(
+  storage: VaultStorage,
+  { name }: PointName,
+  signal?: AbortSignal,
+): Promise<RecoveryPoint | null> {
+  const stored = await storage.get(name, signal);
+  return stored === null ? null : decodePointOrNull(name, stored.body);
+}
+
+export function decodePointOrNull(name: string, body: Uint8Array): RecoveryPoint | null {
+  try {
+    return decodePoint(name, body);
+  } catch {
+    return null;
+  }
 }
