@@ -4,7 +4,7 @@ import { VHD_FOOTER_BYTES } from '../../domain/units.ts';
 import type { Answer } from './http.ts';
 import type { Disk, Snapshot } from './model.ts';
 import type { Range } from './range.ts';
-import { hasAccess } from './resources/disks.ts';
+import { hasAccess } from './resources/sharing.ts';
 import type { Simulator } from './simulator.ts';
 import { makeFooter } from './vhd.ts';
 

@@ -12,6 +12,8 @@ import type { Simulator } from './simulator.ts';
 const milliseconds = z.number().int().min(0).max(600_000).optional();
 const settingsSchema = z.strictObject({
   importMs: milliseconds,
+  snapshotCopyMs: milliseconds,
+  snapshotsPerFiveMinutes: z.number().int().min(0).max(100).optional(),
   vmStartMs: milliseconds,
   deleteMs: milliseconds,
   operationMs: milliseconds,

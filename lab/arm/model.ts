@@ -45,6 +45,8 @@ export interface SnapshotFacts extends DiskFacts {
   readonly familyId: string;
   /** Counts up with every snapshot of the subscription: tells which is older. */
   readonly number: number;
+  /** How long its bytes are copied in the background after its operation has ended. */
+  readonly copyMs: number;
 }
 
 export type PowerState = 'starting' | 'running' | 'stopping' | 'stopped' | 'deallocating' | 'deallocated';
@@ -56,6 +58,7 @@ export interface VmFacts {
   readonly powerSince: string;
   readonly size: string;
   readonly cores: number;
+  readonly availabilitySetId: string | null;
   readonly disks: readonly { readonly id: string; readonly deleteOption: string }[];
   readonly nics: readonly { readonly id: string; readonly deleteOption: string }[];
 }
@@ -111,6 +114,7 @@ export interface NetworkFacts {
 export type Group = ResourceOf<'Microsoft.Resources/resourceGroups', Record<string, never>>;
 export type Disk = ResourceOf<'Microsoft.Compute/disks', DiskFacts>;
 export type Snapshot = ResourceOf<'Microsoft.Compute/snapshots', SnapshotFacts>;
+export type AvailabilitySet = ResourceOf<'Microsoft.Compute/availabilitySets', Record<string, never>>;
 export type Vm = ResourceOf<'Microsoft.Compute/virtualMachines', VmFacts>;
 export type Nic = ResourceOf<'Microsoft.Network/networkInterfaces', NicFacts>;
 export type Network = ResourceOf<'Microsoft.Network/virtualNetworks', NetworkFacts>;
@@ -119,7 +123,7 @@ export type Document = ResourceOf<
   JsonObject
 >;
 
-export type Resource = Group | Disk | Snapshot | Vm | Nic | Network | Document;
+export type Resource = Group | Disk | Snapshot | AvailabilitySet | Vm | Nic | Network | Document;
 export type ResourceType = Resource['type'];
 export type ResourceByType<T extends ResourceType> = Extract<Resource, { type: T }>;
 
@@ -150,6 +154,10 @@ export interface Operation {
 export interface Settings {
   /** Shortest duration of a disk or snapshot copy; the real copy may take longer. */
   readonly importMs: number;
+  /** Background copy of a snapshot of a Premium SSD v2 or Ultra disk. */
+  readonly snapshotCopyMs: number;
+  /** Of one disk, incremental ones; 0: any number. Azure: 7. */
+  readonly snapshotsPerFiveMinutes: number;
   readonly vmStartMs: number;
   readonly deleteMs: number;
   /** Duration of every other operation. */
@@ -166,6 +174,8 @@ export interface Settings {
 
 export const defaultSettings: Settings = {
   importMs: 0,
+  snapshotCopyMs: 0,
+  snapshotsPerFiveMinutes: 0,
   vmStartMs: 300,
   deleteMs: 0,
   operationMs: 0,

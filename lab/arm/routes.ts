@@ -6,6 +6,13 @@ import {
   endDiskAccess,
   endSnapshotAccess,
 } from './resources/access.ts';
+import {
+  deleteAvailabilitySet,
+  getAvailabilitySet,
+  listAvailabilitySets,
+  listSizesOfSet,
+  putAvailabilitySet,
+} from './resources/availability-sets.ts';
 import { deleteResource } from './resources/deletion.ts';
 import { getDisk, listDisks, putDisk } from './resources/disks.ts';
 import { getDocument, putDocument } from './resources/documents.ts';
@@ -34,6 +41,7 @@ const SUBSCRIPTION = '/subscriptions/:subscription';
 const GROUP = `${SUBSCRIPTION}/resourcegroups/:group`;
 const DISK = `${GROUP}/providers/Microsoft.Compute/disks/:name`;
 const SNAPSHOT = `${GROUP}/providers/Microsoft.Compute/snapshots/:name`;
+const AVAILABILITY_SET = `${GROUP}/providers/Microsoft.Compute/availabilitySets/:name`;
 const VM = `${GROUP}/providers/Microsoft.Compute/virtualMachines/:name`;
 const NETWORK = `${GROUP}/providers/Microsoft.Network/virtualNetworks/:name`;
 const SUBNET = `${NETWORK}/subnets/:subnet`;
@@ -43,11 +51,19 @@ interface Calls {
   readonly put: Handler;
   readonly get: Handler;
   readonly list?: Handler;
+  /** Where deletion is no long-running operation. */
+  readonly remove?: Handler;
 }
 
 const tracked: Readonly<Partial<Record<ResourceType, Calls>>> = {
   'Microsoft.Compute/disks': { put: putDisk, get: getDisk, list: listDisks },
   'Microsoft.Compute/snapshots': { put: putSnapshot, get: getSnapshot, list: listSnapshots },
+  'Microsoft.Compute/availabilitySets': {
+    put: putAvailabilitySet,
+    get: getAvailabilitySet,
+    list: listAvailabilitySets,
+    remove: deleteAvailabilitySet,
+  },
   'Microsoft.Compute/virtualMachines': { put: putVm, get: getVm, list: listVms },
   'Microsoft.Network/networkInterfaces': { put: putNic, get: getNic, list: listNics },
   'Microsoft.Network/virtualNetworks': { put: putNetwork, get: getNetwork, list: listNetworks },
@@ -78,6 +94,7 @@ export const routes: readonly Route[] = [
   { method: 'POST', pattern: `${DISK}/endGetAccess`, handler: endDiskAccess },
   { method: 'POST', pattern: `${SNAPSHOT}/beginGetAccess`, handler: beginSnapshotAccess },
   { method: 'POST', pattern: `${SNAPSHOT}/endGetAccess`, handler: endSnapshotAccess },
+  { method: 'GET', pattern: `${AVAILABILITY_SET}/vmSizes`, handler: listSizesOfSet },
   { method: 'GET', pattern: `${VM}/instanceView`, handler: getInstanceView },
   { method: 'POST', pattern: `${VM}/start`, handler: powerAction('start') },
   { method: 'POST', pattern: `${VM}/restart`, handler: powerAction('restart') },
@@ -103,13 +120,14 @@ export const routes: readonly Route[] = [
   ...Object.entries(tracked).flatMap(([type, calls]) => trackedRoutes(type as ResourceType, calls)),
 ];
 
-function trackedRoutes(type: ResourceType, { put, get, list }: Calls): Route[] {
+function trackedRoutes(type: ResourceType, { put, get, list, remove }: Calls): Route[] {
   const pattern = `${GROUP}/providers/${type}/:name`;
+  const deletion: Handler = (simulator, request) => deleteResource(simulator, request, type);
   return [
     { method: 'PUT', pattern, handler: put },
     { method: 'GET', pattern, handler: get },
     { method: 'PATCH', pattern, handler: patchResource(type, get) },
-    { method: 'DELETE', pattern, handler: (simulator, request) => deleteResource(simulator, request, type) },
+    { method: 'DELETE', pattern, handler: remove ?? deletion },
     ...(list === undefined
       ? []
       : [

@@ -8,12 +8,15 @@ import type { Access, Disk, JsonObject, Resource, Snapshot } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import type { Change } from '../store.ts';
 import { requireIdle, requireWritableGroup } from './common.ts';
-import { hasAccess, requireDisk, vmOfDisk } from './disks.ts';
+import { requireDisk, vmOfDisk } from './disks.ts';
+import { hasAccess } from './sharing.ts';
+import { completionPercent, requireFreeSas } from './snapshot-limits.ts';
 import { requireSnapshot } from './snapshots.ts';
 
 const grantBody = z.looseObject({
   access: z.string(),
-  durationInSeconds: z.number().int().positive(),
+  /** At most 60 days. */
+  durationInSeconds: z.number().int().positive().max(5_184_000),
 });
 
 /** Answers 202 with Location; the final GET carries `{accessSAS}`. A live grant is extended and keeps its URL. */
@@ -50,6 +53,17 @@ function grant(simulator: Simulator, request: ArmRequest, resource: Disk | Snaps
   if (resource.state !== 'Succeeded') {
     throw new ArmError(409, 'Conflict', `${resource.id} is not ready: its state is ${resource.state}.`);
   }
+  if (resource.type === 'Microsoft.Compute/snapshots') {
+    requireFreeSas(simulator, resource);
+    const percent = completionPercent(resource);
+    if (percent < 100) {
+      throw new ArmError(
+        409,
+        'Conflict',
+        `${resource.id} is not ready: its copy is ${percent} percent done.`,
+      );
+    }
+  }
   return beginAccess(simulator, request, resource, 'access.grant', { seconds: body.durationInSeconds });
 }
 
@@ -82,6 +96,7 @@ export const accessGrant: OperationKind = {
     const resource = diskOrSnapshot(simulator.store.resource(operation.resourceId));
     if (resource === null)
       throw new ArmError(404, 'ResourceNotFound', `${operation.resourceId} was not found.`);
+    if (resource.type === 'Microsoft.Compute/snapshots') requireFreeSas(simulator, resource);
     const expiresAt = Date.now() + Number(operation.detail.seconds) * 1_000;
     const kept = hasAccess(resource.facts) ? resource.facts.access : null;
     const access: Access = { ...(kept ?? newAccess()), expiresAt };

@@ -6,6 +6,7 @@ import type { Resource, ResourceType } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import type { Change } from '../store.ts';
 import { requireWritableGroup, resourceId, sameId } from './common.ts';
+import { refuseWhileShared } from './sharing.ts';
 
 /** DELETE of one resource: 204 when absent; a deletion under way is joined; anything else running is preempted. */
 export function deleteResource(simulator: Simulator, request: ArmRequest, type: ResourceType): Answer {
@@ -16,6 +17,7 @@ export function deleteResource(simulator: Simulator, request: ArmRequest, type: 
   const running = simulator.lro.inProgress(id);
   if (running?.kind === 'resource.delete') return begun(simulator, running, { status: 202 });
   refuseWhenInUse(simulator, resource);
+  refuseWhileShared(resource);
   const operation = simulator.lro.begin({
     kind: 'resource.delete',
     resourceId: resource.id,
@@ -33,6 +35,7 @@ export const resourceDelete: OperationKind = {
     const resource = simulator.store.resource(operation.resourceId);
     if (resource === undefined) return { changes: [] };
     refuseWhenInUse(simulator, resource);
+    refuseWhileShared(resource);
     return { changes: removalOf(simulator, resource) };
   },
   after: (simulator) => sweepBytes(simulator),

@@ -4,6 +4,8 @@ import { ArmError } from '../http.ts';
 import type { Disk, JsonObject, Snapshot } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import { resourceBody } from './common.ts';
+import { completionPercent } from './snapshot-limits.ts';
+import { zonesSchema } from './zones.ts';
 
 const creationData = z.looseObject({
   createOption: z.enum(['Import', 'Copy', 'Empty']),
@@ -13,6 +15,8 @@ const creationData = z.looseObject({
 });
 
 export const diskBody = resourceBody.extend({
+  sku: z.looseObject({ name: z.string().optional() }).optional(),
+  zones: zonesSchema,
   properties: z.looseObject({
     creationData,
     diskSizeGB: z.number().int().positive().optional(),
@@ -77,6 +81,9 @@ export function copySource(simulator: Simulator, id: string): Disk | Snapshot {
   if (!source.facts.isFilled || source.state === 'Deleting') {
     throw new ArmError(409, 'Conflict', `The source ${id} is not ready: its state is ${source.state}.`);
   }
+  const isWhole = source.type === 'Microsoft.Compute/disks' || completionPercent(source) === 100;
+  if (!isWhole)
+    throw new ArmError(409, 'Conflict', `The source ${id} is not ready: it is still being copied.`);
   return source;
 }
 

@@ -21,8 +21,11 @@ import {
   sameId,
   tagsOf,
 } from './common.ts';
+import { renderSku, requireDiskSku } from './disk-skus.ts';
 import { diskBody, planBytes } from './disk-source.ts';
 import type { DiskBody, Plan } from './disk-source.ts';
+import { hasAccess } from './sharing.ts';
+import { requireZone } from './zones.ts';
 
 const TYPE = 'Microsoft.Compute/disks';
 
@@ -33,6 +36,8 @@ export async function putDisk(simulator: Simulator, request: ArmRequest): Promis
   requireWritableGroup(simulator, request);
   const location = requireLocation(simulator, body.location);
   const id = resourceId(simulator, request, TYPE);
+  requireDiskSku(body.sku?.name);
+  requireZone(id, location, body.zones);
   const existing = simulator.store.find(TYPE, id);
   if (existing !== undefined && existing.state !== 'Failed') {
     if (isSameRequest(existing, request)) {
@@ -174,12 +179,12 @@ export function vmOfDisk(simulator: Simulator, diskId: string) {
 export function render(simulator: Simulator, disk: Disk): JsonObject {
   const vm = vmOfDisk(simulator, disk.id);
   return {
-    sku: { name: 'Standard_LRS', tier: 'Standard' },
     ...(vm === undefined ? {} : { managedBy: vm.id }),
     ...renderResource(disk, {
       ...sizeProperties(disk.facts),
       diskState: diskState(disk, vm?.facts.power),
     }),
+    sku: renderSku(disk),
   };
 }
 
@@ -190,10 +195,6 @@ export function sizeProperties(facts: DiskFacts): JsonObject {
     timeCreated: facts.createdAt,
     uniqueId: facts.uniqueId,
   };
-}
-
-export function hasAccess({ access }: DiskFacts): boolean {
-  return access !== null && access.expiresAt > Date.now();
 }
 
 function diskState(disk: Disk, power: string | undefined): string {

@@ -18,6 +18,7 @@ import {
   tagsOf,
 } from './common.ts';
 import { sweepBytes, userOf } from './deletion.ts';
+import { refuseWhileShared } from './sharing.ts';
 
 const TYPE = 'Microsoft.Resources/resourceGroups';
 const patchBody = z.looseObject({ tags: z.record(z.string(), z.string()).optional() });
@@ -91,7 +92,10 @@ export const groupDelete: OperationKind = {
     const group = simulator.store.find(TYPE, operation.resourceId);
     if (group === undefined) return { changes: [] };
     const inside = members(simulator, group);
-    for (const resource of inside) refuseWhenUsedFromOutside(simulator, group, resource);
+    for (const resource of inside) {
+      refuseWhenUsedFromOutside(simulator, group, resource);
+      refuseWhileShared(resource);
+    }
     return { changes: [...inside.map(({ id }) => ({ remove: id })), { remove: group.id }] };
   },
   fail: (simulator, operation) => {

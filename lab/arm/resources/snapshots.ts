@@ -17,7 +17,10 @@ import {
   tagsOf,
 } from './common.ts';
 import { copySource, diskBody, planBytes } from './disk-source.ts';
-import { beginCopy, hasAccess, newFacts, refuseOtherSource, sizeProperties } from './disks.ts';
+import { renderSku, requireSnapshotSku } from './disk-skus.ts';
+import { beginCopy, newFacts, refuseOtherSource, sizeProperties } from './disks.ts';
+import { hasAccess } from './sharing.ts';
+import { completionPercent, copyMsOf, requireSnapshotRate } from './snapshot-limits.ts';
 
 const TYPE = 'Microsoft.Compute/snapshots';
 
@@ -40,8 +43,13 @@ export async function putSnapshot(simulator: Simulator, request: ArmRequest): Pr
     if (repeated !== null) return repeated;
   }
   const name = request.params.name ?? '';
+  const incremental = body.properties.incremental === true;
+  requireSnapshotSku(body.sku?.name, incremental);
   const plan = await planBytes(simulator, name, body);
   requireWritableGroup(simulator, request);
+  const source = copySource(simulator, plan.source);
+  const familyId = familyOf(source);
+  if (incremental) requireSnapshotRate(simulator, familyId);
   const snapshot: Snapshot = {
     id: existing?.id ?? id,
     type: TYPE,
@@ -52,12 +60,14 @@ export async function putSnapshot(simulator: Simulator, request: ArmRequest): Pr
     body: jsonBody(request),
     facts: {
       ...newFacts(plan),
-      incremental: body.properties.incremental === true,
-      familyId: familyOf(copySource(simulator, plan.source)),
+      incremental,
+      familyId,
       number: 1 + Math.max(0, ...simulator.store.ofType(TYPE).map(({ facts }) => facts.number)),
+      copyMs: copyMsOf(simulator, source),
     },
   };
-  return beginCopy(simulator, request, snapshot, plan, render(snapshot));
+  const detail = incremental ? { incrementalOf: familyId } : {};
+  return beginCopy(simulator, request, snapshot, { ...plan, detail }, render(snapshot));
 }
 
 /** The same for all copies of one disk, another for a disk made anew under its name. */
@@ -76,13 +86,13 @@ export const listSnapshots = listOf(TYPE, (_simulator, snapshot) => render(snaps
 export function render(snapshot: Snapshot): JsonObject {
   const { facts } = snapshot;
   return {
-    sku: { name: 'Standard_LRS', tier: 'Standard' },
     ...renderResource(snapshot, {
       ...sizeProperties(facts),
       diskState: hasAccess(facts) ? 'ActiveSAS' : 'Unattached',
       incremental: facts.incremental,
       ...(facts.incremental ? { incrementalSnapshotFamilyId: facts.familyId } : {}),
-      completionPercent: snapshot.state === 'Succeeded' ? 100 : 0,
+      completionPercent: completionPercent(snapshot),
     }),
+    sku: renderSku(snapshot),
   };
 }

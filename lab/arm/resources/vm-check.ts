@@ -3,15 +3,21 @@ import { ArmError } from '../http.ts';
 import type { JsonObject, VmFacts } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import { resourceBody, sameId } from './common.ts';
-import { hasAccess, vmOfDisk } from './disks.ts';
+import { requireFittingSet } from './availability-sets.ts';
+import { vmOfDisk } from './disks.ts';
+import { isDataOnly } from './disk-skus.ts';
+import { hasAccess } from './sharing.ts';
 import { findSku } from './skus.ts';
 import type { Sku } from './skus.ts';
 import { requireQuota } from './usages.ts';
+import { requireZone, zoneOf, zonesSchema } from './zones.ts';
 
 const reference = z.looseObject({ id: z.string() });
 
 export const vmBody = resourceBody.extend({
+  zones: zonesSchema,
   properties: z.looseObject({
+    availabilitySet: reference.optional(),
     hardwareProfile: z.looseObject({ vmSize: z.string() }),
     storageProfile: z.looseObject({
       osDisk: z.looseObject({
@@ -46,7 +52,7 @@ export const vmBody = resourceBody.extend({
 });
 
 export type VmBody = z.infer<typeof vmBody>;
-export type VmParts = Pick<VmFacts, 'size' | 'cores' | 'disks' | 'nics'>;
+export type VmParts = Pick<VmFacts, 'size' | 'cores' | 'availabilitySetId' | 'disks' | 'nics'>;
 
 /** Everything Compute checks before it accepts a VM; returns what the VM is made of. */
 export function checkVm(simulator: Simulator, vmId: string, body: VmBody): VmParts {
@@ -66,17 +72,22 @@ export function checkVm(simulator: Simulator, vmId: string, body: VmBody): VmPar
   if (new Set(dataDisks.map(({ lun }) => lun)).size < dataDisks.length) {
     throw new ArmError(400, 'InvalidParameter', "Two data disks have the same value of 'dataDisk.lun'.");
   }
+  const availabilitySetId = checkPlace(simulator, vmId, body, sku);
   const disks = [osDisk, ...dataDisks].map(({ managedDisk, deleteOption }) => ({
     id: requireAttachable(simulator, vmId, managedDisk.id),
     deleteOption: deleteOption ?? 'Detach',
   }));
+  if (new Set(disks.map(({ id }) => id.toLowerCase())).size < disks.length) {
+    throw new ArmError(400, 'InvalidParameter', `The VM ${vmId} names the same disk twice.`);
+  }
   checkBoot(simulator, sku, disks[0]?.id ?? '');
+  for (const { id } of disks) checkZone(simulator, id, body);
   const nics = properties.networkProfile.networkInterfaces.map(({ id, properties: nic }) => ({
     id: requireFreeNic(simulator, vmId, id),
     deleteOption: nic?.deleteOption ?? 'Detach',
   }));
   requireQuota(simulator, sku, vmId);
-  return { size: sku.name, cores: sku.cores, disks, nics };
+  return { size: sku.name, cores: sku.cores, availabilitySetId, disks, nics };
 }
 
 function requireSku(simulator: Simulator, name: string): Sku {
@@ -98,9 +109,42 @@ function requireSku(simulator: Simulator, name: string): Sku {
   return sku;
 }
 
+/** A zone or an availability set, or neither. @returns the set's id */
+function checkPlace(simulator: Simulator, vmId: string, body: VmBody, sku: Sku): string | null {
+  const { zones, properties } = body;
+  requireZone(vmId, simulator.identity.location, zones);
+  if (properties.availabilitySet === undefined) return null;
+  if (zones !== undefined && zones.length > 0) {
+    throw new ArmError(
+      400,
+      'BadRequest',
+      'Virtual Machine cannot be created because both Availability Zone and Availability Set were specified. Deploying an Availability Set to an Availability Zone is not supported.',
+    );
+  }
+  return requireFittingSet(simulator, vmId, properties.availabilitySet.id, sku);
+}
+
+/** A disk is where its machine is: in the same zone, or both in none. */
+function checkZone(simulator: Simulator, diskId: string, { zones = [], properties }: VmBody): void {
+  const disk = simulator.store.find('Microsoft.Compute/disks', diskId);
+  const [vmZone = null] = zones;
+  const diskZone = disk === undefined ? null : zoneOf(disk);
+  if (vmZone === diskZone) return;
+  const cannot = `Disk ${diskId} cannot be attached to the VM because it is not in`;
+  const inSet = `Zonal Disk '${diskId}' cannot be attached to the resource because the resource belongs to an Availability Set and this feature is not supported.`;
+  const message =
+    diskZone === null
+      ? `${cannot} zone '${vmZone ?? ''}'.`
+      : `${cannot} the same zone as the VM. VM zone: '${vmZone ?? ''}'. Disk zone: '${diskZone}'.`;
+  throw new ArmError(400, 'BadRequest', properties.availabilitySet === undefined ? message : inSet);
+}
+
 /** Imported disks are prepared for SCSI. */
 function checkBoot(simulator: Simulator, sku: Sku, osDiskId: string): void {
   const disk = simulator.store.find('Microsoft.Compute/disks', osDiskId);
+  if (disk !== undefined && isDataOnly(disk)) {
+    throw new ArmError(400, 'InvalidParameter', `The disk ${disk.name} is of a kind that cannot hold an OS.`);
+  }
   const { hyperVGeneration = 'V1' } = (disk?.body.properties ?? {}) as JsonObject;
   if (!sku.generations.some((generation) => generation === hyperVGeneration)) {
     throw new ArmError(

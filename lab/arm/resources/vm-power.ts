@@ -5,6 +5,7 @@ import type { JsonObject, PowerState, Vm } from '../model.ts';
 import type { Handler } from '../router.ts';
 import type { Simulator } from '../simulator.ts';
 import { requireIdle, requireOf, requireWritableGroup } from './common.ts';
+import { refuseWhileShared } from './sharing.ts';
 
 const TYPE = 'Microsoft.Compute/virtualMachines';
 const requireVm = requireOf(TYPE);
@@ -36,6 +37,9 @@ function beginPower(simulator: Simulator, request: ArmRequest, name: PowerAction
   if (running?.kind === kind) return begun(simulator, running, { status: 202 });
   requireIdle(simulator, vm.id);
   const from = vm.facts.power;
+  if (actions[name].after === 'running') {
+    for (const { id } of vm.facts.disks) refuseWhileShared(simulator.store.resource(id));
+  }
   const isThere = staysAs(name, from);
   const operation = simulator.lro.begin({
     kind,

@@ -21,6 +21,7 @@ import {
 } from './common.ts';
 import { checkVm, vmBody } from './vm-check.ts';
 import { instanceView } from './vm-power.ts';
+import { zoneOf } from './zones.ts';
 
 const TYPE = 'Microsoft.Compute/virtualMachines';
 
@@ -50,6 +51,7 @@ export function putVm(simulator: Simulator, request: ArmRequest): Answer {
       "Changing property 'osDisk.managedDisk.id' is not allowed.",
     );
   }
+  if (existing !== undefined) refuseMove(existing, body.zones, parts.availabilitySetId);
   const now = new Date().toISOString();
   const isNew = existing === undefined;
   const vm: Vm = {
@@ -78,6 +80,14 @@ export function putVm(simulator: Simulator, request: ArmRequest): Answer {
     changes: [{ put: vm }],
   });
   return begun(simulator, operation, { status: isNew ? 201 : 200, json: render(vm) });
+}
+
+function refuseMove(vm: Vm, zones: readonly string[] = [], availabilitySetId: string | null): void {
+  const isSameZone = zoneOf(vm) === (zones[0] ?? null);
+  const isSameSet = sameId(vm.facts.availabilitySetId ?? '', availabilitySetId ?? '');
+  if (isSameZone && isSameSet) return;
+  const property = isSameZone ? 'availabilitySet.id' : 'zones';
+  throw new ArmError(409, 'PropertyChangeNotAllowed', `Changing property '${property}' is not allowed.`);
 }
 
 export const vmCreate: OperationKind = {
