@@ -51,13 +51,14 @@ export async function disableChangeTracking(
   if (machine.changeTrackingEnabled) {
     await runTask(session, requests.reconfigure(ref, { changeTrackingEnabled: false }), onProgress);
   }
-  if (!isAnyDiskTracked(await readLiveDisks(session, ref))) return;
+  if (machine.powerState === 'poweredOff') return;
   for (let probe = 1; probe <= PROBES_MAX; probe += 1) {
     if (!isAnyDiskTracked(await probeTracking(session, ref, machine, onProgress))) return;
   }
   throw new VimFault('InvalidState', 'change tracking is still in effect after it was turned off');
 }
 
+/** Disks as a fresh snapshot shows them; one that a killed attempt left is of an earlier time. */
 async function probeTracking(
   session: VimSession,
   ref: MoRef,
@@ -66,8 +67,10 @@ async function probeTracking(
 ): Promise<readonly SnapshotDisk[]> {
   const name = `${itemSnapshotPrefix(machine.id)}tracking`;
   const description = 'Makes changed-block tracking take effect; removed at once';
+  const remove = () => removeSnapshots(session, ref, (candidate) => candidate === name, onProgress);
+  await remove();
   const snapshot = await createSnapshot(session, ref, { name, description, quiesce: false }, onProgress);
-  await removeSnapshots(session, ref, (candidate) => candidate === name, onProgress);
+  await remove();
   return snapshot.disks;
 }
 

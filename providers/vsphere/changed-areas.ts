@@ -1,6 +1,7 @@
 /** Asks vCenter which areas of a disk changed between two snapshots, page after page until the end of the disk. */
 import { z } from 'zod';
 import { DrError } from '../../domain/errors.ts';
+import { coalesceExtents, joinExtents } from '../../domain/extents.ts';
 import type { MachineId } from '../../domain/ids.ts';
 import type { MachineSnapshot, SnapshotDisk } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
@@ -58,25 +59,27 @@ export async function* changedAreas(
 }
 
 /**
- * Asks page after page until `capacityBytes` and joins what touches.
+ * Asks page after page until `capacityBytes` and joins what touches. An area that a page names beyond its own end
+ * counts, and is put in its place among those of the pages that follow.
  * @throws VimFault `FileFault` when an answer is no page, leaves bytes out or brings the end no nearer
  */
 export async function* mergePages(
   capacityBytes: number,
   ask: (startOffset: number) => Promise<unknown>,
 ): AsyncGenerator<Extent> {
+  let ahead: Extent[] = [];
   let pending: Extent | undefined;
   for (let offset = 0; offset < capacityBytes;) {
     const page = readPage(await ask(offset), offset);
-    for (const extent of toExtents(page, offset, capacityBytes)) {
-      if (pending !== undefined && extent.offset <= endOf(pending)) {
-        pending = join(pending, extent);
-      } else {
-        if (pending !== undefined) yield pending;
-        pending = extent;
-      }
+    const end = page.startOffset + page.length;
+    const known = coalesceExtents([...ahead, ...toExtents(page, offset, capacityBytes)], 0);
+    for (const extent of known.filter((candidate) => candidate.offset < end)) {
+      const both = pending === undefined ? null : joinExtents(pending, extent, 0);
+      if (pending !== undefined && both === null) yield pending;
+      pending = both ?? extent;
     }
-    offset = page.startOffset + page.length;
+    ahead = known.filter((candidate) => candidate.offset >= end);
+    offset = end;
   }
   if (pending !== undefined) yield pending;
 }
@@ -123,22 +126,13 @@ function isUnanswerable(error: unknown): error is VimFault {
   return isFault(error, 'FileFault', 'FileNotFound', 'NotFound', 'InvalidArgument', 'NotSupported');
 }
 
-/** Whole sectors from `from` to the end of the disk, ascending. What lies before `from` came with an earlier page. */
+/** Whole sectors from `from` to the end of the disk. What lies before `from` came with an earlier page. */
 function toExtents(page: Page, from: number, capacityBytes: number): Extent[] {
   return page.changedArea
-    .toSorted((a, b) => a.start - b.start)
     .map(({ start, length }) => {
       const offset = Math.max(start, from) - (Math.max(start, from) % SECTOR_BYTES);
       const end = Math.min(roundUp(start + length, SECTOR_BYTES), capacityBytes);
       return { offset, length: end - offset };
     })
     .filter(({ length }) => length > 0);
-}
-
-function join(first: Extent, second: Extent): Extent {
-  return { offset: first.offset, length: Math.max(endOf(first), endOf(second)) - first.offset };
-}
-
-function endOf(extent: Extent): number {
-  return extent.offset + extent.length;
 }

@@ -74,6 +74,8 @@ export interface Attempt {
   readonly url: string;
   /** Completes "vCenter could not …". */
   readonly attempted: string;
+  /** The machine it was attempted on. */
+  readonly machine?: string;
 }
 
 /** Translates whatever a call ended with; errors of the catalogue pass unchanged. */
@@ -96,11 +98,16 @@ export function toDrError(error: unknown, attempt: Attempt): unknown {
       { cause: error },
     );
   }
-  return new DrError(
-    'DR_VCENTER_TASK_FAILED',
-    { attempted: attempt.attempted, fault: describeFault(error) },
-    { cause: error },
-  );
+  const { attempted, machine } = attempt;
+  const reason = describeFault(error);
+  if (machine !== undefined && isFileLocked(error)) {
+    return new DrError(
+      'DR_MACHINE_FILE_LOCKED',
+      { machine, disk: textOf(error.detail['file']) || 'not named by vCenter', reason },
+      { cause: error },
+    );
+  }
+  return new DrError('DR_VCENTER_TASK_FAILED', { attempted, fault: reason }, { cause: error });
 }
 
 export function describeFault(fault: VimFault): string {

@@ -3,7 +3,7 @@ import { DrError } from '../../domain/errors.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { MachineBlueprint, OnProgress } from '../../domain/ports.ts';
 import { KEY_OPTION, machineSpec } from './blueprint.ts';
-import { isFault, isFileLocked, VimFault } from './faults.ts';
+import { isFault, VimFault } from './faults.ts';
 import { describeMachine } from './inventory.ts';
 import { listAll } from './listing.ts';
 import { findPlace } from './places.ts';
@@ -45,7 +45,7 @@ export async function createMachine(
   throw new DrError('DR_NAME_TAKEN', { kind: 'machine', name: blueprint.name }, { cause: failure });
 }
 
-/** @throws DR_MACHINE_NOT_OURS, DR_SOURCE_RUNS while it is not off, DR_MACHINE_FILE_LOCKED */
+/** @throws DR_MACHINE_NOT_OURS, DR_SOURCE_RUNS while it is not off, VimFault `FileLocked` while a disk is being written */
 export async function destroyMachine(
   session: VimSession,
   machine: MoRef,
@@ -60,11 +60,7 @@ export async function destroyMachine(
   }
   const state = String(properties['runtime.powerState']);
   if (state !== 'poweredOff') throw new DrError('DR_SOURCE_RUNS', { machine: name, state });
-  await runTask(session, requests.destroyMachine(machine), onProgress).catch((error: unknown) => {
-    if (!isFileLocked(error)) throw error;
-    const context = { machine: name, disk: 'of its', reason: error.message };
-    throw new DrError('DR_MACHINE_FILE_LOCKED', context, { cause: error });
-  });
+  await runTask(session, requests.destroyMachine(machine), onProgress);
 }
 
 async function findMade(session: VimSession, key: string): Promise<DiscoveredMachine | null> {

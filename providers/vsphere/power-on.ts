@@ -1,7 +1,7 @@
 /** Turning a machine on that came home, while nobody writes its disks. */
 import { DrError } from '../../domain/errors.ts';
 import type { OnProgress } from '../../domain/ports.ts';
-import { describeFault, isFault, isFileLocked, VimFault } from './faults.ts';
+import { isFault, VimFault } from './faults.ts';
 import { OBSERVE_SECONDS_MAX, powerState, reachesPower } from './power.ts';
 import { retrieve } from './properties.ts';
 import { answeringQuestions } from './question.ts';
@@ -14,8 +14,8 @@ const POWER_ON_TASK = /powerOn/i;
 
 /**
  * Resolves when on was observed.
- * @throws DR_MACHINE_FILE_LOCKED, DR_MACHINE_QUESTION, DR_SOURCE_RUNS for a suspended machine: the memory it would
- * resume belongs to disks as they were
+ * @throws VimFault `FileLocked` while a disk is being written, DR_MACHINE_QUESTION, DR_SOURCE_RUNS for a suspended
+ * machine: the memory it would resume belongs to disks as they were
  */
 export async function powerOn(
   session: VimSession,
@@ -27,25 +27,13 @@ export async function powerOn(
   const state = await powerState(session, machine);
   if (state === 'poweredOn') return 'alreadyOn';
   if (state === 'suspended') {
-    throw new DrError('DR_SOURCE_RUNS', { machine: await nameOf(session, machine), state });
+    const { name } = await retrieve(session, machine, ['name']);
+    throw new DrError('DR_SOURCE_RUNS', { machine: String(name), state });
   }
-  await runTask(session, requests.powerOn(machine), onProgress, answering).catch(async (error: unknown) => {
-    if (isFileLocked(error)) throw locked(await nameOf(session, machine), error);
+  await runTask(session, requests.powerOn(machine), onProgress, answering).catch((error: unknown) => {
     if (!isFault(error, 'InvalidPowerState')) throw error;
   });
   const wanted = { state: 'poweredOn', seconds: OBSERVE_SECONDS_MAX } as const;
   if (await reachesPower(session, machine, wanted, onProgress)) return 'poweredOn';
   throw new VimFault('InvalidPowerState', 'the machine is still off after it was powered on');
-}
-
-async function nameOf(session: VimSession, machine: MoRef): Promise<string> {
-  const { name } = await retrieve(session, machine, ['name']);
-  return String(name);
-}
-
-function locked(machine: string, fault: VimFault): DrError {
-  const file = fault.detail['file'];
-  const disk = typeof file === 'string' && file !== '' ? file : 'not named by vCenter';
-  const context = { machine, disk, reason: describeFault(fault) };
-  return new DrError('DR_MACHINE_FILE_LOCKED', context, { cause: fault });
 }

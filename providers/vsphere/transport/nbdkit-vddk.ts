@@ -7,8 +7,10 @@
  * needs a vCenter and is not in reach of the tests.
  */
 import { X509Certificate } from 'node:crypto';
+import { DrError } from '../../../domain/errors.ts';
 import type { DiskExport, DiskTransport, SnapshotDisk, VCenterConnection } from '../../../domain/ports.ts';
-import { startNbdkit } from './nbdkit.ts';
+import { opensExport } from './nbd-probe.ts';
+import { type NbdkitProcess, startNbdkit } from './nbdkit.ts';
 
 export interface NbdkitVddkConfig {
   /** Path or name of nbdkit. */
@@ -58,7 +60,7 @@ type Opening = Omit<Parameters<typeof vddkArguments>[1], 'passwordFile'> & { rea
 
 /** The export has the empty name. */
 export function createNbdkitVddkTransport(config: NbdkitVddkConfig): DiskTransport {
-  async function serve(opening: Opening): Promise<DiskExport> {
+  async function serve(opening: Opening): Promise<{ nbdkit: NbdkitProcess; disk: DiskExport }> {
     const nbdkit = await startNbdkit({
       command: config.nbdkit,
       runFolder: config.runFolder,
@@ -69,11 +71,31 @@ export function createNbdkitVddkTransport(config: NbdkitVddkConfig): DiskTranspo
       signal: opening.signal,
     });
     const { socketPath } = nbdkit;
-    return { host: 'localhost', port: 0, socketPath, exportName: '', close: () => nbdkit.close() };
+    const close = () => nbdkit.close();
+    return { nbdkit, disk: { host: 'localhost', port: 0, socketPath, exportName: '', close } };
   }
 
   return {
-    open: serve,
-    openForWriting: (opening) => serve({ ...opening, snapshotMoRef: null }),
+    open: async (opening) => (await serve(opening)).disk,
+    openForWriting: async (opening) => {
+      const { nbdkit, disk } = await serve({ ...opening, snapshotMoRef: null });
+      try {
+        if (await opensExport(nbdkit.socketPath, opening.signal)) return disk;
+        throw refused(opening, nbdkit.lastWords());
+      } catch (error) {
+        await nbdkit.close();
+        throw error;
+      }
+    },
   };
+}
+
+function refused({ machineMoRef, disk }: Omit<Opening, 'snapshotMoRef'>, lastWords: string): DrError {
+  const reason = lastWords === '' ? 'VDDK did not open it and gave no reason' : lastWords;
+  return /\block|in use|already open/i.test(lastWords)
+    ? new DrError('DR_MACHINE_FILE_LOCKED', { machine: machineMoRef, disk: disk.fileName, reason })
+    : new DrError('DR_VCENTER_TASK_FAILED', {
+        attempted: `open ${disk.fileName} for writing`,
+        fault: reason,
+      });
 }

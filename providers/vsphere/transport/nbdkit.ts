@@ -31,6 +31,8 @@ export interface NbdkitOptions {
 export interface NbdkitProcess {
   readonly socketPath: string;
   readonly pid: number;
+  /** The last it said on standard error. */
+  lastWords(): string;
   /** Ends the process and removes its folder; resolves when both are gone. Repeating it is fine. */
   close(): Promise<void>;
 }
@@ -63,7 +65,7 @@ export async function startNbdkit(options: NbdkitOptions): Promise<NbdkitProcess
       await running.stop();
       await removeFolder();
     };
-    return { socketPath, pid: running.pid, close };
+    return { socketPath, pid: running.pid, lastWords: () => running.lastWords(), close };
   } catch (error) {
     await child?.stop();
     await removeFolder();
@@ -75,6 +77,7 @@ interface Child {
   readonly pid: number;
   /** Why it ended; undefined while it runs. */
   failure(): { readonly isMissing: boolean; readonly reason: string } | undefined;
+  lastWords(): string;
   stop(): Promise<void>;
 }
 
@@ -95,7 +98,12 @@ function launch(command: string, args: readonly string[]): Child {
       resolve();
     });
   });
-  return { pid: child.pid ?? 0, failure: () => failure, stop: () => stop(child, ended) };
+  return {
+    pid: child.pid ?? 0,
+    failure: () => failure,
+    lastWords: () => log.trim(),
+    stop: () => stop(child, ended),
+  };
 }
 
 async function untilReady(child: Child, pidFile: string, options: NbdkitOptions): Promise<void> {

@@ -49,6 +49,22 @@ test('areas that overlap, are not whole sectors or pass the end are widened, joi
   ]);
 });
 
+test('an area that a page names beyond its own end is neither lost nor swallows those before it', async () => {
+  const area = (sector: number, sectors = 1) => ({ start: sector * 512, length: sectors * 512 });
+  const pages = [
+    { startOffset: 0, length: 10 * 512, changedArea: [area(2), area(9, 3), area(50)] },
+    { startOffset: 10 * 512, length: 20 * 512, changedArea: [area(11, 2), area(20)] },
+    { startOffset: 30 * 512, length: 170 * 512, changedArea: [area(40)] },
+  ];
+  expect(await collect(mergePages(CAPACITY, async () => pages.shift()))).toEqual([
+    { offset: 2 * 512, length: 512 },
+    { offset: 9 * 512, length: 4 * 512 },
+    { offset: 20 * 512, length: 512 },
+    { offset: 40 * 512, length: 512 },
+    { offset: 50 * 512, length: 512 },
+  ]);
+});
+
 const believable = { startOffset: 0, length: CAPACITY, changedArea: [{ start: 512, length: 512 }] };
 
 test.each([

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { asId, type MachineId, type VCenterId } from '../../../domain/ids.ts';
-import { Secret, type VCenterConnection } from '../../../domain/ports.ts';
+import { Secret, type VCenterConnection, type VCenterSession } from '../../../domain/ports.ts';
 import { startVCenter, type VCenterRunning } from '../../../lab/processes/vcenter.ts';
 import { vcenterBinary } from '../../../lab/tools/vcenter.ts';
+import { createVSphere } from '../../../providers/vsphere/vsphere.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
@@ -89,6 +90,22 @@ export async function startPracticeVCenter(inventory: readonly InventoryMachine[
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts work in another process's place and returns once vCenter is busy with it. */
+export async function startedElsewhere<T>(
+  practice: PracticeVCenter,
+  work: (session: VCenterSession, onProgress: () => void) => Promise<T>,
+): Promise<{ readonly result: Promise<T>; readonly close: () => Promise<void> }> {
+  const other = createVSphere();
+  let calls = 0;
+  const { promise: busy, resolve } = Promise.withResolvers<void>();
+  const result = work(other.session(practice.connection), () => {
+    calls += 1;
+    if (calls === 2) resolve();
+  });
+  await Promise.race([busy, result]);
+  return { result, close: () => other.close() };
 }
 
 /** Code of the catalogue a piece of work ended with. */

@@ -5,7 +5,13 @@ import type { MachineSnapshot, VCenterSession } from '../../../domain/ports.ts';
 import type { Extent } from '../../../domain/replication.ts';
 import { MiB } from '../../../domain/units.ts';
 import { createVSphere, type VSphereClient } from '../../../providers/vsphere/vsphere.ts';
-import { codeOf, collect, type PracticeVCenter, startPracticeVCenter } from './practice-vcenter.ts';
+import {
+  codeOf,
+  collect,
+  type PracticeVCenter,
+  startedElsewhere,
+  startPracticeVCenter,
+} from './practice-vcenter.ts';
 
 const DISK_MIB = 512;
 /** Practice disks are tracked in blocks of this size. */
@@ -52,21 +58,6 @@ const snapshotNames = async (id: MachineId) => (await vcenter.getMachine(id)).sn
 const delaySnapshots = (ms: number) =>
   practice.lab('POST', 'delays', { methods: { CreateSnapshot_Task: ms, RemoveSnapshot_Task: ms } });
 
-/** Starts work in another process's place and returns once vCenter is busy with it. */
-async function startedElsewhere<T>(
-  work: (session: VCenterSession, onProgress: () => void) => Promise<T>,
-): Promise<{ readonly result: Promise<T>; readonly close: () => Promise<void> }> {
-  const other = createVSphere();
-  let calls = 0;
-  const { promise: busy, resolve } = Promise.withResolvers<void>();
-  const result = work(other.session(practice.connection), () => {
-    calls += 1;
-    if (calls === 2) resolve();
-  });
-  await Promise.race([busy, result]);
-  return { result, close: () => other.close() };
-}
-
 describe('a snapshot', () => {
   let id: MachineId;
   let item: ProtectedItemId;
@@ -89,7 +80,7 @@ describe('a snapshot', () => {
   test('that another attempt is just making is waited for and adopted', async () => {
     const name = snapshotName(item, 2);
     await delaySnapshots(400);
-    const elsewhere = await startedElsewhere((session, onProgress) =>
+    const elsewhere = await startedElsewhere(practice, (session, onProgress) =>
       session.createSnapshot(id, wanted(name), onProgress),
     );
     const adopted = await vcenter.createSnapshot(id, wanted(name), quietly);
@@ -170,7 +161,7 @@ describe('removing snapshots', () => {
     const { id, item } = await machineNamed('snapshots');
     await vcenter.createSnapshot(id, wanted(snapshotName(item, 7)), quietly);
     await delaySnapshots(400);
-    const elsewhere = await startedElsewhere((session, onProgress) =>
+    const elsewhere = await startedElsewhere(practice, (session, onProgress) =>
       session.removeSnapshots(id, item, null, onProgress),
     );
     await vcenter.removeSnapshots(id, item, null, quietly);

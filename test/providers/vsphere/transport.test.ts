@@ -9,7 +9,7 @@ import { asId, type ProtectedItemId } from '../../../domain/ids.ts';
 import { snapshotName } from '../../../domain/names.ts';
 import { type DiskTransport, type MachineSnapshot, Secret } from '../../../domain/ports.ts';
 import { createExportServiceTransport } from '../../../providers/vsphere/transport/export-service.ts';
-import { startNbdkit } from '../../../providers/vsphere/transport/nbdkit.ts';
+import { nbdkitArguments, startNbdkit } from '../../../providers/vsphere/transport/nbdkit.ts';
 import {
   createNbdkitVddkTransport,
   vddkArguments,
@@ -90,11 +90,11 @@ const disk = { deviceKey: 2000, capacityBytes: 1024, changeId: null, fileName: '
 
 describe('the command line of nbdkit vddk', () => {
   const connection = () => ({ ...practice.connection, url: 'https://vcenter.example:8443' });
-  const line = () =>
+  const line = (snapshotMoRef: string | null = 'snapshot-7') =>
     vddkArguments(vddk, {
       connection: connection(),
       machineMoRef: 'vm-42',
-      snapshotMoRef: 'snapshot-7',
+      snapshotMoRef,
       disk,
       passwordFile: '/run/x/secret',
     });
@@ -114,6 +114,15 @@ describe('the command line of nbdkit vddk', () => {
       'transports=nbdssl:nbd',
     ]);
     expect(line().join(' ')).toMatch(/thumbprint=([0-9A-F]{2}:){19}[0-9A-F]{2} /);
+  });
+
+  test('names no snapshot for a disk that is written, and only then may nbdkit write', () => {
+    expect(line(null)).toEqual(line().filter((argument) => !argument.startsWith('snapshot=')));
+    const common = ['--exit-with-parent', '--unix', '/run/x/socket', '--pidfile', '/run/x/pid'];
+    expect(nbdkitArguments('/run/x/socket', '/run/x/pid', true)).toEqual(common);
+    expect(nbdkitArguments('/run/x/socket', '/run/x/pid', false)).toEqual(
+      common.toSpliced(1, 0, '--readonly'),
+    );
   });
 
   test('never holds the password', () => {
@@ -161,6 +170,62 @@ cat "$file" > ${join(runFolder, 'seen')}; stat -c %a "$file" >&2; exit 1
     await writeFile(program, script, { mode: 0o700 });
     await expect(openVddk(program)).rejects.toMatchObject({ context: { reason: '600' } });
     expect(readFileSync(join(runFolder, 'seen'), 'utf8')).toBe(PASSWORD);
+  });
+
+  /** Plays nbdkit as far as its start and the first request for the export. */
+  async function playNbdkit(answer: string): Promise<string> {
+    const program = join(runFolder, 'nbdkit');
+    const script = `#!${process.execPath}
+const { createServer } = require('node:net');
+const { writeFileSync } = require('node:fs');
+const after = (name) => process.argv[process.argv.indexOf(name) + 1];
+const server = createServer((socket) => {
+  const flags = Buffer.from([0, 3]);
+  socket.write(Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT'), flags]));
+  socket.on('error', () => undefined);
+  socket.on('data', (request) => { ${answer} });
+});
+server.listen(after('--unix'), () => writeFileSync(after('--pidfile'), String(process.pid)));
+process.on('SIGTERM', () => process.exit(0));
+`;
+    await writeFile(program, script, { mode: 0o700 });
+    return program;
+  }
+
+  const reply = (type: number) =>
+    `const r = Buffer.alloc(20); request.copy(r, 8, 12, 16); r.writeUInt32BE(${type}, 12); socket.write(r);`;
+
+  const openVddkForWriting = (nbdkit: string) =>
+    createNbdkitVddkTransport({ ...vddk, nbdkit, runFolder }).openForWriting({
+      connection: practice.connection,
+      machineMoRef: 'vm-42',
+      disk,
+      signal,
+    });
+
+  test('that opens the disk hands out its export for writing', async () => {
+    const granted = await openVddkForWriting(await playNbdkit(reply(1)));
+    expect(await greeting({ path: granted.socketPath ?? '' })).toBe('NBDMAGIC');
+    await granted.close();
+    expect(readdirSync(runFolder)).toEqual(['nbdkit']);
+  });
+
+  test.each([
+    ['Failed to lock the file', 'DR_MACHINE_FILE_LOCKED'],
+    ['You do not have access rights to this file', 'DR_VCENTER_TASK_FAILED'],
+  ])('that cannot open the disk says why and leaves nothing behind: %s', async (words, code) => {
+    const refuse = `process.stderr.write('${words}', () => { ${reply(0x8000_0006)} });`;
+    await expect(openVddkForWriting(await playNbdkit(refuse))).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(words),
+    });
+    expect(readdirSync(runFolder)).toEqual(['nbdkit']);
+  });
+
+  test('that hangs up on the request for the export has not opened it', async () => {
+    const refused = openVddkForWriting(await playNbdkit('socket.destroy();'));
+    expect(await codeOf(refused)).toBe('DR_VCENTER_TASK_FAILED');
+    expect(readdirSync(runFolder)).toEqual(['nbdkit']);
   });
 
   const nbdkit = installedNbdkit();
