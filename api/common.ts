@@ -11,6 +11,11 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1-40 lower-case letters, digits, hyphens');
 
+/** Path of whatever is about one protected item. */
+export const itemParams = z.object({
+  id: textSchema.describe('Id of the item, or the name of its machine where it is unique'),
+});
+
 export const timestampSchema = z.string().describe('ISO 8601, UTC');
 
 export const operationIdSchema = z

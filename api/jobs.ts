@@ -1,24 +1,7 @@
 import { z } from 'zod';
-import type { Job as DomainJob, JobState } from '../domain/job.ts';
-import { pageOf, pageQuery, problemSchema, textSchema, timestampSchema } from './common.ts';
+import { jobDecisions, jobKinds, jobStates } from '../domain/job.ts';
+import { acceptedSchema, pageOf, pageQuery, problemSchema, textSchema, timestampSchema } from './common.ts';
 import { route } from './route.ts';
-
-const jobStates = [
-  'notStarted',
-  'inProgress',
-  'waitingForInput',
-  'succeeded',
-  'failed',
-  'cancelled',
-] as const satisfies readonly JobState[];
-const jobKinds = [
-  'protect',
-  'testFailover',
-  'cleanupTestFailover',
-  'failover',
-  'commit',
-  'disable',
-] as const satisfies readonly DomainJob['kind'][];
 
 const taskSchema = z
   .object({
@@ -48,11 +31,22 @@ const jobSchema = z
     startedAt: timestampSchema,
     endedAt: timestampSchema.optional(),
     tasks: z.array(taskSchema),
+    choices: z
+      .array(
+        z.object({
+          decision: z.enum(jobDecisions),
+          means: z.string().describe('For data and machines, at this step'),
+        }),
+      )
+      .optional()
+      .describe('Decisions that are possible now'),
     error: problemSchema.optional(),
     result: z.record(z.string(), z.unknown()).optional(),
   })
   .meta({ id: 'Job' });
 export type Job = z.output<typeof jobSchema>;
+
+const jobParams = z.object({ id: textSchema.max(64) });
 
 export const jobRoutes = {
   listJobs: route({
@@ -71,8 +65,30 @@ export const jobRoutes = {
     method: 'GET',
     path: '/v1/jobs/:id',
     summary: 'One job with its tree of tasks',
-    params: z.object({ id: textSchema.max(64) }),
+    params: jobParams,
     status: 200,
     response: jobSchema,
+  }),
+  decideJob: route({
+    method: 'POST',
+    path: '/v1/jobs/:id/decide',
+    summary: 'Decides how a running job goes on; refused when the decision is not among its choices',
+    params: jobParams,
+    body: z
+      .strictObject({
+        decision: z.enum(jobDecisions),
+        reason: z
+          .string()
+          .max(1000)
+          .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
+          .default('')
+          .describe('Kept with the job; required for `skip`'),
+      })
+      .refine(({ decision, reason }) => decision !== 'skip' || reason.trim() !== '', {
+        path: ['reason'],
+        message: 'must say why the step is skipped',
+      }),
+    status: 202,
+    response: acceptedSchema,
   }),
 };

@@ -21,6 +21,9 @@ export function isJobOver(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
+/** Jobs that are no run of their own have no choices. */
+export const PROTECT_HAS_NO_CHOICES = 'enabling protection is ended by ending it: `switchback item disable`';
+
 export interface JobError {
   readonly code: ErrorCode;
   readonly message: string;

@@ -4,6 +4,7 @@ import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
 import type { JobKind, Requester } from '../domain/job.ts';
 import type { OperationAccepted } from '../workflows/contracts/types.ts';
 import type { ServerDeps } from './deps.ts';
+import { withoutCatalogue } from './resolve.ts';
 
 export interface Operation {
   readonly operationId: OperationId;
@@ -14,10 +15,10 @@ export interface Operation {
   start(): Promise<OperationAccepted>;
 }
 
-/** A repeated request with the same id is the same job, also long after it has ended. */
+/** A repeated request with the same id is the same job, also long after it has ended; without the catalogue its workflow knows. */
 export async function startOnce(deps: ServerDeps, operation: Operation): Promise<OperationAccepted> {
   const { operationId, kind, itemId } = operation;
-  const earlier = await deps.catalogue.job(operationId);
+  const earlier = await withoutCatalogue(deps.catalogue.job(operationId), undefined);
   if (earlier !== undefined) {
     if (earlier.kind === kind && earlier.itemId === itemId) return { operationId };
     const problems = `body.operationId: belongs to job ${kindAndName(earlier)} already`;

@@ -6,18 +6,19 @@ import { isProtectionOver } from '../domain/protected-item.ts';
 import type { ListedMachine } from './catalogue/catalogue.ts';
 import type { ServerDeps } from './deps.ts';
 import { operationIdOf, type HandlerRequest } from './handlers.ts';
+import { refuseConflict } from './item-operations.ts';
 import type { Operation } from './operations.ts';
-import { machineNamed } from './resolve.ts';
+import { machineNamed, policyNamed } from './resolve.ts';
 
-/** @throws DR_REQUEST_INVALID for a region that is not the recovery site's, DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS, DR_POLICY_UNKNOWN, and the first thing that keeps the machine from being protected. */
+/** @throws DR_REQUEST_INVALID for a region that is not the recovery site's, DR_SETTINGS_CONFLICT, DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS, DR_POLICY_UNKNOWN, and the first thing that keeps the machine from being protected. */
 export async function protectOperation(
   deps: ServerDeps,
   { body, requester }: HandlerRequest<'protect'>,
 ): Promise<Operation> {
   refuseOtherRegion(deps.location, body.target.location);
+  refuseConflict(body.target);
   const operationId = operationIdOf(body);
-  const policy = await deps.catalogue.policy(asId<PolicyId>(body.policy));
-  if (policy === undefined) throw new DrError('DR_POLICY_UNKNOWN', { policy: body.policy });
+  const policy = await policyNamed(deps.catalogue, asId<PolicyId>(body.policy));
   const { machine } = await protectableMachine(deps, body.machine, body.excludedDisks);
   const itemId = asId<Operation['itemId']>(machine.id);
   return {
@@ -38,6 +39,7 @@ export async function protectOperation(
         policy,
         target: body.target,
         excludedDisks: body.excludedDisks,
+        ...(body.physical ? { physical: true } : {}),
       });
     },
   };

@@ -2,19 +2,19 @@
  * What the server asks of the runbooks. Commands are booked at once and refused with the reason; the work goes on
  * elsewhere. Every call is bounded, and answers DR_TEMPORAL_UNREACHABLE when nobody did in time.
  */
-import type { ProtectedItemId, VCenterId } from '../domain/ids.ts';
+import type { OperationId, ProtectedItemId, VCenterId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
 import type { PeerCertificate } from '../domain/ports.ts';
 import type { ReplicationProgress, ReplicationTotals } from '../domain/replication.ts';
 import type {
-  CleanupInput,
-  CommitInput,
-  DisableInput,
+  DecisionInput,
   DiscoveryResult,
-  FailoverInput,
+  ItemCheckInput,
+  ItemCheckResult,
   ItemView,
   OperationAccepted,
+  OperationRequest,
   ProtectInput,
-  TestFailoverInput,
 } from '../workflows/contracts/types.ts';
 
 /** A replication activity as Temporal last heard of it. */
@@ -28,16 +28,18 @@ export interface ActivityProgress {
 export interface Runbooks {
   /** @throws DR_MACHINE_ALREADY_PROTECTED */
   protect(input: ProtectInput): Promise<OperationAccepted>;
-  /** The five below: @throws DR_ITEM_UNKNOWN, and what the item's state table refuses with. */
-  testFailover(item: ProtectedItemId, input: TestFailoverInput): Promise<OperationAccepted>;
-  cleanupTestFailover(item: ProtectedItemId, input: CleanupInput): Promise<OperationAccepted>;
-  failover(item: ProtectedItemId, input: FailoverInput): Promise<OperationAccepted>;
-  commit(item: ProtectedItemId, input: CommitInput): Promise<OperationAccepted>;
-  disable(item: ProtectedItemId, input: DisableInput): Promise<OperationAccepted>;
+  /** @throws DR_ITEM_UNKNOWN, and what the item's state table refuses with. */
+  operate(item: ProtectedItemId, request: OperationRequest): Promise<OperationAccepted>;
+  /** @throws DR_JOB_OVER, DR_DECISION_REFUSED */
+  decide(item: ProtectedItemId, job: OperationId, decision: DecisionInput): Promise<OperationAccepted>;
   /** @throws DR_ITEM_UNKNOWN */
   describeItem(item: ProtectedItemId): Promise<ItemView>;
-  /** Empty when nothing is running. */
-  progress(item: ProtectedItemId): Promise<readonly ActivityProgress[]>;
+  /** The job as its run knows it. @throws DR_JOB_UNKNOWN when no run has that id. */
+  describeJob(item: ProtectedItemId, job: OperationId): Promise<Job>;
+  /** Of the item itself, or of the run of that job; empty when nothing is running. @throws DR_ITEM_UNKNOWN, DR_JOB_UNKNOWN */
+  progress(item: ProtectedItemId, job?: OperationId): Promise<readonly ActivityProgress[]>;
+  /** Changes nothing. */
+  check(input: ItemCheckInput): Promise<ItemCheckResult>;
   /** @throws DR_VCENTER_UNREACHABLE */
   probeVCenter(site: string, url: string): Promise<PeerCertificate>;
   /** Joins a discovery that is running already. @throws DR_VCENTER_UNREACHABLE, DR_VCENTER_CREDENTIALS, … */

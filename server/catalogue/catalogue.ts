@@ -5,11 +5,12 @@
 import { and, asc, count, desc, eq, like, lte, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Job, JobState } from '../../domain/job.ts';
-import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
+import type { DiscoveredMachine } from '../../domain/machine.ts';
 import { isProtectionOver } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 import type { Database } from './migrate.ts';
 import { afterCursor, pageOf, type Page, type PageRequest } from './paging.ts';
+import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
 
 export type VCenterRecord = typeof vcenters.$inferSelect;
@@ -176,28 +177,28 @@ export class Catalogue {
   // ------------------------------------------------------------ policies
 
   /** False: a policy of that name exists. */
-  async createPolicy(policy: ReplicationPolicy): Promise<boolean> {
+  async createPolicy(policy: CataloguedPolicy): Promise<boolean> {
     const added = await this.#database
       .insert(policies)
-      .values(policy)
+      .values(policyRow(policy))
       .onConflictDoNothing()
       .returning({ id: policies.id });
     return added.length === 1;
   }
 
-  async policy(id: PolicyId): Promise<ReplicationPolicy | undefined> {
+  async policy(id: PolicyId): Promise<CataloguedPolicy | undefined> {
     const [row] = await this.#database.select().from(policies).where(eq(policies.id, id));
-    return row as ReplicationPolicy | undefined;
+    return row === undefined ? undefined : policyOf(row);
   }
 
-  async listPolicies(page: PageRequest): Promise<Page<ReplicationPolicy>> {
+  async listPolicies(page: PageRequest): Promise<Page<CataloguedPolicy>> {
     const rows = await this.#database
       .select()
       .from(policies)
       .where(afterCursor([policies.id], 'ascending', page.cursor))
       .orderBy(asc(policies.id))
       .limit(page.limit + 1);
-    return pageOf(rows, page.limit, { key: (row) => [row.id], entry: (row) => row as ReplicationPolicy });
+    return pageOf(rows, page.limit, { key: (row) => [row.id], entry: policyOf });
   }
 
   // ------------------------------------------------------------ items and jobs

@@ -61,4 +61,24 @@ export const migrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    number: 2,
+    statements: [
+      `alter table policies
+        add column app_consistent_hours integer,
+        add column auto_resync_from_hour integer,
+        add column auto_resync_to_hour integer,
+        add column failback_interval_seconds integer,
+        add column failback_rpo_threshold_seconds integer`,
+      // What `policy create` gives a policy that names nothing else.
+      `update policies set
+        failback_interval_seconds = greatest(interval_seconds, 300),
+        failback_rpo_threshold_seconds = greatest(2 * greatest(interval_seconds, 300), 900)`,
+      `alter table policies
+        alter column failback_interval_seconds set not null,
+        alter column failback_rpo_threshold_seconds set not null`,
+      // Items whose workflow has ended are told by nobody any more.
+      `update items set view = '{"direction": "forward", "paused": false}'::jsonb || view`,
+    ],
+  },
 ];

@@ -52,6 +52,13 @@ export const policies = pgTable('policies', {
   intervalSeconds: integer('interval_seconds').notNull(),
   retentionHours: doublePrecision('retention_hours').notNull(),
   rpoThresholdSeconds: integer('rpo_threshold_seconds').notNull(),
+  /** Null: no application-consistent points. */
+  appConsistentHours: integer('app_consistent_hours'),
+  /** Both null: no resync by itself. */
+  autoResyncFromHour: integer('auto_resync_from_hour'),
+  autoResyncToHour: integer('auto_resync_to_hour'),
+  failbackIntervalSeconds: integer('failback_interval_seconds').notNull(),
+  failbackRpoThresholdSeconds: integer('failback_rpo_threshold_seconds').notNull(),
 });
 
 export const items = pgTable(

@@ -1,20 +1,69 @@
 import { DrError } from '../../domain/errors.ts';
+import { isJobOver, PROTECT_HAS_NO_CHOICES, type Job, type JobState } from '../../domain/job.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Handlers } from '../handlers.ts';
 import { itemNamed } from '../resolve.ts';
 
 export function jobHandlers(deps: ServerDeps) {
+  const { catalogue, runbooks } = deps;
   return {
     listJobs: async ({ query: { item, ...rest } }) =>
-      deps.catalogue.listJobs({
+      catalogue.listJobs({
         ...rest,
-        ...(item === undefined ? {} : { item: (await itemNamed(deps.catalogue, item)).itemId }),
+        ...(item === undefined ? {} : { item: (await itemNamed(catalogue, item)).itemId }),
       }),
 
-    getJob: async ({ params }) => {
-      const job = await deps.catalogue.job(params.id);
-      if (job === undefined) throw new DrError('DR_JOB_UNKNOWN', { job: params.id });
-      return job;
+    getJob: async ({ params }) => freshest(deps, await jobNamed(deps, params.id)),
+
+    decideJob: async ({ params, body, requester }) => {
+      const { id, itemId, kind, state } = await jobNamed(deps, params.id);
+      if (isJobOver(state)) throw over(id, state);
+      const { decision, reason } = body;
+      if (kind === 'protect') {
+        const context = { decision, job: id, reason: PROTECT_HAS_NO_CHOICES };
+        throw new DrError('DR_DECISION_REFUSED', context);
+      }
+      try {
+        return await runbooks.decide(itemId, id, { decision, reason, requestedBy: requester });
+      } catch (error) {
+        if (!(error instanceof DrError) || error.code !== 'DR_JOB_OVER') throw error;
+        const { state: now } = await jobNamed(deps, params.id);
+        throw isJobOver(now) ? over(id, now) : error;
+      }
     },
   } satisfies Partial<Handlers>;
+}
+
+async function jobNamed(deps: ServerDeps, id: string): Promise<Job> {
+  const job = await deps.catalogue.job(id);
+  if (job === undefined) throw new DrError('DR_JOB_UNKNOWN', { job: id });
+  return job;
+}
+
+/** What its run says, or what was last recorded: enabling protection is no run, and another has not begun or cannot be asked. */
+async function freshest(deps: ServerDeps, recorded: Job): Promise<Job> {
+  if (isJobOver(recorded.state) || recorded.kind === 'protect') return recorded;
+  try {
+    const told = await deps.runbooks.describeJob(recorded.itemId, recorded.id);
+    return told.revision > recorded.revision ? told : recorded;
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    return recorded;
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof DrError && (error.code === 'DR_TEMPORAL_UNREACHABLE' || error.code === 'DR_JOB_UNKNOWN')
+  );
+}
+
+const ends: Readonly<Partial<Record<JobState, string>>> = {
+  succeeded: 'has succeeded',
+  failed: 'has failed',
+  cancelled: 'was cancelled',
+};
+
+function over(job: string, state: JobState): DrError {
+  return new DrError('DR_JOB_OVER', { job, state: ends[state] ?? 'has ended' });
 }

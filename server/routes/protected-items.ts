@@ -1,28 +1,34 @@
-import { DrError } from '../../domain/errors.ts';
-import { asId, type ProtectedItemId } from '../../domain/ids.ts';
-import type { RecoveryPoint, RecoveryPointChoice } from '../../domain/replication.ts';
-import type { ItemView, OperationAccepted } from '../../workflows/contracts/types.ts';
+import { itemOperations, type ItemOperation } from '../../domain/item-operations.ts';
+import { DrError, type ErrorCode } from '../../domain/errors.ts';
+import type { ProtectedItemId } from '../../domain/ids.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { ItemCheckInput, ItemView, OperationAccepted } from '../../workflows/contracts/types.ts';
 import type { ServerDeps } from '../deps.ts';
 import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
-import { startOnce, type Operation } from '../operations.ts';
+import { operationRequest } from '../item-operations.ts';
+import { itemAnswer } from '../item-answer.ts';
+import { startOnce } from '../operations.ts';
 import { pageOf, afterKey } from '../page-in-memory.ts';
 import { problemOf } from '../problem.ts';
 import { protectOperation } from '../protect.ts';
-import { itemNamed } from '../resolve.ts';
+import { itemNamed, itemToOperate, type NamedItem } from '../resolve.ts';
 
 export function protectedItemHandlers(deps: ServerDeps) {
   const { catalogue, runbooks } = deps;
   return {
     protect: async (request) => startOnce(deps, await protectOperation(deps, request)),
 
-    listItems: ({ query }) => catalogue.listItems(query),
+    listItems: async ({ query }) => {
+      const page = await catalogue.listItems(query);
+      return { ...page, items: page.items.map(itemAnswer) };
+    },
 
     getItem: async ({ params }) => {
       const recorded = await itemNamed(catalogue, params.id);
       const [observed, newest, activities] = await Promise.all([
         observe(deps, recorded),
         newestPoint(deps, recorded.itemId),
-        runbooks.progress(recorded.itemId).catch(emptyWhenAway),
+        replicating(deps, recorded),
       ]);
       return { ...observed, observedAt: new Date().toISOString(), activities, ...newest };
     },
@@ -37,65 +43,62 @@ export function protectedItemHandlers(deps: ServerDeps) {
       );
     },
 
-    testFailover: (request) =>
-      onItem(deps, 'testFailover', request, (item, by) =>
-        runbooks.testFailover(item, {
-          ...by,
-          choice: choiceOf(request.body.choice),
-          subnetId: request.body.subnetId,
-        }),
-      ),
+    checkItem: async ({ params, body, requester }) => {
+      const item = await itemToOperate(catalogue, params.id);
+      const { operation, ...input } = body;
+      const by = { operationId: operationIdOf({}), requestedBy: requester };
+      const [view, request] = await Promise.all([
+        runbooks.describeItem(item.itemId).catch(refusedByEnd(item, operation)),
+        operationRequest(operation, input, by, catalogue),
+      ]);
+      // The body allows just these operations.
+      return runbooks.check({ view, request: request as ItemCheckInput['request'] });
+    },
 
-    cleanupTestFailover: (request) =>
-      onItem(deps, 'cleanupTestFailover', request, (item, by) =>
-        runbooks.cleanupTestFailover(item, { ...by, notes: request.body.notes }),
-      ),
-
-    failover: (request) =>
-      onItem(deps, 'failover', request, (item, by) =>
-        runbooks.failover(item, {
-          ...by,
-          choice: choiceOf(request.body.choice),
-          shutdownSource: request.body.shutdownSource,
-        }),
-      ),
-
-    commit: (request) => onItem(deps, 'commit', request, (item, by) => runbooks.commit(item, by)),
-
-    disable: (request) => onItem(deps, 'disable', request, (item, by) => runbooks.disable(item, by)),
+    ...operationHandlers(deps),
   } satisfies Partial<Handlers>;
 }
 
-type ItemOperationRequest = Pick<HandlerRequest<'commit'>, 'params' | 'body' | 'requester'>;
-type By = { readonly operationId: Operation['operationId']; readonly requestedBy: Operation['requester'] };
+type OperationHandlers = Pick<Handlers, ItemOperation>;
 
-async function onItem(
+function operationHandlers(deps: ServerDeps): OperationHandlers {
+  const handlers = itemOperations.map((operation) => [
+    operation,
+    (request: HandlerRequest<ItemOperation>) => operate(deps, operation, request),
+  ]);
+  return Object.fromEntries(handlers) as OperationHandlers;
+}
+
+async function operate(
   deps: ServerDeps,
-  kind: Operation['kind'],
-  request: ItemOperationRequest,
-  start: (item: ProtectedItemId, by: By) => Promise<OperationAccepted>,
+  operation: ItemOperation,
+  request: HandlerRequest<ItemOperation>,
 ): Promise<OperationAccepted> {
-  const item = await itemNamed(deps.catalogue, request.params.id);
+  const item = await itemToOperate(deps.catalogue, request.params.id);
+  const { itemId } = item;
   const { requester } = request;
   const operationId = operationIdOf(request.body);
+  const by = { operationId, requestedBy: requester };
+  const booked = await operationRequest(operation, request.body, by, deps.catalogue);
   return startOnce(deps, {
     operationId,
-    kind,
-    itemId: item.itemId,
-    machineName: item.machineName,
+    kind: operation,
+    itemId,
+    machineName: item.recorded?.machineName ?? itemId,
     requester,
-    start: () => start(item.itemId, { operationId, requestedBy: requester }).catch(refusedByEnd(item, kind)),
+    start: () => deps.runbooks.operate(itemId, booked).catch(refusedByEnd(item, operation)),
   });
 }
 
 /** An item whose workflow has ended is still known here: say what it is, not that it does not exist. */
-function refusedByEnd(item: ItemView, operation: string) {
+function refusedByEnd({ recorded }: NamedItem, operation: ItemOperation) {
   return (error: unknown): never => {
-    if (!(error instanceof DrError) || error.code !== 'DR_ITEM_UNKNOWN') throw error;
-    const reason = `its runbook has ended in state ${item.state}`;
+    const isUnknown = error instanceof DrError && error.code === 'DR_ITEM_UNKNOWN';
+    if (!isUnknown || recorded === undefined) throw error;
+    const reason = `its runbook has ended in state ${recorded.state}`;
     throw new DrError(
       'DR_OPERATION_REFUSED',
-      { operation, item: item.machineName, reason },
+      { operation, item: recorded.machineName, reason },
       { cause: error },
     );
   };
@@ -105,10 +108,10 @@ function refusedByEnd(item: ItemView, operation: string) {
 async function observe(deps: ServerDeps, recorded: ItemView) {
   try {
     const view = await deps.runbooks.describeItem(recorded.itemId);
-    return { ...view, observedFrom: 'workflow' as const };
+    return { ...itemAnswer(view), observedFrom: 'workflow' as const };
   } catch (error) {
     if (!isAway(error)) throw error;
-    return { ...recorded, observedFrom: 'catalogue' as const };
+    return { ...itemAnswer(recorded), observedFrom: 'catalogue' as const };
   }
 }
 
@@ -131,21 +134,30 @@ function isStorageAway(error: unknown): error is DrError {
   );
 }
 
+/** The copy of a running operation first: it is the one that is waited for. */
+async function replicating({ runbooks }: ServerDeps, { itemId, running }: ItemView) {
+  const [ofRun, ofItem] = await Promise.all([
+    running === undefined ? [] : runbooks.progress(itemId, running.operationId).catch(emptyWhenAway),
+    runbooks.progress(itemId).catch(emptyWhenAway),
+  ]);
+  return [...ofRun, ...ofItem];
+}
+
 function emptyWhenAway(error: unknown): [] {
   if (isAway(error)) return [];
   throw error;
 }
 
+const awayCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'DR_TEMPORAL_UNREACHABLE',
+  'DR_ITEM_UNKNOWN',
+  'DR_JOB_UNKNOWN',
+]);
+
 function isAway(error: unknown): boolean {
-  return (
-    error instanceof DrError && (error.code === 'DR_TEMPORAL_UNREACHABLE' || error.code === 'DR_ITEM_UNKNOWN')
-  );
+  return error instanceof DrError && awayCodes.has(error.code);
 }
 
 function newestFirst(points: readonly RecoveryPoint[]): RecoveryPoint[] {
   return points.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
-}
-
-function choiceOf(choice: HandlerRequest<'failover'>['body']['choice']): RecoveryPointChoice {
-  return choice.kind === 'custom' ? { kind: 'custom', pointId: asId(choice.pointId) } : { kind: choice.kind };
 }

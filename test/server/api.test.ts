@@ -89,8 +89,8 @@ describe('requests', () => {
     [
       'a field deep in the body',
       '/v1/protected-items',
-      { machine: 'm', policy: 'p', target: { ...target, zone: '1' } },
-      'zone',
+      { machine: 'm', policy: 'p', target: { ...target, region: '1' } },
+      'region',
     ],
   ])('%s that is not known is refused by name', async (_, path, body, field) => {
     const answer = await raw(path, { token: server.token, method: 'POST', body });
@@ -251,7 +251,8 @@ describe('policies', () => {
   test('the same policy again is no error, another one of that name is', async () => {
     const body = { name: 'twice', intervalSeconds: 120, retentionHours: 48 };
     const first = await server.client.call(contract.createPolicy, { body });
-    expect(first).toEqual({ ...body, rpoThresholdSeconds: 900 });
+    const failback = { intervalSeconds: 300, rpoThresholdSeconds: 900 };
+    expect(first).toEqual({ ...body, rpoThresholdSeconds: 900, failback });
     expect(await server.client.call(contract.createPolicy, { body })).toEqual(first);
     await expect(
       server.client.call(contract.createPolicy, { body: { ...body, intervalSeconds: 60 } }),

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, RetryState, WorkflowNotFoundError } from '@temporalio/common';
-import { asId } from '../../domain/ids.ts';
+import { asId, type OperationId, type ProtectedItemId } from '../../domain/ids.ts';
 import { createTemporalRunbooks } from '../../server/temporal-runbooks.ts';
 import { catalogued, isUnknownWorkflow, temporalError, whySilent } from '../../server/temporal-error.ts';
 import type { Runbooks } from '../../server/runbooks.ts';
+import { sampleItem } from '../support/samples.ts';
 
 describe('while Temporal is down', () => {
   let connection: Connection;
@@ -19,15 +20,25 @@ describe('while Temporal is down', () => {
   afterAll(() => connection.close());
 
   const requestedBy = { principal: 'administrator', requestId: 'r' };
-  const operationId = asId<Parameters<Runbooks['commit']>[1]['operationId']>('op');
-  const item = asId<Parameters<Runbooks['commit']>[0]>('item');
+  const operationId = asId<OperationId>('op');
+  const item = asId<ProtectedItemId>('item');
 
   test.each([
     ['describing an item', () => runbooks.describeItem(item)],
-    ['an operation', () => runbooks.commit(item, { operationId, requestedBy })],
-    ['ending protection', () => runbooks.disable(item, { operationId, requestedBy })],
+    ['an operation', () => runbooks.operate(item, { operation: 'commit', operationId, requestedBy })],
+    ['a decision', () => runbooks.decide(item, operationId, { decision: 'hold', reason: '', requestedBy })],
+    ['describing a job', () => runbooks.describeJob(item, operationId)],
+    [
+      'a check',
+      () =>
+        runbooks.check({
+          view: sampleItem(1),
+          request: { operation: 'failback', operationId, requestedBy },
+        }),
+    ],
     ['probing a vCenter', () => runbooks.probeVCenter('main', 'https://vc.example.com')],
     ['reading progress', () => runbooks.progress(item)],
+    ['reading progress of a run', () => runbooks.progress(item, operationId)],
   ])('%s answers DR_TEMPORAL_UNREACHABLE in bounded time', async (_, call) => {
     await expect(call()).rejects.toMatchObject({
       code: 'DR_TEMPORAL_UNREACHABLE',

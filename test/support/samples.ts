@@ -1,8 +1,10 @@
 /** Records of the shapes that rooms exchange, for tests to vary. */
 import { asId } from '../../domain/ids.ts';
 import type { Job } from '../../domain/job.ts';
-import type { DiscoveredMachine, ReplicationPolicy } from '../../domain/machine.ts';
+import type { DiscoveredMachine } from '../../domain/machine.ts';
+import { allowedOperations } from '../../domain/protected-item.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { CataloguedPolicy } from '../../server/catalogue/policy-row.ts';
 import { GiB } from '../../domain/units.ts';
 import type { FailoverResult, ItemView } from '../../workflows/contracts/types.ts';
 
@@ -39,11 +41,12 @@ export function sampleMachine(n: number, over: Partial<DiscoveredMachine> = {}):
   };
 }
 
-export const samplePolicy: ReplicationPolicy = {
+export const samplePolicy: CataloguedPolicy = {
   id: asId('gold'),
   intervalSeconds: 60,
   retentionHours: 24,
   rpoThresholdSeconds: 900,
+  failback: { id: asId('gold-failback'), intervalSeconds: 300, rpoThresholdSeconds: 900 },
 };
 
 export function sampleItem(n: number, over: Partial<ItemView> = {}): ItemView {
@@ -57,13 +60,15 @@ export function sampleItem(n: number, over: Partial<ItemView> = {}): ItemView {
     health: 'normal',
     conditions: [],
     drill: { state: 'none' },
-    allowedOperations: [
-      { operation: 'testFailover', allowed: true },
-      { operation: 'cleanupTestFailover', allowed: false, reason: 'there is no test failover to clean up' },
-      { operation: 'failover', allowed: true },
-      { operation: 'commit', allowed: false, reason: 'the machine runs on premises and is protected' },
-      { operation: 'disable', allowed: true },
-    ],
+    allowedOperations: allowedOperations({
+      state: over.state ?? 'protected',
+      drill: over.drill?.state ?? 'none',
+      hasRecoveryPoint: true,
+      paused: over.paused ?? false,
+      diverged: false,
+    }),
+    direction: 'forward',
+    paused: false,
     policyId: 'gold',
     revision: 1,
     ...over,

@@ -6,10 +6,17 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createClient, type Client } from '../../api/client.ts';
 import { DrError } from '../../domain/errors.ts';
-import type { ProtectedItemId, VCenterId } from '../../domain/ids.ts';
+import type { OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
+import type { Job, JobError } from '../../domain/job.ts';
 import { Secret, type PeerCertificate, type VCenterConnection } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
-import type { ItemView, OperationAccepted } from '../../workflows/contracts/types.ts';
+import type {
+  DecisionInput,
+  ItemCheckInput,
+  ItemCheckResult,
+  ItemView,
+  OperationRequest,
+} from '../../workflows/contracts/types.ts';
 import { openCatalogue } from '../../server/catalogue/open.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
 import { createServer } from '../../server/create-server.ts';
@@ -32,22 +39,32 @@ export class PlayedRunbooks implements Runbooks {
   certificate = certificate;
   activities: ActivityProgress[] = [];
   views = new Map<string, ItemView>();
+  /** Jobs as their runs know them. */
+  jobs = new Map<string, Job>();
+  /** What a check finds. */
+  problems: JobError[] = [];
   /** What a discovery writes. */
   onDiscover: (vcenterId: VCenterId) => Promise<number> = async () => 0;
   /** What the workflow does at once. */
   onAccepted: (operationId: string) => Promise<void> = async () => undefined;
 
   protect = (input: Parameters<Runbooks['protect']>[0]) => this.#accept('protect', input.operationId, input);
-  testFailover = (item: ProtectedItemId, input: Parameters<Runbooks['testFailover']>[1]) =>
-    this.#accept('testFailover', input.operationId, item, input);
-  cleanupTestFailover = (item: ProtectedItemId, input: Parameters<Runbooks['cleanupTestFailover']>[1]) =>
-    this.#accept('cleanupTestFailover', input.operationId, item, input);
-  failover = (item: ProtectedItemId, input: Parameters<Runbooks['failover']>[1]) =>
-    this.#accept('failover', input.operationId, item, input);
-  commit = (item: ProtectedItemId, input: Parameters<Runbooks['commit']>[1]) =>
-    this.#accept('commit', input.operationId, item, input);
-  disable = (item: ProtectedItemId, input: Parameters<Runbooks['disable']>[1]) =>
-    this.#accept('disable', input.operationId, item, input);
+  operate = (item: ProtectedItemId, request: OperationRequest) =>
+    this.#accept(request.operation, request.operationId, item, request);
+  decide = (item: ProtectedItemId, job: OperationId, decision: DecisionInput) =>
+    this.#accept('decide', job, item, job, decision);
+
+  async check(input: ItemCheckInput): Promise<ItemCheckResult> {
+    this.#called('check', input);
+    return { problems: this.problems, checkedAt: '2026-11-21T10:00:00.000Z' };
+  }
+
+  async describeJob(item: ProtectedItemId, job: OperationId): Promise<Job> {
+    this.#called('describeJob', item, job);
+    const found = this.jobs.get(job);
+    if (found === undefined) throw new DrError('DR_JOB_UNKNOWN', { job });
+    return found;
+  }
 
   async describeItem(item: ProtectedItemId): Promise<ItemView> {
     this.#called('describeItem', item);
@@ -56,9 +73,9 @@ export class PlayedRunbooks implements Runbooks {
     return view;
   }
 
-  async progress(item: ProtectedItemId) {
-    this.#called('progress', item);
-    return this.activities;
+  async progress(item: ProtectedItemId, job?: OperationId) {
+    this.#called('progress', item, job);
+    return job === undefined ? this.activities : [];
   }
 
   async probeVCenter(site: string, url: string) {
@@ -76,7 +93,7 @@ export class PlayedRunbooks implements Runbooks {
     return this.calls.filter((call) => call.name === name).length;
   }
 
-  async #accept(name: string, operationId: OperationAccepted['operationId'], ...args: unknown[]) {
+  async #accept(name: string, operationId: OperationId, ...args: unknown[]) {
     this.#called(name, ...args);
     await this.onAccepted(operationId);
     return { operationId };
