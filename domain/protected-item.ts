@@ -169,6 +169,7 @@ const committedStates: readonly ItemState[] = ['committed', 'failedBackCommitted
 const displacing: Partial<Record<ItemOperation, readonly (ItemOperation | 'protect')[]>> = {
   failover: ['testFailover', 'cleanupTestFailover', 'resync', 'updateSettings', 'addDisks', 'excludeDisks'],
   disable: ['protect', 'resync', 'reprotect'],
+  purge: ['disable'],
 };
 
 export function givesWay(running: ItemOperation | 'protect', to: ItemOperation): boolean {

@@ -1,77 +1,67 @@
 /**
  * The protected item: one entity workflow per machine, `protected-item/<id>`. Its id is the lock.
  *
- * Theory of operation. Before: nobody protects the machine. While it runs: the item's state, its drill, its health
- * conditions and one operation slot live here, in plain JSON; replication runs as two sessions (lib/replication.ts)
- * that this workflow starts, cancels and restarts but never looks into. After: protection could not be enabled, or
- * was ended by `disable`; the machine may be protected again under the same id.
+ * Theory of operation. Before: nobody protects the machine. While it runs: the item's state, its drill, its way home,
+ * its health conditions and one operation slot live here, in plain JSON; replication and the watches over it run beside
+ * the main loop (lib/supervision.ts), in the direction the state asks for. After: protection could not be enabled, was
+ * ended, or the machine has moved to Azure for good; it may be protected again under the same id.
  *
  * Commands are updates. A validator decides synchronously from the state table; the handler books the operation
- * into the slot and the caller gets its id at once. The main loop runs what is booked, one operation at a time,
- * drills and failovers as child workflows of their own (lib/operations.ts). During a drill replication goes on;
- * a real failover asks with a signal to have it stopped, and when it fails with nothing left in Azure, replication
- * starts again: a failed failover must not leave the machine unprotected.
+ * into the slot and the caller gets its id at once. The main loop runs what is booked, one operation at a time, each as
+ * a child workflow of its own (lib/operate.ts); what an operation is given and what the item holds after it are pure
+ * functions (lib/item-runs.ts). A run asks with a signal to have replication stopped; when it has ended, replication
+ * follows the state again, so that a failed failover does not leave the machine unprotected. Something more urgent
+ * displaces what runs: a real failover does not wait for a rehearsal.
  *
- * Fencing: every session and every failover gets a session epoch from this workflow; an attempt of an older epoch
- * that still runs somewhere can no longer write.
+ * Fencing: every session and every run that writes gets a session epoch from this workflow; an attempt of an older
+ * epoch that still runs somewhere can no longer write, nor start the machine on either side.
  *
  * On a crash of a worker nothing is lost: Temporal replays. On a crash of Temporal everything waits. When a session
- * ends or the history grows, the workflow continues as new with its state as soon as the slot is free.
+ * ends, the history grows or a new version of the workers asks for it, the workflow continues as new with its state as
+ * soon as the slot is free.
  */
 import {
   allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
-  isCancellation,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { isProtectionOver, type ItemOperation } from '../domain/protected-item.ts';
+import { asId } from '../domain/ids.ts';
+import { isProtectionOver } from '../domain/protected-item.ts';
 import {
-  cleanupTestFailoverUpdate,
-  commitUpdate,
   describeQuery,
-  disableUpdate,
-  failoverUpdate,
+  operateUpdate,
   protectUpdate,
   stopReplicationSignal,
-  testFailoverUpdate,
+  upgradeSignal,
 } from './contracts/messages.ts';
-import type {
-  CleanupInput,
-  CommitInput,
-  DisableInput,
-  FailoverInput,
-  OperationAccepted,
-  ProtectInput,
-  TestFailoverInput,
-} from './contracts/types.ts';
+import type { OperationAccepted, OperationRequest, ProtectInput } from './contracts/types.ts';
+import { resyncIsDue } from './lib/auto-resync.ts';
 import { enableProtection } from './lib/enable.ts';
 import { refusal } from './lib/failures.ts';
-import { newRecord, type ItemRecord } from './lib/item-state.ts';
+import { newRecord, upgraded, type ItemRecord, type ItemRecordV1 } from './lib/item-state.ts';
 import { ItemStore } from './lib/item-store.ts';
 import { now } from './lib/job-log.ts';
-import { runOperation, type Booked, type ReplicationControl } from './lib/operations.ts';
-import { replication, type Replication } from './lib/replication.ts';
-import { watchRpo } from './lib/rpo-watch.ts';
+import { operate, type Booked } from './lib/operate.ts';
+import { Supervision } from './lib/supervision.ts';
 
 /** Continue as new well before Temporal's own suggestion at 4,096 events. */
 const HISTORY_EVENTS_MAX = 3_000;
 
 export interface ProtectedItemInput {
   /** Present after continue-as-new. */
-  readonly record?: ItemRecord;
+  readonly record?: ItemRecord | ItemRecordV1;
 }
 
 export async function protectedItem(input: ProtectedItemInput): Promise<void> {
-  let store = input.record === undefined ? undefined : new ItemStore(input.record);
+  let store = input.record === undefined ? undefined : new ItemStore(upgraded(input.record));
   let booked: Booked | undefined;
-  let sessions: Replication | undefined;
-  let sessionEnded = false;
-  let stopAsked = false;
+  let renewal = false;
+  let stopsAsked = 0;
+  let homeSeen = false;
   let protecting: CancellationScope | undefined;
-  let rpoWatch: CancellationScope | undefined;
 
   // ------------------------------------------------------------ messages
 
@@ -79,16 +69,14 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     if (store === undefined) throw refusal('DR_ITEM_UNKNOWN', { item: workflowInfo().workflowId });
     return store;
   };
-  const book = (next: Booked): OperationAccepted => {
-    const { operationId } = next.input;
-    booked = next;
-    known().running = { operation: next.operation, operationId };
+  const book = (request: OperationRequest): OperationAccepted => {
+    const { operation, operationId } = request;
+    booked = { request, permission: known().permit(operation) };
+    known().booked = { operation, operationId };
+    if (operation === 'disable') protecting?.cancel();
     known().change({});
     return { operationId };
   };
-  const onlyIfAllowed = <T>(operation: ItemOperation) => ({
-    validator: (_data: T) => known().refuseUnlessAllowed(operation),
-  });
   setHandler(
     protectUpdate,
     (protect: ProtectInput): OperationAccepted => {
@@ -105,123 +93,106 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
       },
     },
   );
-  setHandler(
-    testFailoverUpdate,
-    (data: TestFailoverInput) => book({ operation: 'testFailover', input: data }),
-    onlyIfAllowed<TestFailoverInput>('testFailover'),
-  );
-  setHandler(
-    cleanupTestFailoverUpdate,
-    (data: CleanupInput) => book({ operation: 'cleanupTestFailover', input: data }),
-    onlyIfAllowed<CleanupInput>('cleanupTestFailover'),
-  );
-  setHandler(
-    failoverUpdate,
-    (data: FailoverInput) => book({ operation: 'failover', input: data }),
-    onlyIfAllowed<FailoverInput>('failover'),
-  );
-  setHandler(
-    commitUpdate,
-    (data: CommitInput) => book({ operation: 'commit', input: data }),
-    onlyIfAllowed<CommitInput>('commit'),
-  );
-  setHandler(
-    disableUpdate,
-    (data: DisableInput) => {
-      protecting?.cancel();
-      return book({ operation: 'disable', input: data });
-    },
-    onlyIfAllowed<DisableInput>('disable'),
-  );
+  setHandler(operateUpdate, book, {
+    validator: ({ operation }) => void known().permit(operation),
+  });
   setHandler(describeQuery, () => known().view());
   setHandler(stopReplicationSignal, () => {
-    stopAsked = true;
+    stopsAsked += 1;
   });
-
-  // ------------------------------------------------------------ replication
-
-  const openSessions = (): Replication => {
-    const { spec } = known().record;
-    if (spec === undefined) throw refusal('DR_ITEM_UNKNOWN', { item: workflowInfo().workflowId });
-    sessions ??= replication(spec, {
-      nextSessionEpoch: () => known().nextSessionEpoch(),
-      onTrouble: (side, trouble) => known().raiseTrouble(side, trouble),
-      onRecovered: (side) => known().clearTrouble(side),
-      isTroubled: (side) => known().isTroubled(side),
-      onSessionEnded: () => {
-        sessionEnded = true;
-      },
-    });
-    return sessions;
-  };
-  const control: ReplicationControl = {
-    start: () => {
-      openSessions().start('ship');
-      openSessions().start('apply');
-      rpoWatch ??= background(() => watchRpo(known()));
-    },
-    stop: async () => {
-      rpoWatch?.cancel();
-      rpoWatch = undefined;
-      await sessions?.stop();
-    },
-    stopAsked: () => stopAsked,
-  };
-
-  // ------------------------------------------------------------ main loop
+  setHandler(upgradeSignal, () => {
+    renewal = true;
+  });
 
   // An update-with-start whose update was refused leaves a run that nobody configured: it ends by itself.
   await condition(() => store !== undefined, '1 minute');
   if (store === undefined) return;
   const item: ItemStore = store;
 
+  const supervision = new Supervision(item, {
+    onSessionEnded: () => {
+      renewal = true;
+    },
+    onLook: () => bookDueResync(item, book),
+    onHomeSeen: () => {
+      homeSeen = true;
+    },
+  });
+
+  // ------------------------------------------------------------ main loop
+
   if (item.running?.operation === 'protect') {
     protecting = new CancellationScope();
-    const enabled = await protecting.run(() => enableProtection(item, openSessions));
+    const enabled = await protecting.run(() => enableProtection(item, supervision));
     protecting = undefined;
-    // Ended by `disable`, which has the slot now.
+    item.running = undefined;
+    // Ended by `disable`, which runs next.
     if (booked === undefined) {
-      item.running = undefined;
       item.change(enabled ? { state: 'protected', protectedSince: now() } : { state: 'enablingFailed' });
     }
-    if (enabled) control.start();
   } else {
     // The catalogue may have missed the end of the run before.
     item.change({});
-    if (item.record.state === 'protected') control.start();
   }
+  if (booked === undefined) await supervision.follow();
 
   const isQuiet = () => booked === undefined;
   for (;;) {
     if (isProtectionOver(item.record.state) && isQuiet()) {
-      await control.stop();
+      await supervision.end();
       await item.settled();
       await condition(allHandlersFinished);
       return;
     }
-    await condition(() => !isQuiet() || sessionEnded || workflowInfo().historyLength > HISTORY_EVENTS_MAX);
+    await condition(
+      () => !isQuiet() || renewal || homeSeen || workflowInfo().historyLength > HISTORY_EVENTS_MAX,
+    );
+    if (homeSeen) {
+      homeSeen = false;
+      await supervision.follow();
+      continue;
+    }
     if (isQuiet()) {
-      await control.stop();
+      await supervision.end();
       await item.settled();
       await condition(allHandlersFinished);
       if (isQuiet()) await continueAsNew<typeof protectedItem>({ record: item.record });
-      sessionEnded = false;
-      if (item.record.state === 'protected') control.start();
+      renewal = false;
+      await supervision.follow();
     }
     const next = booked;
+    if (next === undefined) continue;
     booked = undefined;
-    stopAsked = false;
-    if (next !== undefined) await runOperation(item, next, control);
+    stopsAsked = 0;
+    item.running = item.booked;
+    item.booked = undefined;
+    await operate(item, next, supervision, {
+      takeStopAsked: () => {
+        if (stopsAsked === 0) return false;
+        stopsAsked = 0;
+        return true;
+      },
+      isDisplaced: () => booked?.permission.displaces === true,
+    });
     item.running = undefined;
     item.change({});
+    if (isQuiet()) await supervision.follow();
   }
 }
 
-/** Runs beside the main loop until cancelled. */
-function background(work: () => Promise<never>): CancellationScope {
-  const scope = new CancellationScope();
-  scope.run(work).catch((error: unknown) => {
-    if (!isCancellation(error)) throw error;
-  });
-  return scope;
+/** A resync that the policy lets begin by itself, at most one at a time: the slot sees to that. */
+function bookDueResync(item: ItemStore, book: (request: OperationRequest) => unknown): void {
+  const { spec, conditions } = item.record;
+  if (spec === undefined || item.running !== undefined || item.booked !== undefined) return;
+  if (!resyncIsDue(conditions, spec.policy, Date.now())) return;
+  const requestId = `resync-${item.nextSessionEpoch()}`;
+  try {
+    book({
+      operation: 'resync',
+      operationId: asId(requestId),
+      requestedBy: { principal: 'policy', requestId },
+    });
+  } catch {
+    // Not possible in this state: the next look asks again.
+  }
 }

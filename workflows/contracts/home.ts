@@ -115,6 +115,8 @@ export interface ReverseActivities {
     readonly way: HomeWay;
     readonly sessionEpoch: number;
     readonly copy: HomeCopy;
+    /** A resync: compare again although the stream has points. Absent or false: only the first copy. */
+    readonly again?: boolean;
   }): Promise<ReverseShipped>;
   shipReverseSession(input: ReverseSessionInput): Promise<SessionOutcome>;
   /** Last delta of a deallocated machine; only a snapshot and barrier of this very attempt count. */
@@ -132,7 +134,12 @@ export interface LandActivities {
    * the point) to the storage account for the first copy to read; `compare` writes block hashes; both are
    * read-only for the disks.
    */
-  describeHomeDisks(input: { readonly way: HomeWay; readonly epoch: number }): Promise<{
+  describeHomeDisks(input: {
+    readonly way: HomeWay;
+    readonly epoch: number;
+    /** A resync: always by hash. */
+    readonly compareOnly?: boolean;
+  }): Promise<{
     readonly copy: 'changes' | 'compare';
     readonly driftBytes: number;
   }>;
@@ -238,6 +245,11 @@ export interface HomeAzureActivities {
     readonly owner: 'onPremises' | 'azure';
     readonly number: number;
   }): Promise<{ readonly number: number }>;
+  /** Who holds the right to run, and with which number: it outlives protection, so a new one counts on from there. */
+  readFence(input: { readonly item: ItemSpec }): Promise<{
+    readonly owner: 'onPremises' | 'azure';
+    readonly number: number;
+  }>;
   /** Snapshots 1 and up of a way home go; 0 stays. */
   deleteReverseSnapshots(input: { readonly way: HomeWay }): Promise<{ readonly deleted: number }>;
 }

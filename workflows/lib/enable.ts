@@ -10,11 +10,11 @@ import type { ItemSpec } from '../../domain/machine.ts';
 import type { ItemStore } from './item-store.ts';
 import { jobLog, now } from './job-log.ts';
 import { azure, initialCopy, siteCalls, siteTasks } from './proxies.ts';
-import type { Replication } from './replication.ts';
+import type { Supervision } from './supervision.ts';
 import { longerPause, TROUBLE_PAUSE_MS, troubleOf } from './trouble.ts';
 
 /** Answers whether the item is protected; on false its job says why. */
-export async function enableProtection(store: ItemStore, sessions: () => Replication): Promise<boolean> {
+export async function enableProtection(store: ItemStore, supervision: Supervision): Promise<boolean> {
   const { protect } = store.record;
   const log = jobLog({
     id: protect.operationId,
@@ -38,7 +38,7 @@ export async function enableProtection(store: ItemStore, sessions: () => Replica
       siteTasks(item.site).enableChangeTracking({ item }),
     );
     store.change({ spec: item, state: 'initialReplicating' });
-    sessions().start('apply');
+    supervision.start('apply');
     const copied = await log.step(
       'initial-replication',
       'Initial replication',
@@ -51,7 +51,7 @@ export async function enableProtection(store: ItemStore, sessions: () => Replica
       () => recovery.resolvePoint({ item, choice: { kind: 'latest' } }),
       (made) => `${made.pointId} of ${made.sourceTime}`,
     );
-    sessions().start('ship');
+    supervision.start('ship');
     store.change({ hasRecoveryPoint: true });
     await log.succeed({ ...copied.totals, pointId: point.pointId });
     return true;

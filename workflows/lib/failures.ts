@@ -21,7 +21,7 @@ export function jobError(error: unknown): JobError {
     const context = (failure.details?.[0] ?? {}) as ErrorContext;
     return { code, message: failure.message, remedy: errorRemedy(code, context) };
   }
-  return known('DR_INTERNAL', { reason: reasonOf(error) });
+  return knownError('DR_INTERNAL', { reason: reasonOf(error) });
 }
 
 /** Refuses an update. Only ApplicationFailure may leave a handler: anything else would fail the workflow task for ever. */
@@ -34,7 +34,7 @@ export function refusal(code: ErrorCode, context: ErrorContext): ApplicationFail
   });
 }
 
-function known(code: ErrorCode, context: ErrorContext): JobError {
+export function knownError(code: ErrorCode, context: ErrorContext): JobError {
   return { code, message: errorMessage(code, context), remedy: errorRemedy(code, context) };
 }
 

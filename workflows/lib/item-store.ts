@@ -1,16 +1,25 @@
 /** The entity's mutable part: one record, one operation slot, and the projection that shows both. */
 import { raise, type Condition } from '../../domain/health.ts';
-import type { ItemOperation } from '../../domain/protected-item.ts';
-import { decide } from '../../domain/protected-item.ts';
+import { decide, type ItemOperation, type Permission } from '../../domain/protected-item.ts';
 import type { ItemView } from '../contracts/types.ts';
 import { refusal } from './failures.ts';
-import { itemView, situation, type ItemRecord, type RunningOperation } from './item-state.ts';
+import {
+  changed,
+  itemView,
+  situation,
+  type ItemChanges,
+  type ItemRecord,
+  type RunningOperation,
+} from './item-state.ts';
 import { projection } from './projection.ts';
 import { catalogue } from './proxies.ts';
 import type { SessionSide } from './replication.ts';
 
 export class ItemStore {
+  /** Operation that runs. */
   running: RunningOperation | undefined;
+  /** Operation that was accepted and runs next. */
+  booked: RunningOperation | undefined;
   #record: ItemRecord;
   #revision = Date.now();
   readonly #shown = projection<ItemView>((view) => catalogue.recordItem({ view }));
@@ -23,14 +32,14 @@ export class ItemStore {
     return this.#record;
   }
 
-  change(next: Partial<ItemRecord>): void {
-    this.#record = { ...this.#record, ...next };
+  change(next: ItemChanges): void {
+    this.#record = changed(this.#record, next);
     this.#revision = Math.max(this.#revision + 1, Date.now());
     this.#shown.show(this.view());
   }
 
   view(): ItemView {
-    return itemView(this.#record, this.running, this.#revision);
+    return itemView(this.#record, this.booked ?? this.running, this.#revision);
   }
 
   /** Resolves when the catalogue shows the newest state, or gives up after a bound. */
@@ -46,17 +55,19 @@ export class ItemStore {
   }
 
   /** @throws an ApplicationFailure that refuses the update */
-  refuseUnlessAllowed(operation: ItemOperation): void {
-    const verdict = decide(situation(this.#record, this.running), operation);
-    if (verdict.allowed) return;
+  permit(operation: ItemOperation): Permission {
+    const holding = this.booked ?? this.running;
+    const verdict = decide(situation(this.#record, holding), operation);
+    if (verdict.allowed) return verdict;
     throw refusal(verdict.code, {
       operation,
       item: this.#record.protect.machineName,
+      machine: this.#record.protect.machineName,
       reason: verdict.reason,
       state: this.#record.state,
       choice: 'latest',
-      running: this.running?.operation ?? '',
-      job: this.running?.operationId ?? '',
+      running: holding?.operation ?? '',
+      job: holding?.operationId ?? '',
     });
   }
 

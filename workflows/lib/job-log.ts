@@ -1,28 +1,34 @@
 /** A job's record: the workflow owns it, every change goes to the catalogue. */
 import { isCancellation } from '@temporalio/workflow';
 import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
-import type { Job, JobError, JobKind, JobTask } from '../../domain/job.ts';
+import type { Job, JobChoice, JobError, JobKind, JobTask } from '../../domain/job.ts';
 import { jobError } from './failures.ts';
 import { projection } from './projection.ts';
 import { catalogue } from './proxies.ts';
 
+/** Turns what came back into words for people. */
+type Detail<T> = (result: T) => string | undefined;
+
+export interface TaskLog {
+  /** Runs work as a task, below the one it belongs to. */
+  task<T>(id: string, name: string, work: () => Promise<T>, detail?: Detail<T>): Promise<T>;
+}
+
 export interface JobLog {
-  /** Runs a step as a task of the job; `detail` turns what came back into words for people. */
-  step<T>(
-    id: string,
-    name: string,
-    work: () => Promise<T>,
-    detail?: (result: T) => string | undefined,
-  ): Promise<T>;
-  /** As `step`, but a failure is recorded and does not end the run. */
-  attempt<T>(
-    id: string,
-    name: string,
-    work: () => Promise<T>,
-    detail?: (result: T) => string,
-  ): Promise<T | undefined>;
+  readonly job: Job;
+  /** Runs a step as a task of the job; what it does itself may be tasks below it. */
+  step<T>(id: string, name: string, work: (tasks: TaskLog) => Promise<T>, detail?: Detail<T>): Promise<T>;
+  /** Marks a failed step as skipped. */
+  skipped(id: string, reason: string): void;
+  /** Decisions that are possible now. */
+  offer(choices: readonly JobChoice[]): void;
+  /** Waits for an operator, after a failure or because somebody asked it to hold. */
+  wait(choices: readonly JobChoice[], error?: JobError): void;
+  goOn(): void;
   succeed(result: Readonly<Record<string, unknown>>): Promise<void>;
   fail(error: unknown): Promise<JobError>;
+  /** Rolled back because somebody asked for it. */
+  cancelled(): Promise<void>;
 }
 
 export function jobLog(start: {
@@ -38,57 +44,88 @@ export function jobLog(start: {
     job = { ...job, ...next, revision: Math.max(job.revision + 1, Date.now()) };
     shown.show(job);
   };
-  const setTask = (task: JobTask) => {
-    const known = job.tasks.some((each) => each.id === task.id);
-    change({
-      tasks: known ? job.tasks.map((each) => (each.id === task.id ? task : each)) : [...job.tasks, task],
-    });
+  const end = async (next: Partial<Job>) => {
+    const { choices: _, ...rest } = job;
+    job = rest;
+    change({ ...next, endedAt: now() });
+    await shown.settled();
   };
   change({});
 
+  /** Runs work as a task of a list that `get` and `set` hold. */
   const run = async <T>(
+    tasks: { get(): readonly JobTask[]; set(tasks: readonly JobTask[]): void },
     id: string,
     name: string,
-    work: () => Promise<T>,
-    detail?: (result: T) => string | undefined,
+    work: (below: TaskLog) => Promise<T>,
+    detail?: Detail<T>,
   ): Promise<T> => {
-    const begun: JobTask = { id, name, state: 'inProgress', startedAt: now() };
-    setTask(begun);
+    let task: JobTask = { id, name, state: 'inProgress', startedAt: now() };
+    const show = (next: JobTask) => {
+      task = next;
+      tasks.set(withTask(tasks.get(), task));
+    };
+    show(task);
+    const below: TaskLog = {
+      task: (childId, childName, childWork, childDetail) =>
+        run(
+          { get: () => task.children ?? [], set: (children) => show({ ...task, children }) },
+          childId,
+          childName,
+          childWork,
+          childDetail,
+        ),
+    };
     try {
-      const result = await work();
+      const result = await work(below);
       const words = detail?.(result);
-      setTask({
-        ...begun,
+      show({
+        ...task,
         state: 'succeeded',
         endedAt: now(),
         ...(words === undefined ? {} : { detail: words }),
       });
       return result;
     } catch (error) {
-      setTask({
-        ...begun,
-        state: isCancellation(error) ? 'cancelled' : 'failed',
-        endedAt: now(),
-        error: jobError(error),
-      });
+      const state = isCancellation(error) ? 'cancelled' : 'failed';
+      show({ ...task, state, endedAt: now(), error: jobError(error) });
       throw error;
     }
   };
 
+  const ofJob = { get: () => job.tasks, set: (tasks: readonly JobTask[]) => change({ tasks }) };
   return {
-    step: run,
-    attempt: (id, name, work, detail) => run(id, name, work, detail).catch(() => undefined),
-    async succeed(result) {
-      change({ state: 'succeeded', endedAt: now(), result });
-      await shown.settled();
+    get job() {
+      return job;
     },
+    step: (id, name, work, detail) => run(ofJob, id, name, work, detail),
+    skipped(id, reason) {
+      const task = job.tasks.find((each) => each.id === id);
+      if (task !== undefined) {
+        change({ tasks: withTask(job.tasks, { ...task, state: 'skipped', detail: reason }) });
+      }
+    },
+    offer: (choices) => change({ choices }),
+    wait: (choices, error) =>
+      change({ state: 'waitingForInput', choices, ...(error === undefined ? {} : { error }) }),
+    goOn() {
+      const { error: _, ...rest } = job;
+      job = rest;
+      change({ state: 'inProgress' });
+    },
+    succeed: (result) => end({ state: 'succeeded', result }),
     async fail(error) {
       const known = jobError(error);
-      change({ state: isCancellation(error) ? 'cancelled' : 'failed', endedAt: now(), error: known });
-      await shown.settled();
+      await end({ state: isCancellation(error) ? 'cancelled' : 'failed', error: known });
       return known;
     },
+    cancelled: () => end({ state: 'cancelled' }),
   };
+}
+
+function withTask(tasks: readonly JobTask[], task: JobTask): JobTask[] {
+  const known = tasks.some((each) => each.id === task.id);
+  return known ? tasks.map((each) => (each.id === task.id ? task : each)) : [...tasks, task];
 }
 
 /** Workflow time: deterministic under replay. */

@@ -8,7 +8,18 @@ import type { CatalogueActivities } from '../../activities/catalog/create-catalo
 import type { ApplyActivities } from '../../activities/replication/create-apply-activities.ts';
 import type { MoveActivities } from '../../activities/replication/create-move-activities.ts';
 import type { SiteActivities } from '../../activities/vsphere/create-site-activities.ts';
+import type {
+  CompareActivities,
+  CompareMoveActivities,
+  HomeAzureActivities,
+  HomeSiteActivities,
+  LandActivities,
+  ReverseActivities,
+} from '../contracts/home.ts';
 import { taskQueues } from '../contracts/task-queues.ts';
+
+type Site = SiteActivities & HomeSiteActivities;
+type Azure = AzureActivities & ApplyActivities & HomeAzureActivities & CompareActivities;
 
 /** Quick calls that may be repeated at will. */
 const CALL = {
@@ -29,7 +40,7 @@ const ANSWER_WITHIN = '90 seconds';
 export const catalogue = proxyActivities<CatalogueActivities>({ ...CALL, taskQueue: taskQueues.control });
 
 export const siteCalls = (site: string) =>
-  proxyActivities<SiteActivities>({
+  proxyActivities<Site>({
     ...CALL,
     taskQueue: taskQueues.site(site),
     scheduleToCloseTimeout: ANSWER_WITHIN,
@@ -37,7 +48,7 @@ export const siteCalls = (site: string) =>
 
 /** Discovery and change tracking: beat, bounded so that a refused machine is reported soon. */
 export const siteTasks = (site: string) =>
-  proxyActivities<SiteActivities>({
+  proxyActivities<Site>({
     ...LONG,
     taskQueue: taskQueues.site(site),
     scheduleToCloseTimeout: '20 minutes',
@@ -48,7 +59,7 @@ export const siteTasks = (site: string) =>
  * must not be given up: so only silence is bounded. Nobody picks the task up for two minutes, or ten attempts fail.
  */
 export const urgentSite = (site: string) =>
-  proxyActivities<SiteActivities & MoveActivities>({
+  proxyActivities<Site & MoveActivities>({
     ...LONG,
     startToCloseTimeout: '7 days',
     scheduleToStartTimeout: '2 minutes',
@@ -58,7 +69,7 @@ export const urgentSite = (site: string) =>
 
 /** The first copy of a machine may take days; it resumes from its last barrier. A few failures in a row are shown as health. */
 export const initialCopy = (site: string) =>
-  proxyActivities<MoveActivities>({
+  proxyActivities<MoveActivities & CompareMoveActivities>({
     ...LONG,
     startToCloseTimeout: '30 days',
     retry: { ...LONG.retry, maximumAttempts: 4 },
@@ -79,9 +90,50 @@ export const shipSessions = (site: string) =>
 export const applySessions = (region: string) =>
   proxyActivities<ApplyActivities>({ ...SESSION, taskQueue: taskQueues.apply(region) });
 
+export const reverseSessions = (region: string) =>
+  proxyActivities<ReverseActivities>({ ...SESSION, taskQueue: taskQueues.reverse(region) });
+
+export const landSessions = (site: string) =>
+  proxyActivities<LandActivities>({ ...SESSION, taskQueue: taskQueues.land(site) });
+
+/** Watches last as long as sessions; what they see changes nothing, so a few failures are no news. */
+export const watches = (site: string) =>
+  proxyActivities<HomeSiteActivities>({
+    ...SESSION,
+    retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+    taskQueue: taskQueues.site(site),
+  });
+
+/** Copies on the way home may take days; they resume. A few failures in a row and an operator decides. */
+const HOME_COPY = {
+  ...LONG,
+  startToCloseTimeout: '30 days',
+  retry: { ...LONG.retry, maximumAttempts: 20 },
+} as const;
+
+export const reverseCopies = (region: string) =>
+  proxyActivities<ReverseActivities>({ ...HOME_COPY, taskQueue: taskQueues.reverse(region) });
+
+export const landings = (site: string) =>
+  proxyActivities<LandActivities>({ ...HOME_COPY, taskQueue: taskQueues.land(site) });
+
+/** Is anybody there? An answer soon or none. */
+const ANSWER = {
+  startToCloseTimeout: '20 seconds',
+  scheduleToStartTimeout: '20 seconds',
+  scheduleToCloseTimeout: '45 seconds',
+  retry: { initialInterval: '1 second', maximumAttempts: 3 },
+} as const;
+
+export const reverseAnswers = (region: string) =>
+  proxyActivities<ReverseActivities>({ ...ANSWER, taskQueue: taskQueues.reverse(region) });
+
+export const landAnswers = (site: string) =>
+  proxyActivities<LandActivities>({ ...ANSWER, taskQueue: taskQueues.land(site) });
+
 /** Provisioning: retried while the outcome of the error says so, otherwise the run ends and is undone. */
 export const azure = (region: string, urgent: boolean) =>
-  proxyActivities<AzureActivities & ApplyActivities>({
+  proxyActivities<Azure>({
     ...LONG,
     scheduleToCloseTimeout: '6 hours',
     taskQueue: urgent ? taskQueues.urgentAzure(region) : taskQueues.azure(region),
@@ -89,7 +141,7 @@ export const azure = (region: string, urgent: boolean) =>
 
 /** Applying what is left before a failover: as long as it takes. */
 export const drains = (region: string) =>
-  proxyActivities<ApplyActivities>({
+  proxyActivities<ApplyActivities & CompareActivities>({
     ...LONG,
     startToCloseTimeout: '7 days',
     taskQueue: taskQueues.urgentAzure(region),
@@ -105,7 +157,7 @@ export const looks = (region: string) =>
 
 /** Undo and proof: tried for long, because a forgotten machine in Azure costs money and may clash. */
 export const azureUndo = (region: string) =>
-  proxyActivities<AzureActivities & ApplyActivities>({
+  proxyActivities<Azure>({
     ...LONG,
     taskQueue: taskQueues.urgentAzure(region),
     scheduleToCloseTimeout: '6 hours',

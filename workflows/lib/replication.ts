@@ -1,5 +1,6 @@
 /**
- * Supervises the two sessions of an item: `ship` on the site and `apply` in Azure.
+ * Supervises the two sessions of an item: `ship` where the source is and `apply` where the copy is. Forward they run on
+ * the site and in Azure, on the way home the other way round.
  *
  * A session lasts at most `SESSION_HOURS`; then the next one starts, and the entity hears of it and continues as new
  * as soon as its slot is free. A session that stops in trouble raises its condition, and the next one is told to
@@ -10,14 +11,21 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Condition } from '../../domain/health.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
-import type { SessionOutcome, ShipSessionInput } from '../contracts/types.ts';
+import type { Direction } from '../../domain/streams.ts';
+import type { HomeWay } from '../contracts/home.ts';
+import type { SessionOutcome } from '../contracts/types.ts';
 import { now } from './job-log.ts';
-import { applySessions, shipSessions } from './proxies.ts';
+import { applySessions, landSessions, reverseSessions, shipSessions } from './proxies.ts';
 import { longerPause, TROUBLE_PAUSE_MS, troubleOf } from './trouble.ts';
 
 const SESSION_HOURS = 12;
 
 export type SessionSide = 'ship' | 'apply';
+
+/** What is replicated. */
+export type Flow =
+  | { readonly direction: 'forward'; readonly item: ItemSpec }
+  | { readonly direction: 'reverse'; readonly item: ItemSpec; readonly way: HomeWay };
 
 export interface ReplicationHooks {
   /** A number never given out before for this item. */
@@ -31,24 +39,26 @@ export interface ReplicationHooks {
 }
 
 export interface Replication {
+  readonly direction: Direction;
   /** Starts the session of a side unless it runs. */
   start(side: SessionSide): void;
   stop(): Promise<void>;
 }
 
-export function replication(item: ItemSpec, hooks: ReplicationHooks): Replication {
+export function replication(flow: Flow, hooks: ReplicationHooks): Replication {
   const scopes: Partial<Record<SessionSide, CancellationScope>> = {};
   const endings: Partial<Record<SessionSide, Promise<void>>> = {};
 
   const run = async (side: SessionSide, scope: CancellationScope) => {
     try {
-      await scope.run(() => supervise(item, side, hooks));
+      await scope.run(() => supervise(flow, side, hooks));
     } catch (error) {
       if (!scope.consideredCancelled) throw error;
     }
   };
 
   return {
+    direction: flow.direction,
     start(side) {
       if (scopes[side] !== undefined) return;
       const scope = new CancellationScope();
@@ -65,17 +75,13 @@ export function replication(item: ItemSpec, hooks: ReplicationHooks): Replicatio
   };
 }
 
-async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHooks): Promise<never> {
+async function supervise(flow: Flow, side: SessionSide, hooks: ReplicationHooks): Promise<never> {
   let pauseMs = TROUBLE_PAUSE_MS;
   for (;;) {
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     const reportRecovery = hooks.isTroubled(side);
-    const outcome = await runSession(side, {
-      item,
-      sessionEpoch: hooks.nextSessionEpoch(),
-      endsAt,
-      reportRecovery,
-    });
+    const sessionEpoch = hooks.nextSessionEpoch();
+    const outcome = await runSession(flow, side, { sessionEpoch, endsAt, reportRecovery });
     switch (outcome.outcome) {
       case 'sessionEnded':
         hooks.onSessionEnded();
@@ -93,14 +99,32 @@ async function supervise(item: ItemSpec, side: SessionSide, hooks: ReplicationHo
   }
 }
 
+interface SessionTerms {
+  readonly sessionEpoch: number;
+  readonly endsAt: string;
+  readonly reportRecovery: boolean;
+}
+
 /** A session that fails (instead of stopping) is trouble as well: the entity must outlive it. */
-async function runSession(side: SessionSide, input: ShipSessionInput): Promise<SessionOutcome> {
+async function runSession(flow: Flow, side: SessionSide, terms: SessionTerms): Promise<SessionOutcome> {
   try {
-    return side === 'ship'
-      ? await shipSessions(input.item.site).shipSession(input)
-      : await applySessions(input.item.target.location).applySession(input);
+    return await sessionOf(flow, side, terms);
   } catch (error) {
     if (isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
     return { outcome: 'stopped', condition: troubleOf(error) };
   }
+}
+
+function sessionOf(flow: Flow, side: SessionSide, terms: SessionTerms): Promise<SessionOutcome> {
+  const { item } = flow;
+  const { location } = item.target;
+  if (flow.direction === 'reverse') {
+    const { way } = flow;
+    return side === 'ship'
+      ? reverseSessions(location).shipReverseSession({ way, ...terms })
+      : landSessions(item.site).landSession({ way, ...terms });
+  }
+  return side === 'ship'
+    ? shipSessions(item.site).shipSession({ item, ...terms })
+    : applySessions(location).applySession({ item, ...terms });
 }

@@ -12,15 +12,19 @@ const UNKNOWN = 'DR_HEALTH_RPO_UNKNOWN';
 /** Looks are five events each; half the threshold is soon enough to tell. */
 const LOOK_SECONDS = { min: 60, max: 900 } as const;
 
-/** Runs until cancelled. */
-export async function watchRpo(store: ItemStore): Promise<never> {
+/** Runs until cancelled; `onLook` is called after each look. */
+export async function watchRpo(store: ItemStore, onLook: () => void): Promise<never> {
   for (;;) {
-    const { spec } = store.record;
-    const thresholdSeconds = spec?.policy.rpoThresholdSeconds ?? LOOK_SECONDS.max;
+    const { spec, home } = store.record;
+    const policy = home?.policy ?? spec?.policy;
+    const thresholdSeconds = policy?.rpoThresholdSeconds ?? LOOK_SECONDS.max;
     await sleep(Math.min(LOOK_SECONDS.max, Math.max(LOOK_SECONDS.min, thresholdSeconds / 2)) * 1_000);
     if (spec === undefined) continue;
+    onLook();
     try {
-      const { sourceTime } = await looks(spec.target.location).newestDurable({ item: spec });
+      // The barriers of a way home lie under the id of its stream.
+      const item = home === undefined ? spec : { ...spec, itemId: home.stream };
+      const { sourceTime } = await looks(spec.target.location).newestDurable({ item });
       show(store, sourceTime, thresholdSeconds);
     } catch (error) {
       if (isCancellation(error)) throw error;

@@ -1,0 +1,72 @@
+/**
+ * Cancel of a failback before its commit.
+ *
+ * Theory of operation. Before: the machine runs at home (or a failback stopped half way), the Azure machine is stopped
+ * and still there. After: the machine at home is off, its disks are what was landed, the Azure machine runs again and
+ * replicates home as before. What was written at home since the failback is lost: from the return to the safety
+ * snapshot on there is no way back. The machine at home is proven off before the fence goes to Azure. On a crash the
+ * run goes on at its step; when the operator is silent after a failure it waits.
+ */
+import type { HomeRun, RunOutcome } from './contracts/runs.ts';
+import { powerOnAtHome, startInAzure } from './lib/fence.ts';
+import { readyAzure } from './lib/home-preflight.ts';
+import { siteTasks, urgentSite } from './lib/proxies.ts';
+import type { Runbook } from './lib/runbook.ts';
+import { runRunbook } from './lib/run-runbook.ts';
+
+const SHUTDOWN_GRACE_SECONDS = 120;
+
+export const cancelFailbackBook: Runbook<HomeRun, object> = {
+  kind: 'cancelFailback',
+  onFailure: 'wait',
+  finish: 'The machine goes back to Azure.',
+  steps: [
+    {
+      id: 'preflight',
+      name: 'Look at the Azure machine',
+      key: 'reads only',
+      kind: 'check',
+      async run({ way }) {
+        await readyAzure(way);
+        return {};
+      },
+    },
+    {
+      id: 'power-off-home',
+      name: 'Power the machine at home off',
+      key: 'power state of the machine',
+      held: 'The machine is off on both sides: the application is down.',
+      async run({ item, way }) {
+        const { machineId } = way.home;
+        const graceSeconds = SHUTDOWN_GRACE_SECONDS;
+        const { outcome } = await urgentSite(item.site).powerOffHome({ item, machineId, graceSeconds });
+        return { detail: outcome };
+      },
+      undo: {
+        name: 'Power the machine at home on again',
+        means: 'The machine runs at home again.',
+        run: ({ item, way }, _facts, tools) => powerOnAtHome(item, way.home.machineId, tools),
+      },
+    },
+    {
+      id: 'revert-home',
+      name: 'Go back to the safety snapshot',
+      key: 'name of the way home’s snapshot',
+      pointOfNoReturn: true,
+      async run({ item, way }) {
+        await siteTasks(item.site).revertToSafetySnapshot({ way });
+        return { detail: 'disks are as they were landed' };
+      },
+    },
+    {
+      id: 'start-azure',
+      name: 'Start the Azure machine',
+      key: 'fence record and power state of the Azure machine',
+      run: async ({ item, way }, _facts, tools) => ({ detail: await startInAzure(item, way.azure, tools) }),
+    },
+  ],
+};
+
+export async function cancelFailback(run: HomeRun): Promise<RunOutcome<object>> {
+  return runRunbook(cancelFailbackBook, run);
+}

@@ -1,0 +1,123 @@
+/**
+ * What runs beside the main loop of an item: replication in the direction its state asks for, the watch over the RPO,
+ * and the watch over a machine at home that must be off. `follow` brings all three to what the record says.
+ */
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { ItemSpec } from '../../domain/machine.ts';
+import { watchHome } from './home-watch.ts';
+import { wantedDirection, watchesHome, type ItemRecord } from './item-state.ts';
+import type { ItemStore } from './item-store.ts';
+import { replication, type Flow, type Replication, type SessionSide } from './replication.ts';
+import { watchRpo } from './rpo-watch.ts';
+
+export interface SupervisionHooks {
+  /** A session reached its planned end: a good moment to continue as new. */
+  onSessionEnded(): void;
+  /** After each look at the RPO. */
+  onLook(): void;
+  /** What may be replicated has changed. */
+  onHomeSeen(): void;
+}
+
+export class Supervision {
+  readonly #store: ItemStore;
+  readonly #hooks: SupervisionHooks;
+  #replication: { readonly sessions: Replication; readonly flow: Flow } | undefined;
+  #rpoWatch: CancellationScope | undefined;
+  #homeWatch: { readonly scope: CancellationScope; readonly ended: Promise<void> } | undefined;
+
+  constructor(store: ItemStore, hooks: SupervisionHooks) {
+    this.#store = store;
+    this.#hooks = hooks;
+  }
+
+  /** Forward sessions one at a time, for the first copy of a machine. */
+  start(side: SessionSide): void {
+    const { spec } = this.#store.record;
+    if (spec !== undefined) this.#sessions({ direction: 'forward', item: spec }).start(side);
+  }
+
+  async follow(): Promise<void> {
+    const wanted = wantedFlow(this.#store.record);
+    const running = this.#replication?.flow;
+    if (running !== undefined && !isSameFlow(running, wanted)) await this.stop();
+    if (wanted !== null) {
+      this.#sessions(wanted).start('ship');
+      this.#sessions(wanted).start('apply');
+      this.#rpoWatch ??= background(() => watchRpo(this.#store, this.#hooks.onLook)).scope;
+    }
+    await this.followHome();
+  }
+
+  /** The watch alone; operations that power the machine themselves must not be taken for somebody else. */
+  async followHome(): Promise<void> {
+    if (watchesHome(this.#store.record)) {
+      this.#homeWatch ??= background(() => watchHome(this.#store, this.#hooks.onHomeSeen));
+      return;
+    }
+    const watch = this.#homeWatch;
+    this.#homeWatch = undefined;
+    watch?.scope.cancel();
+    await watch?.ended;
+  }
+
+  /** Ends replication; resolves when its sessions have ended. */
+  async stop(): Promise<void> {
+    this.#rpoWatch?.cancel();
+    this.#rpoWatch = undefined;
+    const running = this.#replication;
+    this.#replication = undefined;
+    await running?.sessions.stop();
+  }
+
+  /** Ends everything. */
+  async end(): Promise<void> {
+    await this.stop();
+    const watch = this.#homeWatch;
+    this.#homeWatch = undefined;
+    watch?.scope.cancel();
+    await watch?.ended;
+  }
+
+  #sessions(flow: Flow): Replication {
+    const store = this.#store;
+    this.#replication ??= {
+      flow,
+      sessions: replication(flow, {
+        nextSessionEpoch: () => store.nextSessionEpoch(),
+        onTrouble: (side, trouble) => store.raiseTrouble(side, trouble),
+        onRecovered: (side) => store.clearTrouble(side),
+        isTroubled: (side) => store.isTroubled(side),
+        onSessionEnded: this.#hooks.onSessionEnded,
+      }),
+    };
+    return this.#replication.sessions;
+  }
+}
+
+function wantedFlow(record: ItemRecord): Flow | null {
+  const { spec, home } = record;
+  const direction = wantedDirection(record);
+  if (direction === null || spec === undefined) return null;
+  if (direction === 'forward') return { direction, item: spec };
+  return home === undefined ? null : { direction, item: spec, way: home };
+}
+
+/** Sessions were given the item when they began: new settings need new ones. */
+function isSameFlow(running: Flow, wanted: Flow | null): boolean {
+  if (wanted?.direction !== running.direction || !isSameItem(running.item, wanted.item)) return false;
+  return running.direction === 'forward' || wanted.direction === 'forward' || running.way === wanted.way;
+}
+
+function isSameItem(a: ItemSpec, b: ItemSpec): boolean {
+  return a === b;
+}
+
+/** Runs beside the main loop until cancelled. */
+function background(work: () => Promise<never>) {
+  const scope = new CancellationScope();
+  const ended = scope.run(work).catch((error: unknown) => {
+    if (!isCancellation(error) && !scope.consideredCancelled) throw error;
+  });
+  return { scope, ended };
+}
