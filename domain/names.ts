@@ -78,6 +78,11 @@ export function safetySnapshotName(item: ProtectedItemId, generation: number): s
   return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-home-${pad(generation, 4)}`;
 }
 
+/** Snapshot of a machine at home while its disks are compared with the point that was failed over. */
+export function driftSnapshotName(item: ProtectedItemId, generation: number): string {
+  return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-drift-${pad(generation, 4)}`;
+}
+
 /** Finds a machine that reprotect made at home. */
 export function homeMachineKey(item: ProtectedItemId, generation: number): string {
   return `${item}/${generation}`;

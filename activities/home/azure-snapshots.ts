@@ -1,7 +1,7 @@
 /** The numbered snapshots of a way home's Azure disks: taken together, read as one state, removed when outlived. */
-import { DrError } from '../../domain/errors.ts';
 import { azureNames } from '../../domain/names.ts';
 import type { AzureSnapshot, Cloud } from '../../domain/ports.ts';
+import type { Barrier } from '../../domain/replication.ts';
 import type { HomeWay } from '../../workflows/contracts/home.ts';
 import { azureDiskId, scopeOf, snapshotNumber } from './azure-side.ts';
 
@@ -19,8 +19,9 @@ export interface SnapshotSet {
 }
 
 /**
- * Snapshots every disk under `number`; all are begun before any is awaited. Sets that no barrier was made from go
- * first, so that this one is as new on every disk.
+ * Snapshots every disk under one number, which is above `number` where an earlier attempt has left snapshots: a name is
+ * never used for two states, because that attempt may still make a barrier of its own. All are begun before any is
+ * awaited.
  */
 export async function takeSnapshots(
   cloud: Cloud,
@@ -28,12 +29,12 @@ export async function takeSnapshots(
   number: number,
   hooks: Hooks,
 ): Promise<SnapshotSet> {
-  await deleteSnapshots(cloud, way, (each) => each >= number, hooks);
   const scope = scopeOf(way.item.itemId, way.azure);
+  const free = Math.max(number, ...(await numbersInUse(cloud, way)).map((each) => each + 1));
   const begun = await Promise.all(
     way.disks.map((disk, position) =>
       cloud.beginSnapshot(scope, {
-        name: azureNames.snapshot(way.item.machineName, disk.index, number),
+        name: azureNames.snapshot(way.item.machineName, disk.index, free),
         diskId: azureDiskId(way, position),
       }),
     ),
@@ -41,17 +42,22 @@ export async function takeSnapshots(
   const snapshots = await Promise.all(
     begun.map((each) => cloud.awaitSnapshot(each, hooks.beat, hooks.signal)),
   );
-  return setOf(number, snapshots);
+  return setOf(way, snapshots);
 }
 
-/** The set of that number; null when not all of it is there. */
-export async function findSnapshots(cloud: Cloud, way: HomeWay, number: number): Promise<SnapshotSet | null> {
-  const all = await cloud.listSnapshots(scopeOf(way.item.itemId, way.azure));
-  const found = way.disks.map(({ index }) =>
-    all.find(({ name }) => name === azureNames.snapshot(way.item.machineName, index, number)),
+/** The snapshots a barrier was read from; null when one of them does not exist any more. */
+export async function snapshotsOf(cloud: Cloud, way: HomeWay, barrier: Barrier): Promise<SnapshotSet | null> {
+  const ids = changeIdsOf(way, barrier).filter((id) => id !== null);
+  const found = await Promise.all(ids.map((id) => cloud.snapshot(id)));
+  const whole = found.filter((snapshot) => snapshot !== null);
+  return whole.length === way.disks.length ? setOf(way, whole) : null;
+}
+
+/** In disk order. */
+export function changeIdsOf(way: HomeWay, barrier: Barrier): (string | null)[] {
+  return way.disks.map(
+    ({ diskId }) => barrier.disks.find((disk) => disk.diskId === diskId)?.changeId ?? null,
   );
-  const whole = found.filter((snapshot) => snapshot !== undefined);
-  return whole.length === way.disks.length ? setOf(number, whole) : null;
 }
 
 /** Deletes those whose number is due; a baseline is asked for like any other. Answers how many. */
@@ -75,14 +81,18 @@ export async function deleteSnapshots(
   return due.length;
 }
 
-/** @throws DR_INTERNAL when another attempt has replaced a snapshot of the set since it was looked at */
-export async function requireUnchanged(cloud: Cloud, set: SnapshotSet): Promise<void> {
-  const now = await Promise.all(set.snapshots.map(({ resourceId }) => cloud.snapshot(resourceId)));
-  if (set.snapshots.every((each, position) => now[position]?.createdAt === each.createdAt)) return;
-  throw new DrError('DR_INTERNAL', { reason: `snapshots ${set.number} were replaced by another attempt` });
+async function numbersInUse(cloud: Cloud, way: HomeWay): Promise<number[]> {
+  const all = await cloud.listSnapshots(scopeOf(way.item.itemId, way.azure));
+  return all
+    .map(({ name }) => snapshotNumber(way.item.machineName, way.disks, name))
+    .filter((number) => number !== null);
 }
 
-function setOf(number: number, snapshots: readonly AzureSnapshot[]): SnapshotSet {
-  const times = snapshots.map(({ createdAt }) => createdAt).toSorted();
-  return { number, createdAt: times[0] ?? '', snapshots };
+function setOf(way: HomeWay, snapshots: readonly AzureSnapshot[]): SnapshotSet {
+  const [first] = snapshots;
+  return {
+    number: snapshotNumber(way.item.machineName, way.disks, first?.name ?? '') ?? 0,
+    createdAt: snapshots.map(({ createdAt }) => createdAt).toSorted()[0] ?? '',
+    snapshots,
+  };
 }

@@ -5,7 +5,7 @@ import { azureNames } from '../../domain/names.ts';
 import type { Cloud, RunScope, VaultStorage } from '../../domain/ports.ts';
 import { azureDiskBytes } from '../../domain/units.ts';
 import type { AzureSide, HomeAzureActivities } from '../../workflows/contracts/home.ts';
-import { requireFence, takeFence } from '../../dataplane/fence.ts';
+import { readFence, requireFence, takeFence } from '../../dataplane/fence.ts';
 import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
 import { scopeOf } from './azure-side.ts';
@@ -74,6 +74,8 @@ export function createHomeAzureActivities({ cloud, storage }: HomeAzurePorts): H
         const fence = await takeFence(storage, { item: itemId, machineName, owner, number });
         return { number: fence.number };
       }),
+
+    readFence: ({ item }) => supervised(() => readFence(storage, item.itemId)),
 
     deleteReverseSnapshots: ({ way }) =>
       supervised(async ({ flush, signal }) => ({

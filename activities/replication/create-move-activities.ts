@@ -1,22 +1,19 @@
 /** Bytes leaving a site. Polled from `move.<site>`, the final delta of a failover from `urgent.site.<site>`. */
-import { fencingEpoch, type Barrier, type ReplicationTotals } from '../../domain/replication.ts';
+import { fencingEpoch, type ReplicationTotals } from '../../domain/replication.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type {
   ReplicationHeartbeat,
   SessionOutcome,
   ShipSessionInput,
 } from '../../workflows/contracts/types.ts';
-import { supervised, type Supervision } from '../supervise.ts';
+import { supervised } from '../supervise.ts';
 import { runInitialCopy } from './initial-copy.ts';
 import { runDelta, runFinalDelta } from './delta.ts';
-import type { CycleHooks } from './frozen-state.ts';
 import type { MovePorts } from './read-cycle.ts';
 import { runSessionAttempt } from './session-loop.ts';
+import { NO_MEMORY, tracker } from './tracker.ts';
 
 export type MoveActivities = ReturnType<typeof createMoveActivities>;
-
-const NO_TOTALS: ReplicationTotals = { cycles: 0, readBytes: 0, rawBytes: 0, wireBytes: 0 };
-const NO_MEMORY: ReplicationHeartbeat = { failures: 0, totals: NO_TOTALS };
 
 export function createMoveActivities(ports: MovePorts) {
   return {
@@ -72,33 +69,5 @@ export function createMoveActivities(ports: MovePorts) {
         },
       );
     },
-  };
-}
-
-function tracker(supervision: Supervision<ReplicationHeartbeat>) {
-  const before = supervision.previous ?? NO_MEMORY;
-  let totals = before.totals;
-  const hooks: CycleHooks = {
-    signal: supervision.signal,
-    beat: supervision.flush,
-    onProgress: (progress) => supervision.report({ failures: before.failures, totals, progress }),
-  };
-  return {
-    hooks,
-    totals: () => totals,
-    add: (barrier: Barrier) => {
-      totals = addTotals(totals, barrier);
-      supervision.report({ failures: before.failures, totals });
-    },
-  };
-}
-
-function addTotals(totals: ReplicationTotals, barrier: Barrier): ReplicationTotals {
-  const segments = barrier.disks.flatMap((disk) => disk.segments);
-  return {
-    cycles: totals.cycles + 1,
-    readBytes: totals.readBytes + barrier.disks.reduce((sum, disk) => sum + disk.readBytes, 0),
-    rawBytes: totals.rawBytes + segments.reduce((sum, segment) => sum + segment.rawBytes, 0),
-    wireBytes: totals.wireBytes + segments.reduce((sum, segment) => sum + segment.wireBytes, 0),
   };
 }

@@ -1,0 +1,81 @@
+/** What the disks at home hold compared with the point that was failed over: read only. */
+import { DrError } from '../../domain/errors.ts';
+import { totalBytes } from '../../domain/extents.ts';
+import type { DiskId } from '../../domain/ids.ts';
+import type { MachineSnapshot, VCenterSession } from '../../domain/ports.ts';
+import type { Extent } from '../../domain/replication.ts';
+import type { HomeWay } from '../../workflows/contracts/home.ts';
+import { COMPARE_BLOCK_BYTES, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { readBarrier } from '../../dataplane/journal/barriers.ts';
+import { saveDescription } from './drift.ts';
+import { withFrozenHome, type LandPorts } from './home-disks.ts';
+
+type Drift = Readonly<Record<DiskId, readonly Extent[]>>;
+
+/**
+ * `changes`: change tracking still knows what was written since the point, so its areas are all that must be copied
+ * over. `compare`: it does not (the point's barrier is gone, or tracking was reset), so every block is hashed.
+ */
+export async function describeHome(
+  ports: LandPorts,
+  way: HomeWay,
+  epoch: number,
+  hooks: { readonly signal: AbortSignal; readonly beat: () => void },
+): Promise<{ readonly copy: 'changes' | 'compare'; readonly driftBytes: number }> {
+  const { storage } = ports;
+  const { stream } = way;
+  const changeIds = await changeIdsOfPoint(ports, way);
+  return withFrozenHome(ports, way, hooks, async ({ session, snapshot, readDisks }) => {
+    const drift = changeIds === null ? null : await driftSince(session, way, snapshot, changeIds);
+    if (drift !== null) {
+      await saveDescription(storage, stream, { copy: 'changes', epoch, drift });
+      return { copy: 'changes', driftBytes: totalBytes(Object.values(drift).flat()) };
+    }
+    await readDisks(async (disks) => {
+      for (const { disk, open } of disks) {
+        const options = {
+          blockBytes: COMPARE_BLOCK_BYTES,
+          capacityBytes: disk.capacityBytes,
+          signal: hooks.signal,
+          onProgress: hooks.beat,
+        };
+        await saveBlockHashes(storage, stream, disk.diskId, epoch, await hashBlocks(open, options));
+      }
+    });
+    await saveDescription(storage, stream, { copy: 'compare', epoch, drift: {} });
+    return { copy: 'compare', driftBytes: 0 };
+  });
+}
+
+/** In disk order; null when the disks' areas since the point cannot be asked for. */
+async function changeIdsOfPoint({ storage }: LandPorts, way: HomeWay): Promise<readonly string[] | null> {
+  const { item, azure, home, disks } = way;
+  if (!home.isOriginal || azure.baselineSnapshotIds.length !== disks.length) return null;
+  const barrier = await readBarrier(storage, item.itemId, azure.point.barrierNumber);
+  if (barrier?.sourceTime !== azure.point.sourceTime) return null;
+  const ids = disks.map(
+    ({ forwardDiskId }) => barrier.disks.find((disk) => disk.diskId === forwardDiskId)?.changeId,
+  );
+  const known = ids.filter((id) => id !== undefined && id !== null);
+  return known.length === disks.length ? known : null;
+}
+
+async function driftSince(
+  session: VCenterSession,
+  way: HomeWay,
+  snapshot: MachineSnapshot,
+  changeIds: readonly string[],
+): Promise<Drift | null> {
+  const areas = new Map<DiskId, readonly Extent[]>();
+  try {
+    for (const [position, { diskId, deviceKey }] of way.disks.entries()) {
+      const query = { snapshot, deviceKey, changeId: changeIds[position] ?? '' };
+      areas.set(diskId, await Array.fromAsync(session.changedAreas(way.home.machineId, query)));
+    }
+  } catch (error) {
+    if (error instanceof DrError && error.code === 'DR_REPLICATION_CBT_RESET') return null;
+    throw error;
+  }
+  return Object.fromEntries(areas) as Drift;
+}

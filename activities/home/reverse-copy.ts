@@ -1,0 +1,188 @@
+/**
+ * The reverse stream of a way home: Azure snapshots become barriers. The first copy reads what the disks at home
+ * lack; every later pass what changed in Azure since the last point's snapshots.
+ */
+import { DrError } from '../../domain/errors.ts';
+import { coalesceExtents } from '../../domain/extents.ts';
+import type { Cloud } from '../../domain/ports.ts';
+import type { Barrier, Extent } from '../../domain/replication.ts';
+import type { HomeCopy, HomeWay } from '../../workflows/contracts/home.ts';
+import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
+import { loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { latestBarrier } from '../../dataplane/journal/barriers.ts';
+import { ensureItemKey } from '../../dataplane/keys.ts';
+import type { CycleHooks, StreamPorts } from '../replication/frozen-state.ts';
+import {
+  extentsFrom,
+  lastPoint,
+  requirePoint,
+  shipInWindows,
+  untilOwn,
+  type Offsets,
+} from '../replication/windows.ts';
+import {
+  changeIdsOf,
+  deleteSnapshots,
+  snapshotsOf,
+  takeSnapshots,
+  type SnapshotSet,
+} from './azure-snapshots.ts';
+import { loadDescription, type HomeDescription } from './drift.ts';
+import { extentsByDisk, insideDisk, withOpenSet, type OpenDisk } from './reverse-state.ts';
+
+export interface ReversePorts extends StreamPorts {
+  readonly cloud: Cloud;
+}
+
+export interface ReverseRequest {
+  readonly way: HomeWay;
+  readonly epoch: number;
+  /** As in `WindowedRead`. */
+  readonly windowBytes?: number;
+}
+
+/**
+ * Runs to the end of the first copy and answers its point; done at once when the stream has one. Goes on from its
+ * last window while the snapshots of that exist; when they are gone everything is read, because what the earlier
+ * windows brought home cannot be told any more.
+ */
+export async function runFirstCopy(
+  ports: ReversePorts,
+  request: ReverseRequest & { readonly copy: HomeCopy },
+  hooks: CycleHooks,
+  onBarrier: (barrier: Barrier) => void,
+): Promise<Barrier> {
+  const { way, epoch, copy } = request;
+  const { stream } = way;
+  await ensureItemKey(ports.storage, ports.vaultKey, stream);
+  const previous = await latestBarrier(ports.storage, stream);
+  const point = await lastPoint(ports.storage, previous);
+  if (point !== null) return point;
+  const resumed = await resumeFrom(ports.cloud, way, previous);
+  const set = resumed?.set ?? (await takeSnapshots(ports.cloud, way, (previous?.number ?? 0) + 1, hooks));
+  const isWhole = previous !== null && resumed === null;
+  const previousIds = copy === 'changes' && !isWhole ? way.azure.baselineSnapshotIds : [];
+  const home = copy === 'full' || isWhole ? null : await homeDescription(ports, way, copy);
+  const barrier = await withOpenSet(ports.cloud, way, { set, previousIds }, hooks, async (frozen, disks) => {
+    const changed = await extentsByDisk(disks, async (disk) => {
+      const extents = isWhole ? wholeDisk(disk) : await firstExtents(ports, way, home, disk, hooks);
+      return extentsFrom(extents, resumed?.offsets[disk.disk.diskId] ?? 0);
+    });
+    return shipInWindows(
+      ports,
+      {
+        stream,
+        previous,
+        frozen,
+        epoch,
+        changed,
+        cycle: 'initial',
+        phase: 'initial',
+        skipZeros: copy === 'full' && !isWhole,
+        isResumable: true,
+        ...(request.windowBytes === undefined ? {} : { windowBytes: request.windowBytes }),
+      },
+      hooks,
+      onBarrier,
+    );
+  });
+  // Another attempt's window: what is left to do follows from there.
+  if (barrier.kind !== 'point') return runFirstCopy(ports, request, hooks, onBarrier);
+  return barrier;
+}
+
+/** A cycle of a session; a barrier that another attempt made first is as good. */
+export async function runReverseDelta(
+  ports: ReversePorts,
+  request: ReverseRequest,
+  hooks: CycleHooks,
+): Promise<Barrier> {
+  return runPass(ports, request, 'delta', hooks);
+}
+
+/** The last delta of a deallocated machine: only snapshots and a barrier of this very attempt count. */
+export async function runReverseFinal(
+  ports: ReversePorts,
+  request: ReverseRequest,
+  hooks: CycleHooks,
+): Promise<Barrier> {
+  return untilOwn(request.epoch, () => runPass(ports, request, 'final', hooks));
+}
+
+async function runPass(
+  ports: ReversePorts,
+  { way, epoch, windowBytes }: ReverseRequest,
+  phase: 'delta' | 'final',
+  hooks: CycleHooks,
+): Promise<Barrier> {
+  const { cloud, storage } = ports;
+  const { stream } = way;
+  const previous = await latestBarrier(storage, stream);
+  const base = await requirePoint(storage, stream, previous);
+  const set = await takeSnapshots(cloud, way, (previous?.number ?? 0) + 1, hooks);
+  const opening = { set, previousIds: changeIdsOf(way, base) };
+  const barrier = await withOpenSet(cloud, way, opening, hooks, async (frozen, disks) => {
+    const changed = await extentsByDisk(disks, (disk) => disk.changedExtents());
+    const window = windowBytes === undefined ? {} : { windowBytes };
+    const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
+    return shipInWindows(ports, { ...pass, ...window }, hooks);
+  });
+  if (barrier.epoch === epoch) await dropOutlived(cloud, way, base, set, hooks);
+  return barrier;
+}
+
+/** The base's snapshots stay beside the new ones, and the baseline; what is between and before them goes. */
+async function dropOutlived(
+  cloud: Cloud,
+  way: HomeWay,
+  base: Barrier,
+  set: SnapshotSet,
+  hooks: CycleHooks,
+): Promise<void> {
+  const kept = (await snapshotsOf(cloud, way, base))?.number;
+  const isOutlived = (number: number) => number > 0 && number < set.number && number !== kept;
+  await deleteSnapshots(cloud, way, isOutlived, hooks);
+}
+
+async function resumeFrom(
+  cloud: Cloud,
+  way: HomeWay,
+  previous: Barrier | null,
+): Promise<{ readonly set: SnapshotSet; readonly offsets: Offsets } | null> {
+  if (previous?.resumeOffsets === undefined) return null;
+  const set = await snapshotsOf(cloud, way, previous);
+  return set === null ? null : { set, offsets: previous.resumeOffsets };
+}
+
+async function homeDescription(
+  { storage }: ReversePorts,
+  { stream }: HomeWay,
+  copy: 'changes' | 'compare',
+): Promise<HomeDescription> {
+  const home = await loadDescription(storage, stream);
+  if (home.copy === copy) return home;
+  const reason = `the disks at home are described for ${home.copy}, not for ${copy}`;
+  throw new DrError('DR_INTERNAL', { reason });
+}
+
+/** What the disk at home lacks. @param home null: it is empty */
+async function firstExtents(
+  { storage }: ReversePorts,
+  { stream }: HomeWay,
+  home: HomeDescription | null,
+  open: OpenDisk,
+  { signal, beat }: CycleHooks,
+): Promise<readonly Extent[]> {
+  const { disk, source } = open;
+  if (home?.copy === 'compare') {
+    const hashes = await loadBlockHashes(storage, stream, disk.diskId, home.epoch, signal);
+    return Array.fromAsync(differingExtents(source, hashes, { signal, onProgress: beat }));
+  }
+  const changed = await open.changedExtents();
+  const drift = home?.drift[disk.diskId] ?? [];
+  return insideDisk(coalesceExtents([...changed, ...drift], 0), disk);
+}
+
+function wholeDisk({ disk }: OpenDisk): Extent[] {
+  return [{ offset: 0, length: disk.capacityBytes }];
+}
