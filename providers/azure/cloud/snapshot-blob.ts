@@ -58,7 +58,7 @@ interface Query {
 interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: AsyncIterable<Buffer>;
+  readonly body: AsyncIterable<Buffer> & { dump(): Promise<void> };
 }
 
 /** An answer that is none; `isPassing`: the same request may do better. */
@@ -163,6 +163,7 @@ async function takeBytes(reply: Reply, range: Extent, into: Uint8Array): Promise
   const expected = `bytes ${range.offset}-${range.offset + range.length - 1}/`;
   const given = reply.headers['content-range'];
   if (reply.status !== 206 || typeof given !== 'string' || !given.startsWith(expected)) {
+    await reply.body.dump();
     throw new Refusal(0, 'WrongRange', 'the answer is not the range that was asked for');
   }
   let at = 0;

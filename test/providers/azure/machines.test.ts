@@ -106,3 +106,72 @@ describe('a machine of the run', () => {
     expect(await practice.requestsSince(since)).toEqual([]);
   });
 });
+
+describe('placement', () => {
+  const tags = { team: 'web', 'Switchback-Run': 'another', 'switchback-mode': 'real' };
+  const groupOf = (id: string) => id.split('/')[4] ?? '';
+
+  test('disk type, zone and the operator’s tags arrive; the run’s own tags cannot be replaced', async () => {
+    const placed = await runs.newGroup('test');
+    const ofRun = {
+      'switchback-run': placed.runId,
+      'switchback-item': placed.itemId,
+      'switchback-mode': 'test',
+    };
+    const request = { ...runs.diskOf('web-disk0'), diskType: 'Premium_LRS', zone: '2', tags } as const;
+    const disk = await cloud.awaitDisk(await cloud.beginDiskImport(placed, request), quiet, never);
+    const found = await compute.disks.get(placed.resourceGroup, 'web-disk0');
+    expect(found).toMatchObject({ sku: { name: 'Premium_LRS' }, zones: ['2'] });
+    expect(found.tags).toEqual({ team: 'web', ...ofRun });
+    const nicId = await runs.createNic(placed);
+    const begun = await cloud.beginVm(placed, {
+      name: 'web',
+      size: 'Standard_D2s_v5',
+      osType: 'Linux',
+      diskIds: [disk.resourceId],
+      nicId,
+      zone: '2',
+      tags,
+    });
+    await cloud.awaitVmRunning(begun, quiet, never);
+    const vm = await compute.virtualMachines.get(placed.resourceGroup, 'web');
+    expect(vm).toMatchObject({ zones: ['2'], tags: { team: 'web', ...ofRun } });
+    expect(Object.keys(vm.tags ?? {})).toHaveLength(4);
+    await runs.deleteGroup(placed);
+  });
+
+  test('a disk without wishes is standard and in no zone', async () => {
+    const { zones, sku } = await compute.disks.get(scope.resourceGroup, 'web-disk0');
+    expect({ zones, type: sku?.name }).toEqual({ zones: undefined, type: 'Standard_LRS' });
+  });
+
+  test('an availability set is looked at, and takes the machine in', async () => {
+    const placed = await runs.newGroup('test');
+    const { id = '' } = await compute.availabilitySets.createOrUpdate(placed.resourceGroup, 'pair', {
+      location: practice.location,
+      sku: { name: 'Aligned' },
+      platformFaultDomainCount: 2,
+    });
+    const empty = await cloud.availabilitySet(id);
+    expect(empty).toMatchObject({ location: practice.location, vmIds: [] });
+    expect(empty.vmSizes).toContain('Standard_D2s_v5');
+    const request = { ...(await runs.vmRequest(placed)), availabilitySetId: id };
+    const vm = await cloud.awaitVmRunning(await cloud.beginVm(placed, request), quiet, never);
+    await expect(cloud.availabilitySet(id)).resolves.toMatchObject({
+      vmIds: [expect.stringMatching(new RegExp(`^${vm.resourceId}$`, 'i'))],
+    });
+    await runs.deleteGroup(placed);
+    const unknown = [
+      id,
+      id.replace(/^\/subscriptions\/[^/]+/, '/subscriptions/00000000-0000-0000-0000-000000000000'),
+      vmId,
+      'pair',
+      groupOf(id),
+    ];
+    for (const each of unknown) {
+      await expect(cloud.availabilitySet(each)).rejects.toEqual(
+        failsWith('DR_AZURE_AVAILABILITY_SET_UNKNOWN'),
+      );
+    }
+  });
+});

@@ -127,6 +127,27 @@ describe('a snapshot', () => {
     await expect(cloud.beginDeleteSnapshot(scope, made.resourceId)).resolves.toMatchObject({ poller: null });
   });
 
+  test('that Azure still fills in the background is waited for', async () => {
+    const made = compute.disks.createOrUpdate(
+      scope.resourceGroup,
+      'data-only',
+      {
+        location: practice.location,
+        sku: { name: 'PremiumV2_LRS' },
+        diskSizeGB: 1,
+        creationData: { createOption: 'Empty' },
+      },
+      { updateIntervalInMs: 30 },
+    );
+    const { id = '' } = await made.pollUntilDone();
+    await practice.lab('POST', '/_lab/settings', { snapshotCopyMs: 400 });
+    const begun = await cloud.beginSnapshot(scope, { name: 'data-only-s1', diskId: id });
+    const { resourceId } = await cloud.awaitSnapshot(begun, quiet, never);
+    const source = await open(resourceId, null);
+    expect(await changes(source)).toEqual([]);
+    await source.close();
+  });
+
   test('of another disk under the same name is not adopted, and that of another run is not deleted', async () => {
     const made = await takeSnapshot();
     const other = { name: made.name, diskId: diskId.replace('disk0', 'disk1') };
@@ -251,6 +272,18 @@ describe('an open snapshot', () => {
     await expect(cloud.snapshot(snapshot.resourceId)).resolves.toBeNull();
   });
 
+  test('has to wait while five others of its family are read', async () => {
+    const snapshots = [];
+    for (let count = 0; count < 6; count += 1) snapshots.push(await takeSnapshot());
+    const [last, ...others] = snapshots.toReversed();
+    const readers: AzureSnapshotSource[] = [];
+    for (const { resourceId } of others) readers.push(await open(resourceId, null));
+    const openLast = () => open(last?.resourceId ?? '', others[0]?.resourceId ?? '');
+    await expect(openLast()).rejects.toEqual(failsWith('DR_AZURE_BUSY'));
+    await readers[4]?.close();
+    expect(await changes(await openLast())).toEqual([]);
+  });
+
   test('takes back a grant that Azure does not extend, and asks again', async () => {
     const snapshot = await takeSnapshot();
     await practice.cloud().openSnapshot(snapshot.resourceId, null, never);
@@ -282,24 +315,41 @@ describe('an open snapshot', () => {
     expect(inspect(source, { depth: 20, showHidden: true })).not.toMatch(/sig=/);
   });
 
-  test('renews its grants long before they end', async () => {
+  test('renews its grants long before they end, and uses them to the end when Azure does not answer', async () => {
     const snapshot = await takeSnapshot();
     const since = (await practice.requestsSince(0)).at(-1)?.sequence ?? 0;
-    const source = await open(snapshot.resourceId, null, practice.cloud({ snapshotAccessSeconds: 1 }));
-    const grants = async () => {
-      await source.read(0, Buffer.alloc(512), never);
-      const requests = await practice.requestsSince(since);
-      return requests.filter(({ path }) => path.endsWith('/beginGetAccess')).length >= 4;
-    };
-    await waitFor(grants, { what: 'three renewals', withinMs: 20_000 });
+    const source = await open(snapshot.resourceId, null, practice.cloud({ snapshotAccessSeconds: 2 }));
+    const readUntilGrants = (count: number, status: number) =>
+      waitFor(
+        async () => {
+          await source.read(0, Buffer.alloc(512), never);
+          const requests = await practice.requestsSince(since);
+          return (
+            requests.filter((each) => each.path.endsWith('GetAccess') && each.status === status).length >=
+            count
+          );
+        },
+        { what: `${count} grants with ${status}`, withinMs: 20_000 },
+      );
+    await readUntilGrants(2, 202);
+    await practice.lab('POST', '/_lab/faults', {
+      method: 'POST',
+      path: '/beginGetAccess',
+      status: 403,
+      code: 'AuthorizationFailed',
+    });
+    await readUntilGrants(1, 403);
+    await readUntilGrants(3, 202);
     expect(sha256(await contentOf(source))).toBe(await hashInAzure(snapshot.resourceId));
   });
 
-  test('reads on over cut connections and a busy service', async () => {
+  test('reads on over cut connections, a busy service and answers that are not what was asked for', async () => {
     const snapshot = await takeSnapshot();
     const source = await open(snapshot.resourceId, null);
     await practice.lab('POST', '/_lab/faults', { method: 'GET', path: '^/md-', resetConnection: true });
     await practice.lab('POST', '/_lab/faults', { method: 'GET', path: '^/md-', status: 503, skip: 1 });
+    await practice.lab('POST', '/_lab/faults', { path: '^/md-.*comp=pagelist', status: 200, skip: 1 });
+    await practice.lab('POST', '/_lab/faults', { path: '^/md-(?!.*comp=)', status: 200 });
     expect(sha256(await contentOf(source))).toBe(await hashInAzure(snapshot.resourceId));
     const stop = new AbortController();
     const reason = new Error('worker shuts down');
