@@ -42,8 +42,9 @@ export function answeringQuestions(session: VimSession, machine: MoRef): Compani
     watched: { object: machine, paths: ['runtime.question'] },
     look: async () => {
       const properties = await retrieve(session, machine, PATHS);
-      if (properties['runtime.question'] === undefined) return;
-      const question = questionSchema.parse(properties['runtime.question']);
+      const asked = properties['runtime.question'] ?? null;
+      if (asked === null) return;
+      const question = questionSchema.parse(asked);
       const answer = chooseAnswer(question);
       if (answer === undefined) {
         throw new DrError('DR_MACHINE_QUESTION', {

@@ -4,6 +4,7 @@ import { safetySnapshotName, snapshotName } from '../../../domain/names.ts';
 import type { DiskExport, DiskTransport, VCenterSession } from '../../../domain/ports.ts';
 import { createExportServiceTransport } from '../../../providers/vsphere/transport/export-service.ts';
 import { createVSphere, type VSphereClient } from '../../../providers/vsphere/vsphere.ts';
+import { startAskingVCenter } from './asking-vcenter.ts';
 import { codeOf, collect, type PracticeVCenter, startPracticeVCenter } from './practice-vcenter.ts';
 
 let practice: PracticeVCenter;
@@ -100,6 +101,42 @@ describe('powering on', () => {
     await practice.lab('DELETE', 'faults');
     await practice.lab('POST', 'faults', { ...rule, message: 'Out of memory blocks' });
     expect(await codeOf(vcenter.powerOn(id, quietly))).toBe('DR_VCENTER_TASK_FAILED');
+  });
+});
+
+describe('a machine about which vCenter asks while it is powered on', () => {
+  async function powerOnAsked(words: string, labels: readonly string[]) {
+    const id = await practice.machineId('home');
+    const asking = await startAskingVCenter(practice, words, labels);
+    const other = createVSphere();
+    try {
+      const outcome = await other
+        .session(asking.connection)
+        .powerOn(id, quietly)
+        .catch((error: unknown) => error);
+      return { outcome, answers: asking.answers };
+    } finally {
+      await other.close();
+      await asking.stop();
+      await practice.lab('POST', 'power', { machine: 'home', state: 'poweredOff' });
+    }
+  }
+
+  test('was moved: it keeps what it is, and goes on', async () => {
+    const labels = ['Cancel', 'I Moved It', 'I Copied It'];
+    const { outcome, answers } = await powerOnAsked('It might have been moved or copied.', labels);
+    expect(outcome).toBe('poweredOn');
+    expect(answers).toHaveLength(1);
+    expect(answers[0]).toMatch(/questionId>7<.*answerChoice>1</s);
+  });
+
+  test('something else waits for a person, who is told the question', async () => {
+    const { outcome, answers } = await powerOnAsked('The disk is damaged. Repair?', ['Yes', 'No']);
+    expect(outcome).toMatchObject({
+      code: 'DR_MACHINE_QUESTION',
+      context: { machine: 'home', question: 'The disk is damaged. Repair?' },
+    });
+    expect(answers).toEqual([]);
   });
 });
 

@@ -1,14 +1,12 @@
-import 'reflect-metadata';
 import { createServer, type Server } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
-import { webcrypto } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import * as x509 from '@peculiar/x509';
 import { asId, type VCenterId } from '../../../domain/ids.ts';
 import { Secret, type VCenterConnection } from '../../../domain/ports.ts';
 import { createVSphere, type VSphereClient } from '../../../providers/vsphere/vsphere.ts';
 import { codeOf, collect, PASSWORD, type PracticeVCenter, startPracticeVCenter } from './practice-vcenter.ts';
+import { selfSigned } from './self-signed.ts';
 
 const MACHINES = 130;
 const names = Array.from({ length: MACHINES }, (_, index) => `vm-${String(index).padStart(3, '0')}`);
@@ -224,15 +222,3 @@ test('a replaced certificate is refused from the next connection on, until it is
     expect(await codeOf(other.session({ ...practice.connection, certificate }).about())).toBe('succeeded');
   });
 });
-
-async function selfSigned(): Promise<{ readonly key: string; readonly cert: string }> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=other',
-    keys,
-    signingAlgorithm: algorithm,
-  });
-  const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
-  return { key: x509.PemConverter.encode(key, 'PRIVATE KEY'), cert: certificate.toString('pem') };
-}
