@@ -3,12 +3,12 @@ import type { Barrier, BarrierDisk, SegmentRef } from '../../domain/replication.
 import type { ApplyRequest } from './apply-request.ts';
 import { chainSegments, journalGap, writeSegments } from './apply-segments.ts';
 import { PageWriter } from './page-writer.ts';
-import type { AppliedState, Replica } from './replica.ts';
-import { encodeState } from './replica.ts';
+import type { Replica } from './replica.ts';
+import { growReplica, setState } from './replica.ts';
 
 /**
  * A replica that has the barrier already is left as it is. Interrupted, it says it has the barrier before, and
- * applying all of this one again gives the same pages.
+ * applying all of this one again gives the same pages. A disk that has grown grows its replica first.
  * @throws DR_SEGMENT_CORRUPT, DR_JOURNAL_GAP, DR_REPLICATION_FENCED
  */
 export async function applyToDisk(
@@ -20,8 +20,9 @@ export async function applyToDisk(
   if (replica.applied.barrier >= barrier.number) return;
   const { item, key, signal } = request;
   const disk = diskOf(request, barrier, replica);
+  await growReplica(replica, disk.capacityBytes);
   const chain = chainSegments(item, disk, replica.applied.tail);
-  const { diskId, capacityBytes } = replica;
+  const { diskId, capacityBytes } = disk;
   const pages = new PageWriter(replica.writer, signal);
   try {
     await writeSegments({ item, diskId, capacityBytes, key }, chain, pages, {
@@ -33,9 +34,7 @@ export async function applyToDisk(
   } finally {
     await pages.settled();
   }
-  const applied: AppliedState = { barrier: barrier.number, tail: disk.tail };
-  await replica.writer.setMetadata(encodeState(applied));
-  replica.applied = applied;
+  await setState(replica, { barrier: barrier.number, tail: disk.tail, capacityBytes });
 }
 
 async function fetchSegment(request: ApplyRequest, ref: SegmentRef): Promise<Uint8Array> {
@@ -48,10 +47,6 @@ function diskOf(request: ApplyRequest, barrier: Barrier, replica: Replica): Barr
   const disk = barrier.disks.find((candidate) => candidate.diskId === replica.diskId);
   if (disk === undefined) {
     throw journalGap(request.item, `barrier ${barrier.number} does not know disk ${replica.diskId}`);
-  }
-  if (disk.capacityBytes !== replica.capacityBytes) {
-    const reason = `disk ${replica.diskId} has ${disk.capacityBytes} bytes in barrier ${barrier.number}, its replica ${replica.capacityBytes}`;
-    throw journalGap(request.item, reason);
   }
   return disk;
 }

@@ -3,7 +3,7 @@
  * recovery point for every `point` barrier. The metadata of each replica says which barrier it holds; that is the
  * only memory, so any attempt goes on where the last one ended. Fencing makes older attempts unable to write.
  */
-import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { Barrier, RecoveryPoint } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
 import { readBarrier } from '../journal/barriers.ts';
 import { BarrierMeter, readPending } from '../journal/pending.ts';
@@ -47,7 +47,8 @@ async function applyInOrder(request: ApplyRequest, replicas: readonly Replica[])
     await mapBounded(replicas, DISKS_AT_ONCE, (replica) =>
       applyToDisk(request, barrier, replica, (segment) => meter.segmentApplied(segment)),
     );
-    if (barrier.kind === 'point') points.push((await ensurePoint(request, barrier, replicas)).point);
+    const made = await pointOf(request, barrier, replicas);
+    if (made !== null) points.push(made.point);
     appliedBarrier = barrier.number;
     meter.barrierApplied(appliedBarrier);
   }
@@ -60,10 +61,32 @@ async function finishPoint(
   replicas: readonly Replica[],
   appliedBarrier: number,
 ): Promise<RecoveryPoint | null> {
-  const isEverywhere = replicas.every((replica) => replica.applied.barrier === appliedBarrier);
-  if (appliedBarrier === 0 || !isEverywhere) return null;
+  if (!isWholeAt(appliedBarrier, replicas)) return null;
   const barrier = await readBarrier(request.storage, request.item, appliedBarrier, request.signal);
-  if (barrier?.kind !== 'point') return null;
-  const { point, created } = await ensurePoint(request, barrier, replicas);
-  return created ? point : null;
+  const made = barrier === null ? null : await pointOf(request, barrier, replicas);
+  return made?.created === true ? made.point : null;
+}
+
+/** Null: the barrier is none of a point, or the replicas are beyond it. They are while a disk that joined catches up. */
+async function pointOf(
+  request: ApplyRequest,
+  barrier: Barrier,
+  replicas: readonly Replica[],
+): Promise<{ readonly point: RecoveryPoint; readonly created: boolean } | null> {
+  if (barrier.kind !== 'point' || !isWholeAt(barrier.number, replicas)) return null;
+  return ensurePoint(request, barrier, membersAt(barrier.number, replicas));
+}
+
+function isWholeAt(barrierNumber: number, replicas: readonly Replica[]): boolean {
+  const members = membersAt(barrierNumber, replicas);
+  return (
+    barrierNumber > 0 &&
+    members.length > 0 &&
+    members.every((replica) => replica.applied.barrier === barrierNumber)
+  );
+}
+
+/** Replicas of the disks that the barrier knows. */
+function membersAt(barrierNumber: number, replicas: readonly Replica[]): Replica[] {
+  return replicas.filter((replica) => replica.joinedAtBarrier <= barrierNumber);
 }

@@ -7,7 +7,10 @@ import type { ItemKey } from '../keys.ts';
 
 export interface ApplyDisk {
   readonly diskId: DiskId;
+  /** Of a replica that is still to be made. One that exists has the size of the last barrier it holds. */
   readonly capacityBytes: number;
+  /** Barriers before this one do not know the disk, and points before it do not list it. Absent: it was there from the start. */
+  readonly joinedAtBarrier?: number;
 }
 
 export interface ApplyRequest {

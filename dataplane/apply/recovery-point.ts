@@ -7,12 +7,12 @@ import { decodePoint, listPointNames } from '../journal/manifests.ts';
 import { pinnedPoints } from '../pins.ts';
 import type { ApplyRequest } from './apply-request.ts';
 import type { Replica } from './replica.ts';
-import { decodeState, encodeState } from './replica.ts';
+import { decodeState, setState } from './replica.ts';
 
 const DISKS_AT_ONCE = 4;
 
 /**
- * Makes the point of a barrier that every replica holds, or finds it made. Snapshots are taken first, then the
+ * Makes the point of a barrier that every one of `replicas` holds, or finds it made. Snapshots are taken first, then the
  * manifest decides whose snapshots are the point; only then are the others deleted, because an older attempt may
  * be between its snapshots and its manifest. An attempt that lost a replica meanwhile makes no manifest: the newer
  * one may have made the point, and retention may have removed it.
@@ -58,14 +58,15 @@ async function makePoint(
 }
 
 async function snapshotDisk(replica: Replica): Promise<PointDisk> {
-  const { diskId, capacityBytes, blob, writer, applied } = replica;
+  const { diskId, blob, writer, applied } = replica;
+  const { capacityBytes, tail } = applied;
   const snapshotId = await writer.snapshot();
-  return { diskId, replicaBlob: blob.name, snapshotId, capacityBytes, tail: applied.tail };
+  return { diskId, replicaBlob: blob.name, snapshotId, capacityBytes, tail };
 }
 
 /** Writes what is there already: refused once another attempt has taken the pen. */
-async function provePen({ writer, applied }: Replica): Promise<void> {
-  await writer.setMetadata(encodeState(applied));
+async function provePen(replica: Replica): Promise<void> {
+  await setState(replica, replica.applied);
 }
 
 async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | null> {

@@ -9,22 +9,38 @@ import { barrierNumbers, readBarrier } from './barriers.ts';
 
 const REQUESTS_AT_ONCE = 8;
 
-/**
- * Deletes barriers before `keepFromBarrier` with their segments, but none that a replica of `disks` has not applied;
- * and segments that no kept barrier names, of epochs older than the newest barrier's. Such an epoch can make no
- * barrier any more, because epochs never shrink along the barriers. Safe beside running attempts and when repeated.
- */
+interface PrunedJournal {
+  readonly deletedBarriers: number;
+  readonly deletedSegments: number;
+}
+
+/** As `pruneJournalBefore`, but deletes no barrier that a replica of `disks` has not applied. */
 export async function pruneJournal(
   storage: VaultStorage,
   item: ProtectedItemId,
   disks: readonly DiskId[],
   keepFromBarrier: number,
-): Promise<{ readonly deletedBarriers: number; readonly deletedSegments: number }> {
+): Promise<PrunedJournal> {
+  return pruneJournalBefore(storage, item, disks, async () =>
+    Math.min(keepFromBarrier, await appliedEverywhere(storage, item, disks)),
+  );
+}
+
+/**
+ * Deletes barriers before the one that `keepFromBarrier` answers, with their segments; and segments that no kept
+ * barrier names, of epochs older than the newest barrier's. Such an epoch can make no barrier any more, because epochs
+ * never shrink along the barriers. Safe beside running attempts and when repeated.
+ */
+export async function pruneJournalBefore(
+  storage: VaultStorage,
+  item: ProtectedItemId,
+  disks: readonly DiskId[],
+  keepFromBarrier: () => Promise<number>,
+): Promise<PrunedJournal> {
   // Listed before anything is read: a barrier that comes into being from here on is newer than all of this.
   const segments = await listSegments(storage, disks);
-  const applied = await appliedEverywhere(storage, item, disks);
+  const keepFrom = await keepFromBarrier();
   const numbers = await barrierNumbers(storage, item);
-  const keepFrom = Math.min(keepFromBarrier, applied);
   const kept = await readAll(
     storage,
     item,
