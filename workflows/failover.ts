@@ -23,7 +23,7 @@ import type { FailoverResult, FailoverRun, RunOutcome, SourceOutcome } from './c
 import { jobError, refusal } from './lib/failures.ts';
 import { powerOnAtHome, takeFence } from './lib/fence.ts';
 import { azureOf, lastSegment, makeDisks, makeNic, makeVm } from './lib/provision.ts';
-import { drains, urgentSite } from './lib/proxies.ts';
+import { azureUndo, drains, urgentSite } from './lib/proxies.ts';
 import { removeRun, scopeOf } from './lib/remove-run.ts';
 import type { Done, Runbook, Step } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
@@ -194,8 +194,9 @@ const group: FailoverStep = {
   undo: {
     name: 'Remove what this run made in Azure',
     means: 'Everything this run made in Azure is removed, proven by an empty listing.',
-    async run({ item, runId, mode }, _facts, tools) {
+    async run({ item, runId, mode }, { point }, tools) {
       const { deleted } = await removeRun(tools, scopeOf(item, runId, mode));
+      if (point !== undefined) await azureUndo(item.target.location).releasePoint({ runId, point });
       return `${deleted.length} removed`;
     },
   },

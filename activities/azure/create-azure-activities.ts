@@ -15,7 +15,10 @@ import type {
   VaultStorage,
 } from '../../domain/ports.ts';
 import { blobNames } from '../../domain/names.ts';
-import type { PointDisk } from '../../domain/replication.ts';
+import type { ItemSpec } from '../../domain/machine.ts';
+import type { PointDisk, RecoveryPoint } from '../../domain/replication.ts';
+import { requireFence } from '../../dataplane/fence.ts';
+import { pinPoint, unpinPoint } from '../../dataplane/pins.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
 import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
@@ -57,12 +60,29 @@ export function createAzureActivities(ports: AzurePorts) {
       await supervised(() => cloud.ensureResourceGroup(input.scope));
     },
 
-    /** Starts the copy of a point's disk to a page blob of the run; Azure cannot import a snapshot directly. */
-    async beginStageDisk(input: { runId: RunId; disk: PointDisk }): Promise<{ blob: string }> {
-      const blob = blobNames.staged(input.runId, input.disk.diskId);
-      const replica = storage.replica(input.disk.replicaBlob);
-      await supervised(() => replica.copySnapshot(input.disk.snapshotId, blob));
+    /**
+     * Starts the copy of a point's disk to a page blob of the run; Azure cannot import a snapshot directly. The point
+     * is pinned first: retention must not take it away under the copy.
+     */
+    async beginStageDisk(input: {
+      runId: RunId;
+      point: RecoveryPoint;
+      disk: PointDisk;
+    }): Promise<{ blob: string }> {
+      const { runId, point, disk } = input;
+      const blob = blobNames.staged(runId, disk.diskId);
+      const replica = storage.replica(disk.replicaBlob);
+      await supervised(async () => {
+        await pinPoint(storage, point.itemId, point.pointId, runId);
+        await replica.copySnapshot(disk.snapshotId, blob);
+      });
       return { blob };
+    },
+
+    /** The run has its copies of the point, or wants none any more. */
+    async releasePoint(input: { runId: RunId; point: RecoveryPoint }): Promise<void> {
+      const { runId, point } = input;
+      await supervised(() => unpinPoint(storage, point.itemId, point.pointId, runId));
     },
 
     /** Waits for the copy and answers the URL to import from (without any signature). */
@@ -98,8 +118,20 @@ export function createAzureActivities(ports: AzurePorts) {
       return supervised(({ flush, signal }) => cloud.awaitNic(input.begun, flush, signal));
     },
 
-    async beginVm(input: { scope: RunScope; vm: Parameters<Cloud['beginVm']>[1] }): Promise<BegunOperation> {
-      return supervised(() => cloud.beginVm(input.scope, input.vm));
+    /** With a fence the machine is started only while Azure holds the right to run it with exactly this number. */
+    async beginVm(input: {
+      scope: RunScope;
+      vm: Parameters<Cloud['beginVm']>[1];
+      fence?: { readonly item: ItemSpec; readonly number: number };
+    }): Promise<BegunOperation> {
+      const { scope, vm, fence } = input;
+      return supervised(async () => {
+        if (fence !== undefined) {
+          const { itemId: item, machineName } = fence.item;
+          await requireFence(storage, { item, machineName, owner: 'azure', number: fence.number });
+        }
+        return cloud.beginVm(scope, vm);
+      });
     },
 
     async awaitVmRunning(input: { begun: BegunOperation }): Promise<AzureVm> {

@@ -27,10 +27,12 @@ function isolation(run: FailoverRun, subnet: SubnetFacts): DrError[] {
 
 function address(run: FailoverRun, subnet: SubnetFacts): DrError[] {
   const wanted = run.privateIpAddress;
-  const ownGroup = `/resourcegroups/${azureNames.resourceGroup(run.runId)}/`.toLowerCase();
+  // Also not in the way: the machine of the point that this run replaces.
+  const own = [run.runId, ...run.removeFirst, ...(run.replaces === undefined ? [] : [run.replaces.runId])];
+  const ownGroups = own.map((id) => `/resourcegroups/${azureNames.resourceGroup(id)}/`.toLowerCase());
   const taken = subnet.usedAddresses.find((used) => used.address === wanted);
   // An address held by this machine's own earlier attempt of the same run is not in the way.
-  if (taken === undefined || taken.owner.toLowerCase().includes(ownGroup)) return [];
+  if (taken === undefined || ownGroups.some((group) => taken.owner.toLowerCase().includes(group))) return [];
   return [
     new DrError('DR_AZURE_ADDRESS_TAKEN', {
       address: taken.address,

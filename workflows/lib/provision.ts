@@ -15,7 +15,10 @@ const scope = (run: FailoverRun) => scopeOf(run.item, run.runId, run.mode);
 /** Ids in disk order. All at once; when one fails the others are stopped and waited for: nothing may appear after the undo has listed. */
 export async function makeDisks(run: FailoverRun, point: RecoveryPoint, tasks: TaskLog): Promise<string[]> {
   const together = new CancellationScope();
-  const inOrder = point.disks.toSorted((a, b) => diskIndex(run, a) - diskIndex(run, b));
+  // A disk that is not protected any more may still be in an older point.
+  const inOrder = point.disks
+    .filter((disk) => diskIndex(run, disk) >= 0)
+    .toSorted((a, b) => diskIndex(run, a) - diskIndex(run, b));
   const making = inOrder.map((disk) => {
     const index = diskIndex(run, disk);
     return together.run(() =>
@@ -23,7 +26,9 @@ export async function makeDisks(run: FailoverRun, point: RecoveryPoint, tasks: T
     );
   });
   try {
-    return await Promise.all(making);
+    const diskIds = await Promise.all(making);
+    await azureOf(run).releasePoint({ runId: run.runId, point });
+    return diskIds;
   } catch (error) {
     together.cancel();
     await Promise.allSettled(making);
