@@ -1,7 +1,8 @@
 import type { Range } from './range.ts';
 
 export const BLOCK_BYTES = 4096;
-const CHUNK_BLOCKS = 4096;
+/** Of one chunk: 16 MiB. */
+export const CHUNK_BLOCKS = 4096;
 
 /** What a layer says of a block: nothing (0), it holds its bytes, or it was given back and reads as zeros. */
 export const BLOCK = { absent: 0, data: 1, cleared: 2 } as const;
@@ -13,10 +14,6 @@ export class BlockMap {
 
   chunk(index: number): Uint8Array | undefined {
     return this.#chunks.get(index);
-  }
-
-  state(block: number): BlockState {
-    return (this.#chunks.get(Math.floor(block / CHUNK_BLOCKS))?.[block % CHUNK_BLOCKS] ?? 0) as BlockState;
   }
 
   set(first: number, count: number, state: BlockState): void {

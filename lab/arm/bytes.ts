@@ -5,7 +5,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { MiB } from '../../domain/units.ts';
-import { BLOCK, BLOCK_BYTES, changedRuns } from './block-map.ts';
+import { BLOCK, BLOCK_BYTES, changedRuns, CHUNK_BLOCKS } from './block-map.ts';
 import type { Run } from './block-map.ts';
 import { Layer, layerPaths, logOf } from './layer.ts';
 import type { Range } from './range.ts';
@@ -73,12 +73,17 @@ export class ByteStore {
   readInto(chain: readonly string[], offset: number, target: Buffer): Buffer {
     const layers = chain.map((id) => this.#layer(id));
     const end = offset + target.length;
-    for (let at = offset; at < end;) {
-      const [owner, until] = ownerAt(layers, at, end);
-      const part = target.subarray(at - offset, until - offset);
-      if (owner === null) part.fill(0);
-      else owner.read(part, at);
-      at = until;
+    const chunkBytes = CHUNK_BLOCKS * BLOCK_BYTES;
+    for (let chunk = Math.floor(offset / chunkBytes); chunk * chunkBytes < end; chunk++) {
+      const inside = {
+        start: Math.max(offset, chunk * chunkBytes),
+        end: Math.min(end, (chunk + 1) * chunkBytes),
+      };
+      for (const [owner, run] of ownersIn(layers, chunk, inside)) {
+        const part = target.subarray(run.start - offset, run.end - offset);
+        if (owner === null) part.fill(0);
+        else owner.read(part, run.start);
+      }
     }
     return target;
   }
@@ -139,6 +144,11 @@ export class ByteStore {
     for (const name of left) await rm(join(this.#dir, name), { force: true });
   }
 
+  close(): void {
+    for (const layer of this.#layers.values()) layer.close();
+    this.#layers.clear();
+  }
+
   #last(chain: readonly string[]): Layer {
     const id = chain.at(-1);
     if (id === undefined) throw new Error('a disk without a layer cannot be written');
@@ -152,21 +162,25 @@ export class ByteStore {
   }
 }
 
-/** The layer that holds the bytes at `at`, null for none, and where another one takes over. */
-function ownerAt(layers: readonly Layer[], at: number, end: number): [Layer | null, number] {
-  const owner = ownerOf(layers, Math.floor(at / BLOCK_BYTES));
-  let next = Math.floor(at / BLOCK_BYTES) + 1;
-  while (next * BLOCK_BYTES < end && ownerOf(layers, next) === owner) next++;
-  return [owner, Math.min(end, next * BLOCK_BYTES)];
-}
-
-function ownerOf(layers: readonly Layer[], block: number): Layer | null {
-  for (let index = layers.length - 1; index >= 0; index--) {
-    const state = layers[index]?.map.state(block) ?? BLOCK.absent;
-    if (state === BLOCK.data) return layers[index] ?? null;
-    if (state === BLOCK.cleared) return null;
+/** Who holds the bytes of one chunk, a run of blocks at a time: a layer, or null for none. */
+function* ownersIn(layers: readonly Layer[], chunk: number, range: Range): Generator<[Layer | null, Range]> {
+  const newestFirst = layers.flatMap((layer) => {
+    const states = layer.map.chunk(chunk);
+    return states === undefined ? [] : [{ layer, states }];
+  });
+  newestFirst.reverse();
+  const ownerOf = (block: number): Layer | null => {
+    const found = newestFirst.find(({ states }) => states[block % CHUNK_BLOCKS] !== BLOCK.absent);
+    return found?.states[block % CHUNK_BLOCKS] === BLOCK.data ? found.layer : null;
+  };
+  for (let start = range.start; start < range.end;) {
+    let block = Math.floor(start / BLOCK_BYTES);
+    const owner = ownerOf(block++);
+    while (block * BLOCK_BYTES < range.end && ownerOf(block) === owner) block++;
+    const end = Math.min(range.end, block * BLOCK_BYTES);
+    yield [owner, { start, end }];
+    start = end;
   }
-  return null;
 }
 
 async function copyPieces(file: FileHandle, { pieces, read }: Source, signal: AbortSignal): Promise<void> {

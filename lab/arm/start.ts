@@ -96,6 +96,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
       await new Promise((resolve) => server.close(resolve));
       await simulator.lro.stop();
       store.close();
+      bytes.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MiB } from '../../domain/units.ts';
 import type { LoggedRequest } from '../../lab/arm/requests.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { makeMachine } from './support/machine.ts';
 import { codeOf, makeVhd, quick, startRig } from './support/rig.ts';
 import type { Rig } from './support/rig.ts';
 
@@ -160,6 +161,42 @@ test('operations are polled by the rules: 202 until done, then 200; absent thing
   const withoutVersion = await rig.raw('GET', `${disk}/polled`, { headers });
   expect(withoutVersion.status).toBe(400);
   expect(JSON.parse(withoutVersion.text)).toMatchObject({ error: { code: 'MissingApiVersionParameter' } });
+});
+
+test('every operation of the way home can be begun by one client and awaited by another', async () => {
+  const { group, vm, diskIds } = await makeMachine(rig, { group: 'begun' });
+  const { compute } = rig.clients;
+  const later = rig.freshClients().compute;
+  await rig.lab('POST', '/settings', { operationMs: 100, deleteMs: 100 });
+  const stopping = compute.virtualMachines.deallocate(group, vm, quick);
+  await stopping.submitted();
+  expect(await powerOf()).toBe('PowerState/deallocating');
+  const state = await stopping.serialize();
+  await restorePoller(later, state, later.virtualMachines.deallocate, quick).pollUntilDone();
+  expect(await powerOf()).toBe('PowerState/deallocated');
+  await (await compute.virtualMachines.beginStart(group, vm, quick)).pollUntilDone();
+  expect(await powerOf()).toBe('PowerState/running');
+  await (await compute.virtualMachines.beginPowerOff(group, vm, quick)).pollUntilDone();
+  expect(await powerOf()).toBe('PowerState/stopped');
+
+  const creationData = { createOption: 'Copy', sourceResourceId: diskIds[0] ?? '' };
+  const body = { location: rig.facts.location, incremental: true, creationData };
+  await compute.snapshots.beginCreateOrUpdateAndWait(group, 'snapshot', body, quick);
+  const grant = { access: 'Read', durationInSeconds: 60 };
+  const { accessSAS } = await compute.snapshots.beginGrantAccessAndWait(group, 'snapshot', grant, quick);
+  expect(accessSAS).toMatch(/^https:\/\/.*\/md-/);
+  await compute.snapshots.beginRevokeAccessAndWait(group, 'snapshot', quick);
+  await compute.snapshots.beginDeleteAndWait(group, 'snapshot', quick);
+  await compute.virtualMachines.beginDeleteAndWait(group, vm, quick);
+  await compute.disks.beginDeleteAndWait(group, 'vm-disk0', quick);
+  await rig.lab('POST', '/settings', { operationMs: 0, deleteMs: 0 });
+  const left = await rig.lab<{ id: string }[]>('GET', '/disks');
+  expect(left.filter(({ id }) => id.includes('/begun/'))).toEqual([]);
+
+  async function powerOf(): Promise<string | undefined> {
+    const { statuses = [] } = await compute.virtualMachines.instanceView(group, vm);
+    return statuses.map(({ code }) => code).find((code) => code?.startsWith('PowerState/'));
+  }
 });
 
 function importOf(sourceUri: string) {

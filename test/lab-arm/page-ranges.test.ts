@@ -1,7 +1,8 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MiB, VHD_FOOTER_BYTES } from '../../domain/units.ts';
-import { seededBytes, seededNumbers } from '../../lab/arm/seeded.ts';
+import { seededBytes } from '../../lab/arm/seeded.ts';
+import { seededRandom } from '../support/random.ts';
 import { exported, grantRead, halfOpen, makeMachine, takeSnapshot } from './support/machine.ts';
 import type { Made, Range } from './support/machine.ts';
 import { codeOf, makeVhd, quick, startRig } from './support/rig.ts';
@@ -47,10 +48,8 @@ test('the page list of a snapshot names what was written and the footer, and no 
   ]);
 });
 
-const seed = randomInt(2 ** 31);
-
-test(`diffs between snapshots of a running machine are exact, through deletions and a kill (seed ${seed})`, async () => {
-  const random = seededNumbers(seed);
+test('diffs between snapshots of a running machine are exact, through deletions and a kill', async () => {
+  const random = seededRandom('page ranges');
   const content = Buffer.from(initial);
   const taken: { content: Buffer; changes: Changes }[] = [];
   const snapshot = async (changes: Changes) => {
@@ -61,18 +60,18 @@ test(`diffs between snapshots of a running machine are exact, through deletions 
   for (let round = 1; round <= 4; round++) {
     const changes: Changes = new Map();
     for (let step = 0; step < 12; step++) {
-      const block = random(BLOCKS - 64);
+      const block = random.below(BLOCKS - 64);
       const isClear = step % 4 === 3;
-      const offset = block * BLOCK + (isClear ? 0 : random(3) * 512);
-      const length = isClear ? 16 * BLOCK : (1 + random(48)) * 512;
+      const offset = block * BLOCK + (isClear ? 0 : random.below(3) * 512);
+      const length = isClear ? 16 * BLOCK : (1 + random.below(48)) * 512;
       const blocks = blocksOf([{ start: block * BLOCK, end: Math.ceil((offset + length) / BLOCK) * BLOCK }]);
       for (const each of blocks) changes.set(each, isClear ? 'clear' : 'page');
       if (isClear) {
         await rig.lab('POST', '/disks/clear', { id: disk, offset, length });
         content.fill(0, offset, offset + length);
       } else {
-        await rig.lab('POST', '/disks/write', { id: disk, offset, seed: seed + step, length });
-        seededBytes(seed + step, length).copy(content, offset);
+        await rig.lab('POST', '/disks/write', { id: disk, offset, seed: random.seed + step, length });
+        seededBytes(random.seed + step, length).copy(content, offset);
       }
     }
     await snapshot(changes);
