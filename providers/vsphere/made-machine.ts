@@ -9,7 +9,7 @@ import { listAll } from './listing.ts';
 import { findPlace } from './places.ts';
 import { retrieve } from './properties.ts';
 import { requests } from './requests.ts';
-import type { VimSession } from './session.ts';
+import { isGone, type VimSession } from './session.ts';
 import { runTask, settleTasks } from './task.ts';
 import { asRecord, type MoRef, unwrap } from './values.ts';
 
@@ -45,22 +45,32 @@ export async function createMachine(
   throw new DrError('DR_NAME_TAKEN', { kind: 'machine', name: blueprint.name }, { cause: failure });
 }
 
-/** @throws DR_MACHINE_NOT_OURS, DR_SOURCE_RUNS while it is not off, VimFault `FileLocked` while a disk is being written */
+/**
+ * A machine that is gone, or goes while another attempt deletes it, is done.
+ * @throws DR_MACHINE_NOT_OURS, DR_SOURCE_RUNS while it is not off, VimFault `FileLocked` while a disk is being written
+ */
 export async function destroyMachine(
   session: VimSession,
   machine: MoRef,
   key: string,
   onProgress: OnProgress,
 ): Promise<void> {
-  await settleTasks(session, machine, DESTROY_TASK, onProgress);
+  try {
+    await settleTasks(session, machine, DESTROY_TASK, onProgress);
+    await refuseOthers(session, machine, key);
+    await runTask(session, requests.destroyMachine(machine), onProgress);
+  } catch (error) {
+    if (!isGone(error, machine)) throw error;
+  }
+}
+
+async function refuseOthers(session: VimSession, machine: MoRef, key: string): Promise<void> {
   const properties = await retrieve(session, machine, ['name', 'runtime.powerState', KEY_PATH]);
-  const name = String(properties['name']);
+  const [name, state] = [String(properties['name']), String(properties['runtime.powerState'])];
   if (keyOf(properties[KEY_PATH]) !== key) {
     throw new DrError('DR_MACHINE_NOT_OURS', { machine: name, key });
   }
-  const state = String(properties['runtime.powerState']);
   if (state !== 'poweredOff') throw new DrError('DR_SOURCE_RUNS', { machine: name, state });
-  await runTask(session, requests.destroyMachine(machine), onProgress);
 }
 
 async function findMade(session: VimSession, key: string): Promise<DiscoveredMachine | null> {

@@ -198,7 +198,8 @@ export class VimSession {
   }
 }
 
-function isGone(error: unknown, object: MoRef): boolean {
+/** Whether a call failed because that very object does not exist any more. */
+export function isGone(error: unknown, object: MoRef): boolean {
   return (
     isFault(error, 'ManagedObjectNotFound') && asRecord(error.detail['obj'])?.['$value'] === object.$value
   );

@@ -125,6 +125,18 @@ describe('deleting a machine', () => {
     await vcenter.destroyMachine(id, homeMachineKey(item, 10), quietly);
   });
 
+  test('that another attempt is just deleting is waited for', async () => {
+    const { id } = await vcenter.createMachine(blueprint(13), quietly);
+    await practice.lab('POST', 'delays', { methods: { Destroy_Task: 400 } });
+    const elsewhere = await startedElsewhere(practice, (session, onProgress) =>
+      session.destroyMachine(id, homeMachineKey(item, 13), onProgress),
+    );
+    await vcenter.destroyMachine(id, homeMachineKey(item, 13), quietly);
+    expect(await vcenter.findMachine(id)).toBeNull();
+    await elsewhere.result;
+    await elsewhere.close();
+  });
+
   test.each(['original', 'running'])('that was not made by Switchback is refused: %s', async (name) => {
     const id = await practice.machineId(name);
     expect(await codeOf(vcenter.destroyMachine(id, homeMachineKey(item, 1), quietly))).toBe(
