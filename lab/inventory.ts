@@ -2,6 +2,8 @@
 export interface InventoryMachine {
   readonly name: string;
   readonly folder?: string;
+  /** Default: `LocalDS_0`; any other name makes that datastore. */
+  readonly datastore?: string;
   readonly guestId?: string;
   readonly firmware?: 'bios' | 'efi';
   readonly cpus?: number;
@@ -20,6 +22,8 @@ export interface InventoryDisk {
   readonly seed?: number;
   readonly mode?: 'persistent' | 'independent_persistent' | 'independent_nonpersistent';
   readonly backing?: 'flat' | 'rdmPhysical' | 'rdmVirtual';
+  /** Default: the machine's. */
+  readonly datastore?: string;
 }
 
 /** A small site; `shop-01` has the two disks that the demo protects. */

@@ -18,8 +18,7 @@ const maxAreas = 2000
 // a stun cycle (`cycled`: a snapshot was removed, or the power state changed).
 func (v *vcenter) settleTracking(m *machine, vm *mo.VirtualMachine, cycled bool) {
 	wanted := vm.Config.ChangeTrackingEnabled != nil && *vm.Config.ChangeTrackingEnabled
-	m.ChangeTracking = wanted
-	if m.on.Load() && !cycled {
+	if v.restoring || m.on.Load() && !cycled {
 		return
 	}
 	for _, a := range m.disks {

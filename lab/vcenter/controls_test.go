@@ -278,7 +278,7 @@ func TestANewMachineGetsAnEmptyDiskEvenUnderAnOldName(t *testing.T) {
 	if err := machine.complete(); err != nil {
 		t.Fatal(err)
 	}
-	spec, err := g.v.machineSpec(machine, nil)
+	spec, err := g.v.machineSpec(machine)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,6 +140,16 @@ func (x *exports) drop(e *export) {
 	}
 }
 
+func (x *exports) endMachine(m *machine) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, e := range x.byID {
+		if e.machine == m {
+			x.drop(e)
+		}
+	}
+}
+
 func (x *exports) endSnapshot(ref types.ManagedObjectReference) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

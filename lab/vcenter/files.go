@@ -62,7 +62,7 @@ func (v *vcenter) nextFile(m *machine, d *disk) string {
 		}
 		if descriptor, err := os.ReadFile(v.path(d.File)); err == nil {
 			os.WriteFile(v.path(file), descriptor, 0o600)
-			os.WriteFile(v.path(flatName(file)), nil, 0o600)
+			os.WriteFile(v.path(flatName(file)), make([]byte, 512), 0o600)
 		}
 		return file
 	}
@@ -76,12 +76,7 @@ func (v *vcenter) removeFiles(file string) {
 // path resolves "[datastore] a/b.vmdk".
 func (v *vcenter) path(file string) string {
 	name, within := splitPath(file)
-	for _, object := range v.reg.All("Datastore") {
-		if store := object.(*simulator.Datastore); store.Name == name {
-			return path.Join(store.Summary.Url, within)
-		}
-	}
-	return path.Join(v.state.dir, "nowhere", within)
+	return path.Join(v.state.datastoreDir(name), within)
 }
 
 // splitPath cuts "[datastore] a/b.vmdk" in two.

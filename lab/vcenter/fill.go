@@ -12,12 +12,9 @@ const (
 	maxFileBytesTotal = 512 << 20
 )
 
-// fillDisks makes the file systems of disks that were never filled.
+// fillDisks makes the file systems of a new machine.
 func (v *vcenter) fillDisks(m *machine, wanted []inventoryDisk) error {
 	for i, a := range m.disks {
-		if i >= len(wanted) || a.Filled {
-			continue
-		}
 		if wanted[i].Filesystem == "ext4" {
 			database, err := fillExt4(a.store, a.capacity, wanted[i].Seed, m.name)
 			if err != nil {
@@ -25,7 +22,7 @@ func (v *vcenter) fillDisks(m *machine, wanted []inventoryDisk) error {
 			}
 			a.Database = database
 		}
-		a.Filled = true
+		a.Searched = true
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func start(ctx context.Context, o options) (*server, error) {
 	return v.listen(o, model, cert, password)
 }
 
-// newModel makes the simulator's hosts, network and datastore; its files live in the state directory.
+// newModel makes the simulator's hosts and networks; its scratch files live in the state directory.
 func newModel(st *state) (*simulator.Model, error) {
 	scratch := filepath.Join(st.dir, "simulator")
 	if err := os.RemoveAll(scratch); err != nil {
@@ -112,7 +112,7 @@ func newModel(st *state) (*simulator.Model, error) {
 	}
 	log.SetFlags(0)
 	model := simulator.VPX()
-	model.Machine, model.Host, model.Datastore = 0, 0, 1
+	model.Machine, model.Host, model.Datastore = 0, 0, 0
 	about := &model.ServiceContent.About
 	about.ApiVersion, about.Version, about.Build = "8.0.2.0", "8.0.2", "22617221"
 	about.FullName = "VMware vCenter Server 8.0.2 build-22617221"

@@ -76,7 +76,7 @@ func (v *vcenter) rewind(m *machine, ref types.ManagedObjectReference, config *t
 		if !ok {
 			continue
 		}
-		if d, f := v.frozenIn(m, to, fileName(virtual)); d != nil {
+		if d, f := v.frozenIn(m, to, virtual); d != nil {
 			v.rewindDisk(m, d, f)
 			setChangeID(virtual, "")
 			rename(virtual, append(m.chain(d, to.Number), d.Live))
@@ -97,20 +97,25 @@ func (v *vcenter) rewindDisk(m *machine, d *disk, f *freeze) {
 	}
 	v.removeFiles(d.Live)
 	d.Live = v.nextFile(m, d)
-	d.owner = m.ref
+	d.Owner = m.ref.Value
 	if d.TrackingID != "" {
 		d.TrackingID = newTrackingID()
 	}
 }
 
-// frozenIn finds the disk that the snapshot holds in that file, attached to the machine or to none by now.
-func (v *vcenter) frozenIn(m *machine, s *snapshot, file string) (*disk, *freeze) {
+// frozenIn finds the disk that the snapshot shows as that device: the machine's own, or one that was detached since.
+func (v *vcenter) frozenIn(m *machine, s *snapshot, virtual *types.VirtualDisk) (detached *disk, frozen *freeze) {
 	for _, d := range v.state.Disks {
-		if f := d.freezeOf(s.Number); f != nil && f.File == file && (d.owner == m.ref || d.owner.Value == "") {
+		f := d.freezeOf(s.Number)
+		switch {
+		case f == nil:
+		case d.Owner == m.ref.Value && f.Key == virtual.Key:
 			return d, f
+		case d.Owner == "" && f.File == fileName(virtual):
+			detached, frozen = d, f
 		}
 	}
-	return nil, nil
+	return detached, frozen
 }
 
 // switchPower changes the power state without asking anybody; the caller holds the machine's lock.

@@ -19,8 +19,11 @@ func init() {
 		"RemoveAllSnapshots_Task":      {guard: refuseWhileWritten},
 		"RevertToSnapshot_Task":        {guard: guardSnapshotObject, work: revert},
 		"RevertToCurrentSnapshot_Task": {guard: refuseWhileWritten, work: revert},
-		"ReconfigVM_Task":              {guard: guardReconfigure},
-		"Destroy_Task":                 {guard: refuseWhileWritten},
+		"CreateVM_Task":                {prepare: prepareCreate},
+		"ReconfigVM_Task":              {prepare: prepareReconfigure, guard: guardReconfigure, after: finishReconfigure},
+		"Destroy_Task":                 {guard: refuseWhileWritten, after: freeMachine},
+		"DeleteDatastoreFile_Task":     {guard: guardFiles, after: sweepFiles},
+		"DeleteVirtualDisk_Task":       {guard: guardFiles, after: sweepFiles},
 		"UnregisterVM":                 {guard: refuseUnregister},
 	}
 }
@@ -71,17 +74,6 @@ func forgetRemoved(v *vcenter, m *machine, s *steering) {
 func refuseUnregister(v *vcenter, m *machine, s *steering) types.BaseMethodFault {
 	if refuseWhileWritten(v, m, s) != nil {
 		return &types.TaskInProgress{}
-	}
-	return nil
-}
-
-// guardReconfigure: the configuration file is not locked, only the disk is.
-func guardReconfigure(v *vcenter, m *machine, s *steering) types.BaseMethodFault {
-	for _, change := range s.body.(*types.ReconfigVM_Task).Spec.DeviceChange {
-		a := m.disk(change.GetVirtualDeviceConfigSpec().Device.GetVirtualDevice().Key)
-		if a != nil && v.exports.writerOf(m, a.disk) != nil {
-			return &types.FileLocked{FileFault: types.FileFault{File: a.Live}}
-		}
 	}
 	return nil
 }

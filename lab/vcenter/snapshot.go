@@ -12,13 +12,11 @@ import (
 
 // takeSnapshot freezes the machine's disks and puts change ids into the snapshot's own copy of the devices.
 func (v *vcenter) takeSnapshot(m *machine, vm *mo.VirtualMachine, object *simulator.VirtualMachineSnapshot) {
-	if len(m.adopt) > 0 {
-		m.adopt[0].ref = object.Self
-		m.adopt = m.adopt[1:]
-		v.renameFiles(m, vm)
+	if m.adopting != nil {
+		v.adoptSnapshot(m, object)
 		return
 	}
-	record := &snapshot{Number: len(m.Snapshots) + 1, Parent: m.Current, TakenAt: time.Now().UTC(), ref: object.Self, guestRan: m.on.Load()}
+	record := &snapshot{Number: len(m.Snapshots) + 1, Parent: m.Current, TakenAt: time.Now().UTC(), Ref: object.Self.Value, ref: object.Self, guestRan: m.on.Load()}
 	m.Snapshots = append(m.Snapshots, record)
 	v.freezeDisks(m, record)
 	m.Current = record.Number
@@ -29,6 +27,7 @@ func (v *vcenter) takeSnapshot(m *machine, vm *mo.VirtualMachine, object *simula
 		}
 	}
 	v.renameFiles(m, vm)
+	v.recordSnapshot(m, record, &object.Config)
 	v.save()
 }
 
@@ -41,7 +40,7 @@ func (v *vcenter) freezeDisks(m *machine, record *snapshot) {
 		if err != nil {
 			log.Fatalf("%s cannot be frozen: %v", a.File, err)
 		}
-		f := freeze{Snapshot: record.Number, Map: number, CapacityBytes: a.capacity, File: a.Live}
+		f := freeze{Snapshot: record.Number, Map: number, CapacityBytes: a.capacity, File: a.Live, Key: a.key}
 		if a.TrackingID != "" {
 			f.ChangeID = fmt.Sprintf("%s/%d", a.TrackingID, number+1)
 		}
@@ -60,7 +59,7 @@ func (v *vcenter) followSnapshotTree(m *machine, vm *mo.VirtualMachine) {
 		node, there := tree[s.ref]
 		switch {
 		case there && s.Name == "":
-			node.Quiesced = node.Quiesced && s.guestRan
+			node.CreateTime, node.Quiesced = s.TakenAt, node.Quiesced && s.guestRan
 			s.Name, s.Description, s.State, s.Quiesced = node.Name, node.Description, node.State, node.Quiesced
 		case there: // after a restart the simulator has only just made it
 			node.CreateTime, node.State, node.Quiesced = s.TakenAt, s.State, s.Quiesced

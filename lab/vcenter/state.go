@@ -18,21 +18,31 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// state is everything that outlives a restart, besides the block stores. It is written whole after each change.
+// state is everything that outlives a restart, besides the block stores and the machines' configurations. It is
+// written whole after each change.
 type state struct {
 	dir          string
 	lock         *os.File
-	InstanceUUID string                   `json:"instanceUuid"`
-	Machines     map[string]*machineState `json:"machines"`
-	Disks        map[string]*disk         `json:"disks"` // by datastore path of the base file
+	InstanceUUID string                     `json:"instanceUuid"`
+	Seeded       map[string]bool            `json:"seeded"`   // machines of the inventory that were made once
+	Machines     map[string]*machineState   `json:"machines"` // by reference
+	Disks        map[string]*disk           `json:"disks"`    // by datastore path of the base file
+	Folders      map[string]string          `json:"folders"`  // path to reference
+	Datastores   map[string]*datastoreState `json:"datastores"`
+	Highest      int64                      `json:"highest"` // number of a reference: they are never given away twice
 }
 
 type machineState struct {
-	PoweredOn      bool        `json:"poweredOn"`
-	ChangeTracking bool        `json:"changeTracking"`
-	Snapshots      []*snapshot `json:"snapshots"`
-	Tools          string      `json:"tools"`
-	Current        int         `json:"current"` // number of the snapshot the disks grow from; 0: none
+	Name      string      `json:"name"`
+	Home      string      `json:"home"` // datastore path of the .vmx
+	Folder    string      `json:"folder"`
+	Pool      string      `json:"pool"`
+	Host      string      `json:"host"`
+	PoweredOn bool        `json:"poweredOn"`
+	Boots     int         `json:"boots"`
+	Snapshots []*snapshot `json:"snapshots"`
+	Tools     string      `json:"tools"`
+	Current   int         `json:"current"` // number of the snapshot the disks grow from; 0: none
 }
 
 // snapshot is one entry of the record of everything ever frozen; removed ones stay.
@@ -47,6 +57,8 @@ type snapshot struct {
 	Held        bool                           `json:"held"` // removed, but its files stay: several branches grow from them
 	Quiesced    bool                           `json:"quiesced"`
 
+	Ref string `json:"ref"`
+
 	ref      types.ManagedObjectReference
 	guestRan bool // without a running guest nothing was quiesced
 }
@@ -57,6 +69,7 @@ type freeze struct {
 	ChangeID      string `json:"changeId"`
 	CapacityBytes int64  `json:"capacityBytes"`
 	File          string `json:"file"`
+	Key           int32  `json:"key"`
 }
 
 type disk struct {
@@ -65,11 +78,11 @@ type disk struct {
 	TrackingID string   `json:"trackingId"` // empty: changes are not tracked
 	Freezes    []freeze `json:"freezes"`
 	Database   []region `json:"database"`
-	Filled     bool     `json:"filled"`
+	Searched   bool     `json:"searched"` // for database pages
+	Owner      string   `json:"owner"`    // reference of the machine it is attached to
+	Key        int32    `json:"key"`
 
-	store  *store
-	owner  types.ManagedObjectReference
-	loaded bool // read from the state directory and not yet attached
+	store *store
 }
 
 func (d *disk) freezeOf(number int) *freeze {
@@ -111,8 +124,9 @@ type machine struct {
 	uuid  string
 	on    atomic.Bool
 	disks []*attached
-	adopt []*snapshot // snapshots to be made again after a restart
-	busy  int         // tasks under way that need the disks for themselves
+	busy  int // tasks under way that need the disks for themselves
+
+	adopting *snapshot // the one being made again after a restart
 }
 
 func (m *machine) disk(key int32) *attached {
@@ -132,10 +146,11 @@ func loadState(dir string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{dir: dir, lock: lock, InstanceUUID: uuid.NewString(), Machines: map[string]*machineState{}, Disks: map[string]*disk{}}
+	s := &state{dir: dir, lock: lock, InstanceUUID: uuid.NewString(), Seeded: map[string]bool{},
+		Machines: map[string]*machineState{}, Disks: map[string]*disk{}, Folders: map[string]string{}, Datastores: map[string]*datastoreState{}}
 	raw, err := os.ReadFile(filepath.Join(dir, "state.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+	if errors.Is(err, fs.ErrNotExist) { // never populated: nothing of an earlier attempt counts
+		return s, errors.Join(os.RemoveAll(s.datastoreDir("")), os.RemoveAll(s.configDir("")))
 	}
 	if err != nil {
 		return nil, err
@@ -144,7 +159,6 @@ func loadState(dir string) (*state, error) {
 		return nil, fmt.Errorf("state.json: %w", err)
 	}
 	for _, d := range s.Disks {
-		d.loaded = true
 		if d.store, err = openStore(s.diskDir(d.File)); err != nil {
 			return nil, err
 		}
@@ -187,6 +201,10 @@ func (s *state) diskDir(file string) string {
 	name := sha256.Sum256([]byte(file))
 	return filepath.Join(s.dir, "disks", hex.EncodeToString(name[:8]))
 }
+
+func (s *state) datastoreDir(name string) string { return filepath.Join(s.dir, "datastores", name) }
+
+func (s *state) configDir(machine string) string { return filepath.Join(s.dir, "machines", machine) }
 
 func (s *state) createDisk(file string) (*disk, error) {
 	dir := s.diskDir(file)

@@ -20,6 +20,7 @@ type steering struct {
 	this   types.ManagedObjectReference
 	entity types.ManagedObjectReference // the object whose lock and tasks the call takes
 	body   any
+	order  []int32 // keys of the machine's devices before it is reconfigured
 }
 
 // rule is what a method of the simulator needs to behave as a real vCenter's.
@@ -114,7 +115,10 @@ func (v *vcenter) wrap(task *simulator.Task, s *steering, r rule) {
 func (v *vcenter) begin(m *machine, s *steering, r rule) types.BaseMethodFault {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if r.guard != nil && m != nil {
+	if m == nil && s.entity.Type == "VirtualMachine" {
+		return &types.ManagedObjectNotFound{Obj: s.entity}
+	}
+	if r.guard != nil {
 		if fault := r.guard(v, m, s); fault != nil {
 			return fault
 		}

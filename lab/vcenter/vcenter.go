@@ -3,8 +3,8 @@ package main
 import (
 	"log"
 	"os"
-	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25"
@@ -31,10 +31,11 @@ type vcenter struct {
 	exports *exports
 	faults  *faults
 	tasks   *expectations
+	highest atomic.Int64
 	guests  *guests
 
 	populating bool // one save at the end instead of thousands
-	restoring  bool // what happens is no news
+	restoring  bool // what happens is no news: nothing is recorded
 }
 
 func newVCenter(service *simulator.Service, st *state, past *history) *vcenter {
@@ -140,6 +141,7 @@ func (v *vcenter) machineNamed(name string) *machine {
 
 // PutObject hears of new objects: snapshots freeze disks, tasks may be told to fail.
 func (v *vcenter) PutObject(_ *simulator.Context, object mo.Reference) {
+	v.highest.Store(max(v.highest.Load(), referenceNumber(object.Reference().Value)))
 	switch o := object.(type) {
 	case *simulator.Task:
 		v.tasks.meet(o)
@@ -166,7 +168,10 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 		return
 	}
 	m := v.know(vm)
-	m.name, m.uuid = vm.Name, vm.Config.InstanceUuid
+	if m.name != vm.Name || m.uuid != vm.Config.InstanceUuid {
+		m.name, m.uuid = vm.Name, vm.Config.InstanceUuid
+	}
+	news := false
 	for _, change := range changes {
 		switch change.Name {
 		case "config.hardware.device":
@@ -178,15 +183,26 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 			describeGuest(m, vm)
 		case "snapshot", "snapshot.rootSnapshotList", "snapshot.currentSnapshot":
 			v.followSnapshotTree(m, vm)
+		case "name": // the simulator renames only the entity
+			vm.Config.Name, vm.Summary.Config.Name = vm.Name, vm.Name
+		case "config.extraConfig":
 		default:
 			continue
 		}
+		news = true
+	}
+	if news {
+		v.record(m, vm)
 		v.save()
 	}
 }
 
 func (v *vcenter) notePower(m *machine, on bool) {
-	if m.on.Swap(on) != on && !v.restoring {
+	changed := m.on.Swap(on) != on
+	if v.restoring {
+		return
+	}
+	if changed {
 		v.history.power(m, on)
 	}
 	m.PoweredOn = on
@@ -200,116 +216,23 @@ func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectRefe
 	if m == nil {
 		return
 	}
+	v.exports.endMachine(m)
 	for _, d := range m.disks {
-		d.owner = types.ManagedObjectReference{}
+		d.Owner = ""
 	}
 	delete(v.byRef, ref)
 	v.gone[ref] = true
-	delete(v.state.Machines, m.name)
+	delete(v.state.Machines, ref.Value)
 	v.save()
+	os.RemoveAll(v.state.configDir(ref.Value))
 }
 
 func (v *vcenter) save() {
-	if v.populating {
+	if v.populating || v.restoring {
 		return
 	}
+	v.state.Highest = max(v.state.Highest, v.highest.Load())
 	if err := v.state.save(); err != nil {
 		log.Printf("state not saved: %v", err)
 	}
-}
-
-func (v *vcenter) know(vm *mo.VirtualMachine) *machine {
-	if m := v.byRef[vm.Self]; m != nil {
-		return m
-	}
-	saved := v.state.Machines[vm.Name]
-	if saved == nil {
-		saved = &machineState{}
-		v.state.Machines[vm.Name] = saved
-	}
-	m := &machine{machineState: saved, ref: vm.Self, name: vm.Name}
-	m.adopt = m.present()
-	v.byRef[vm.Self] = m
-	return m
-}
-
-func (v *vcenter) attachDisks(m *machine, vm *mo.VirtualMachine) {
-	before := m.disks
-	m.disks = nil
-	for _, device := range vm.Config.Hardware.Device {
-		if virtual, ok := device.(*types.VirtualDisk); ok {
-			if a := v.attach(m, virtual); a != nil {
-				m.disks = append(m.disks, a)
-			}
-		}
-	}
-	for _, old := range before {
-		if m.disk(old.key) == nil {
-			old.owner = types.ManagedObjectReference{}
-		}
-	}
-}
-
-func (v *vcenter) attach(m *machine, virtual *types.VirtualDisk) *attached {
-	a := describe(virtual)
-	if a == nil {
-		return nil
-	}
-	file := fileName(virtual)
-	placeholder := v.path(flatName(file))
-	for _, d := range v.state.Disks {
-		if d.owner == m.ref && d.Live == file {
-			a.disk = d
-		}
-	}
-	if a.disk == nil {
-		a.disk = v.openDisk(file, placeholder)
-	}
-	a.owner, a.loaded = m.ref, false
-	if err := os.Truncate(placeholder, a.capacity); err != nil {
-		log.Printf("placeholder of %s: %v", file, err)
-	}
-	return a
-}
-
-// openDisk finds the disk of a file, or makes an empty one when the file is new: the simulator creates an empty
-// placeholder beside each new descriptor, and attach gives it the disk's size.
-func (v *vcenter) openDisk(file, placeholder string) *disk {
-	known := v.state.Disks[file]
-	fresh := true
-	if info, err := os.Stat(placeholder); err == nil && info.Size() > 0 {
-		fresh = false
-	}
-	if known != nil && (known.loaded || !fresh) {
-		return known
-	}
-	if known != nil {
-		known.store.close()
-	}
-	created, err := v.state.createDisk(file)
-	if err != nil {
-		log.Fatalf("no room for the disk %s: %v", file, err)
-	}
-	return created
-}
-
-// describe reads a device; nil when the simulator cannot back it with bytes.
-func describe(virtual *types.VirtualDisk) *attached {
-	a := &attached{key: virtual.Key, capacity: virtual.CapacityInBytes, backing: "flat"}
-	switch b := virtual.Backing.(type) {
-	case *types.VirtualDiskFlatVer2BackingInfo:
-		a.mode = b.DiskMode
-		if b.Sharing == string(types.VirtualDiskSharingSharingMultiWriter) {
-			a.backing = "shared"
-		}
-	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
-		a.mode, a.backing = b.DiskMode, "rdmVirtual"
-		if b.CompatibilityMode == string(types.VirtualDiskCompatibilityModePhysicalMode) {
-			a.backing = "rdmPhysical"
-		}
-	default:
-		return nil
-	}
-	a.snapshotted = !strings.HasPrefix(a.mode, "independent") && a.backing != "rdmPhysical"
-	return a
 }

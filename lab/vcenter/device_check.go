@@ -1,0 +1,100 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// checkDevices refuses devices that name no datastore or network of this vCenter, or a disk without a size.
+func (v *vcenter) checkDevices(changes []types.BaseVirtualDeviceConfigSpec) types.BaseMethodFault {
+	for i, change := range changes {
+		spec := change.GetVirtualDeviceConfigSpec()
+		if spec.Operation == types.VirtualDeviceConfigSpecOperationRemove {
+			continue
+		}
+		if fault := v.checkDevice(spec); fault != nil {
+			return fault
+		}
+		virtual, ok := spec.Device.(*types.VirtualDisk)
+		isNew := spec.FileOperation == types.VirtualDeviceConfigSpecFileOperationCreate
+		if ok && isNew && virtual.CapacityInBytes <= 0 && virtual.CapacityInKB <= 0 {
+			return &types.InvalidDeviceSpec{
+				InvalidVmConfig: types.InvalidVmConfig{Property: "virtualDeviceSpec.device.capacityInKB"}, DeviceIndex: int32(i),
+			}
+		}
+	}
+	return nil
+}
+
+func (v *vcenter) checkDevice(spec *types.VirtualDeviceConfigSpec) types.BaseMethodFault {
+	backing := spec.Device.GetVirtualDevice().Backing
+	if _, isDisk := spec.Device.(*types.VirtualDisk); isDisk {
+		file, ok := backing.(types.BaseVirtualDeviceFileBackingInfo)
+		if !ok {
+			return &types.InvalidDeviceBacking{}
+		}
+		info := file.GetVirtualDeviceFileBackingInfo()
+		if info.FileName == "" && info.Datastore != nil {
+			if store, ok := v.reg.Get(*info.Datastore).(*simulator.Datastore); ok {
+				info.FileName = "[" + store.Name + "]"
+			}
+		}
+		if info.FileName != "" {
+			return v.checkPath(info.FileName)
+		}
+	}
+	network, ok := backing.(*types.VirtualEthernetCardNetworkBackingInfo)
+	if !ok {
+		return v.checkPortgroup(backing)
+	}
+	if network.DeviceName == "" && network.Network != nil {
+		if object, ok := v.reg.Get(*network.Network).(*mo.Network); ok {
+			network.DeviceName = object.Name
+		}
+	}
+	if !slices.Contains(v.networkNames(), network.DeviceName) {
+		return &types.InvalidDeviceBacking{InvalidDeviceSpec: types.InvalidDeviceSpec{
+			InvalidVmConfig: types.InvalidVmConfig{Property: "virtualDeviceSpec.device.backing"},
+		}}
+	}
+	return nil
+}
+
+func (v *vcenter) checkPortgroup(backing types.BaseVirtualDeviceBackingInfo) types.BaseMethodFault {
+	port, ok := backing.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo)
+	if !ok {
+		return nil
+	}
+	ref := types.ManagedObjectReference{Type: "DistributedVirtualPortgroup", Value: port.Port.PortgroupKey}
+	if v.reg.Get(ref) == nil {
+		return &types.NotFound{}
+	}
+	return nil
+}
+
+// networkNames are those a card may name: standard networks and portgroups.
+func (v *vcenter) networkNames() []string {
+	var names []string
+	for _, kind := range []string{"Network", "DistributedVirtualPortgroup"} {
+		for _, object := range v.reg.All(kind) {
+			switch network := object.(type) {
+			case *mo.Network:
+				names = append(names, network.Name)
+			case *simulator.DistributedVirtualPortgroup:
+				names = append(names, network.Name)
+			}
+		}
+	}
+	return names
+}
+
+func (v *vcenter) checkPath(file string) types.BaseMethodFault {
+	name, _ := splitPath(file)
+	if v.datastoreNamed(name) == nil {
+		return &types.InvalidDatastorePath{InvalidDatastore: types.InvalidDatastore{Name: name}, DatastorePath: file}
+	}
+	return nil
+}
