@@ -12,6 +12,8 @@ export interface NbdServerOptions {
   readonly socketPath?: string;
   /** Default true; without them there is no block status either. */
   readonly structured?: boolean;
+  /** Transmission flags; default: present, flush, trim, write zeroes. */
+  readonly flags?: number;
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
    * Called before each request is answered; 'drop' cuts the connection, 'ignore' never answers, 'gap' leaves out one
@@ -33,6 +35,7 @@ const REPLY = 0x0003e889045565a9n;
 const ACK = 1;
 const UNSUPPORTED = 2 ** 31 + 1;
 const UNKNOWN = 2 ** 31 + 6;
+const DEFAULT_FLAGS = 1 | (1 << 2) | (1 << 5) | (1 << 6);
 /** Block status is told in grains of this size. */
 const GRAIN = 4096;
 
@@ -156,6 +159,7 @@ async function negotiate(
       }
       const info = Buffer.alloc(12);
       info.writeBigUInt64BE(BigInt(disk.size), 2);
+      info.writeUInt16BE(options.flags ?? DEFAULT_FLAGS, 10);
       reply(3, info);
       reply(ACK);
       await transmit(socket, read, options, disk);
