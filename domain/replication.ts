@@ -20,6 +20,11 @@ export function fencingEpoch(sessionEpoch: number, attempt: number): number {
   return sessionEpoch * 2 ** 20 + attempt;
 }
 
+/** The session epoch that a fencing epoch was made from. */
+export function sessionEpochOf(epoch: number): number {
+  return Math.floor(epoch / 2 ** 20);
+}
+
 /** Where a disk's chain of segments ends. The first segment of a stream follows `{ nextSeq: 1, hash: 64 zeros }`. */
 export interface ChainTail {
   readonly nextSeq: number;

@@ -5,6 +5,7 @@ import type { Cloud, VmSize } from '../../domain/ports.ts';
 import { GiB } from '../../domain/units.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
 import { asProblems } from '../problems.ts';
+import { isOfRun } from './own-resources.ts';
 
 /** Largest operating-system disk that Azure starts from; generation 1 boots by MBR (learn.microsoft.com, "Azure managed disks", OS disk). */
 const OS_DISK_GIB_MAX = { V1: 2_048, V2: 4_095 } as const;
@@ -59,7 +60,9 @@ async function sizeProblems(cloud: Cloud, run: FailoverRun): Promise<DrError[]> 
       ? undefined
       : `zone ${zone} does not offer it`,
   ].filter((reason) => reason !== undefined);
-  return [...reasons.map(unavailable), ...(await quotaProblems(cloud, location, size))];
+  // A machine that is replaced gives back at least its own share first.
+  const quota = run.replaces === undefined ? await quotaProblems(cloud, location, size) : [];
+  return [...reasons.map(unavailable), ...quota];
 }
 
 async function quotaProblems(cloud: Cloud, location: string, size: VmSize): Promise<DrError[]> {
@@ -107,9 +110,7 @@ async function nameProblems(cloud: Cloud, run: FailoverRun): Promise<DrError[]> 
   if (run.mode === 'test' || resourceGroup === undefined || subscription === undefined) return [];
   const name = azureNames.vm(run.item.machineName, run.mode);
   const id = `${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.Compute/virtualMachines/${name}`;
-  if ((await cloud.vm(id)) === null) return [];
-  const own = await cloud.listByRun(run.runId);
-  if (own.some((each) => isSame(each, id))) return [];
+  if ((await cloud.vm(id)) === null || (await isOfRun(cloud, run, id))) return [];
   return [new DrError('DR_AZURE_NAME_TAKEN', { resource: id, run: run.runId })];
 }
 

@@ -1,14 +1,14 @@
 /** What the network of a run must be like: there, isolated for a drill, its address free. */
 import { DrError } from '../../domain/errors.ts';
-import { azureNames } from '../../domain/names.ts';
 import type { Cloud, SubnetFacts } from '../../domain/ports.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
 import { asProblems } from '../problems.ts';
+import { isOfRun } from './own-resources.ts';
 
 export function networkProblems(cloud: Cloud, run: FailoverRun): Promise<DrError[]> {
   return asProblems(['DR_AZURE_NETWORK_UNKNOWN'], async () => {
     const subnet = await cloud.subnet(run.subnetId);
-    return [...isolation(run, subnet), ...address(run, subnet)];
+    return [...isolation(run, subnet), ...(await address(cloud, run, subnet))];
   });
 }
 
@@ -25,14 +25,10 @@ function isolation(run: FailoverRun, subnet: SubnetFacts): DrError[] {
   ];
 }
 
-function address(run: FailoverRun, subnet: SubnetFacts): DrError[] {
-  const wanted = run.privateIpAddress;
-  // Also not in the way: the machine of the point that this run replaces.
-  const own = [run.runId, ...run.removeFirst, ...(run.replaces === undefined ? [] : [run.replaces.runId])];
-  const ownGroups = own.map((id) => `/resourcegroups/${azureNames.resourceGroup(id)}/`.toLowerCase());
-  const taken = subnet.usedAddresses.find((used) => used.address === wanted);
-  // An address held by this machine's own earlier attempt of the same run is not in the way.
-  if (taken === undefined || ownGroups.some((group) => taken.owner.toLowerCase().includes(group))) return [];
+async function address(cloud: Cloud, run: FailoverRun, subnet: SubnetFacts): Promise<DrError[]> {
+  const taken = subnet.usedAddresses.find((used) => used.address === run.privateIpAddress);
+  // An address held by an earlier attempt of this run, or by the machine it replaces, is not in the way.
+  if (taken === undefined || (await isOfRun(cloud, run, taken.owner))) return [];
   return [
     new DrError('DR_AZURE_ADDRESS_TAKEN', {
       address: taken.address,

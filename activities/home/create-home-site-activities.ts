@@ -11,7 +11,7 @@ import { supervised } from '../supervise.ts';
 import { sessionOf } from '../vsphere/create-site-activities.ts';
 import { shutDown } from '../vsphere/shut-down.ts';
 import { homeProblems } from './check-home.ts';
-import { prepareHome, releaseHome } from './home-machine.ts';
+import { homeMarker, prepareHome, releaseHome } from './home-machine.ts';
 import type { PrivateLink } from './private-link.ts';
 import { watchPower } from './watch-power.ts';
 
@@ -63,9 +63,11 @@ export function createHomeSiteActivities(ports: HomeSitePorts): HomeSiteActiviti
       atHome(way, async (session, machine, beat) => {
         const name = safetyName(way);
         // Reverted before, when it is gone: it is removed only after that.
-        if ((await session.findSnapshot(machine, name)) === null) return;
-        await session.revertToSnapshot(machine, name, beat);
-        await session.removeSnapshot(machine, name, beat);
+        if ((await session.findSnapshot(machine, name)) !== null) {
+          await session.revertToSnapshot(machine, name, beat);
+          await session.removeSnapshot(machine, name, beat);
+        }
+        await session.setMarker(machine, homeMarker(way.item), beat);
       }),
 
     dropSafetySnapshot: ({ way }) =>

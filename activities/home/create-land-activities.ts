@@ -54,14 +54,31 @@ export function createLandActivities(ports: LandPorts): LandActivities {
       ),
     );
 
+  const landAll = async (
+    way: HomeWay,
+    sessionEpoch: number,
+    supervision: Supervision<ApplyHeartbeat>,
+    upToBarrier = Infinity,
+  ): Promise<LandResult> => {
+    for (;;) {
+      const done = await land(way, sessionEpoch, supervision, { upToBarrier });
+      supervision.report(heartbeatOf(done));
+      if (done.landedBarrier >= upToBarrier || !done.moreWaiting) return done;
+    }
+  };
+
   return {
     answerLand: async () => ({ host: hostname(), slots: DISK_SLOTS, used: slots.used }),
 
-    describeHomeDisks: ({ way, epoch }) =>
-      supervised((supervision) =>
-        slots.during(way.disks.length, supervision.signal, () =>
-          describeHome(ports, way, epoch, hooksOf(supervision)),
-        ),
+    /** For a resync the disks are landed first: hashes are compared with what comes behind the newest barrier. */
+    describeHomeDisks: ({ way, epoch, compareOnly = false }) =>
+      supervised<ApplyHeartbeat, Awaited<ReturnType<LandActivities['describeHomeDisks']>>>(
+        async (supervision) => {
+          if (compareOnly) await landAll(way, epoch, supervision);
+          return slots.during(way.disks.length, supervision.signal, () =>
+            describeHome(ports, way, { epoch, compareOnly }, hooksOf(supervision)),
+          );
+        },
       ),
 
     landSession: ({ way, sessionEpoch, endsAt, reportRecovery }) =>
@@ -84,13 +101,8 @@ export function createLandActivities(ports: LandPorts): LandActivities {
 
     landUntil: ({ way, sessionEpoch, barrierNumber }) =>
       supervised<ApplyHeartbeat, { barrierNumber: number; sourceTime: string }>(async (supervision) => {
-        for (;;) {
-          const done = await land(way, sessionEpoch, supervision, { upToBarrier: barrierNumber });
-          supervision.report(heartbeatOf(done));
-          if (done.landedBarrier >= barrierNumber || !done.moreWaiting) {
-            return { barrierNumber: done.landedBarrier, sourceTime: done.sourceTime ?? '' };
-          }
-        }
+        const done = await landAll(way, sessionEpoch, supervision, barrierNumber);
+        return { barrierNumber: done.landedBarrier, sourceTime: done.sourceTime ?? '' };
       }),
 
     newestLanded: ({ way }) =>

@@ -25,11 +25,11 @@ export function createReverseActivities(ports: ReversePorts): ReverseActivities 
         return { host: hostname() };
       }),
 
-    reverseFirstCopy: ({ way, sessionEpoch, copy }) =>
+    reverseFirstCopy: ({ way, sessionEpoch, copy, again = false }) =>
       supervised<ReplicationHeartbeat, ReverseShipped>(async (supervision) => {
         const track = tracker(supervision);
         const epoch = fencingEpoch(sessionEpoch, supervision.attempt);
-        const point = await runFirstCopy(ports, { way, epoch, copy }, track.hooks, track.add);
+        const point = await runFirstCopy(ports, { way, epoch, copy, again }, track.hooks, track.add);
         return shipped(storage, point, track.totals());
       }),
 

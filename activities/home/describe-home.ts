@@ -4,10 +4,11 @@ import { totalBytes } from '../../domain/extents.ts';
 import type { DiskId } from '../../domain/ids.ts';
 import type { MachineSnapshot, VCenterSession } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
-import type { HomeWay } from '../../workflows/contracts/home.ts';
+import type { HomeDisk, HomeWay } from '../../workflows/contracts/home.ts';
 import { COMPARE_BLOCK_BYTES, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
+import { readLanded } from '../../dataplane/land/land-pending.ts';
 import { saveDescription } from './drift.ts';
 import { withFrozenHome, type LandPorts } from './home-disks.ts';
 
@@ -20,16 +21,18 @@ type Drift = Readonly<Record<DiskId, readonly Extent[]>>;
 export async function describeHome(
   ports: LandPorts,
   way: HomeWay,
-  epoch: number,
+  wanted: { readonly epoch: number; readonly compareOnly: boolean },
   hooks: { readonly signal: AbortSignal; readonly beat: () => void },
 ): Promise<{ readonly copy: 'changes' | 'compare'; readonly driftBytes: number }> {
   const { storage } = ports;
   const { stream } = way;
-  const changeIds = await changeIdsOfPoint(ports, way);
+  const { epoch, compareOnly } = wanted;
+  const changeIds = compareOnly ? null : await changeIdsOfPoint(ports, way);
+  const landedBarrier = (await readLanded(storage, stream, hooks.signal))?.barrier ?? 0;
   return withFrozenHome(ports, way, hooks, async ({ session, snapshot, readDisks }) => {
     const drift = changeIds === null ? null : await driftSince(session, way, snapshot, changeIds);
     if (drift !== null) {
-      await saveDescription(storage, stream, { copy: 'changes', epoch, drift });
+      await saveDescription(storage, stream, { copy: 'changes', epoch, landedBarrier, drift });
       return { copy: 'changes', driftBytes: totalBytes(Object.values(drift).flat()) };
     }
     await readDisks(async (disks) => {
@@ -43,7 +46,7 @@ export async function describeHome(
         await saveBlockHashes(storage, stream, disk.diskId, epoch, await hashBlocks(open, options));
       }
     });
-    await saveDescription(storage, stream, { copy: 'compare', epoch, drift: {} });
+    await saveDescription(storage, stream, { copy: 'compare', epoch, landedBarrier, drift: {} });
     return { copy: 'compare', driftBytes: 0 };
   });
 }
@@ -68,6 +71,10 @@ async function driftSince(
   changeIds: readonly string[],
 ): Promise<Drift | null> {
   const areas = new Map<DiskId, readonly Extent[]>();
+  const isTracked = ({ deviceKey }: HomeDisk) =>
+    snapshot.disks.some((disk) => disk.deviceKey === deviceKey && disk.changeId !== null);
+  // Off since an earlier way home: what was written from outside meanwhile is not in any answer.
+  if (!way.disks.every(isTracked)) return null;
   try {
     for (const [position, { diskId, deviceKey }] of way.disks.entries()) {
       const query = { snapshot, deviceKey, changeId: changeIds[position] ?? '' };

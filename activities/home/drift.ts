@@ -13,6 +13,8 @@ export interface HomeDescription {
   readonly copy: 'changes' | 'compare';
   /** Of the block hashes; set with `compare`. */
   readonly epoch: number;
+  /** Of the reverse stream: what was on the disks when they were looked at. */
+  readonly landedBarrier: number;
   /** Areas written at home since the point, of every disk; empty with `compare`. */
   readonly drift: Readonly<Record<DiskId, readonly Extent[]>>;
 }
@@ -23,6 +25,7 @@ const descriptionSchema = z.strictObject({
   version: z.literal(1),
   copy: z.enum(['changes', 'compare']),
   epoch: count,
+  landedBarrier: count,
   drift: z.record(
     z.string().regex(/^[0-9a-f]{32}$/),
     z.array(z.strictObject({ offset: count, length: count })),

@@ -24,6 +24,11 @@ const DEFAULT_GUEST_IDS = {
   other: 'otherGuest64',
 } as const;
 
+/** Stands in the machine's notes while it must stay off. */
+export function homeMarker({ machineName }: ItemSpec): string {
+  return `${machineName} runs in Azure: do not power this machine on`;
+}
+
 /** Repeated with the same generation it finds the same machine. @throws what `checkHome` would have told */
 export async function prepareHome(
   session: VCenterSession,

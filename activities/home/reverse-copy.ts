@@ -5,11 +5,12 @@
 import { DrError } from '../../domain/errors.ts';
 import { coalesceExtents } from '../../domain/extents.ts';
 import type { Cloud } from '../../domain/ports.ts';
-import type { Barrier, Extent } from '../../domain/replication.ts';
+import { sessionEpochOf, type Barrier, type Extent } from '../../domain/replication.ts';
+import { KiB } from '../../domain/units.ts';
 import type { HomeCopy, HomeWay } from '../../workflows/contracts/home.ts';
 import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
-import { loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
-import { latestBarrier } from '../../dataplane/journal/barriers.ts';
+import { deleteBlockHashes, loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey } from '../../dataplane/keys.ts';
 import type { CycleHooks, StreamPorts } from '../replication/frozen-state.ts';
 import {
@@ -30,6 +31,9 @@ import {
 import { loadDescription, type HomeDescription } from './drift.ts';
 import { extentsByDisk, insideDisk, withOpenSet, type OpenDisk } from './reverse-state.ts';
 
+/** A request more costs less than what travels between two changes of a file system's blocks. */
+const DELTA_GAP_BYTES = 16 * KiB;
+
 export interface ReversePorts extends StreamPorts {
   readonly cloud: Cloud;
 }
@@ -41,54 +45,80 @@ export interface ReverseRequest {
   readonly windowBytes?: number;
 }
 
+export interface FirstCopyRequest extends ReverseRequest {
+  readonly copy: HomeCopy;
+  /** A resync: a copy of this session epoch, although the stream has points. */
+  readonly again?: boolean;
+}
+
 /**
- * Runs to the end of the first copy and answers its point; done at once when the stream has one. Goes on from its
- * last window while the snapshots of that exist; when they are gone everything is read, because what the earlier
- * windows brought home cannot be told any more.
+ * Runs to the end of the first copy and answers its point; done at once when there is one. Goes on from its last
+ * window while the snapshots of that exist; when they are gone everything is read, because what the earlier windows
+ * brought home cannot be told any more.
  */
 export async function runFirstCopy(
   ports: ReversePorts,
-  request: ReverseRequest & { readonly copy: HomeCopy },
+  request: FirstCopyRequest,
   hooks: CycleHooks,
   onBarrier: (barrier: Barrier) => void,
 ): Promise<Barrier> {
-  const { way, epoch, copy } = request;
+  const { way, epoch, copy, again = false } = request;
   const { stream } = way;
   await ensureItemKey(ports.storage, ports.vaultKey, stream);
   const previous = await latestBarrier(ports.storage, stream);
   const point = await lastPoint(ports.storage, previous);
-  if (point !== null) return point;
-  const resumed = await resumeFrom(ports.cloud, way, previous);
+  const isOwn = (barrier: Barrier) => !again || sessionEpochOf(barrier.epoch) === sessionEpochOf(epoch);
+  if (point !== null && isOwn(point)) return finishCopy(ports, way, point);
+  const begun = previous?.resumeOffsets !== undefined && isOwn(previous) ? previous : null;
+  const resumed = begun === null ? null : await resumeFrom(ports.cloud, way, begun);
   const set = resumed?.set ?? (await takeSnapshots(ports.cloud, way, (previous?.number ?? 0) + 1, hooks));
-  const isWhole = previous !== null && resumed === null;
-  const previousIds = copy === 'changes' && !isWhole ? way.azure.baselineSnapshotIds : [];
-  const home = copy === 'full' || isWhole ? null : await homeDescription(ports, way, copy);
+  const isLost = begun !== null && resumed === null;
+  const home = copy === 'full' || isLost ? null : await homeDescription(ports, way, copy);
+  const isWhole = isLost || (home !== null && !(await wasAllThere(ports, previous, home, isOwn)));
+  const previousIds = home?.copy === 'changes' ? way.azure.baselineSnapshotIds : [];
   const barrier = await withOpenSet(ports.cloud, way, { set, previousIds }, hooks, async (frozen, disks) => {
     const changed = await extentsByDisk(disks, async (disk) => {
       const extents = isWhole ? wholeDisk(disk) : await firstExtents(ports, way, home, disk, hooks);
       return extentsFrom(extents, resumed?.offsets[disk.disk.diskId] ?? 0);
     });
-    return shipInWindows(
-      ports,
-      {
-        stream,
-        previous,
-        frozen,
-        epoch,
-        changed,
-        cycle: 'initial',
-        phase: 'initial',
-        skipZeros: copy === 'full' && !isWhole,
-        isResumable: true,
-        ...(request.windowBytes === undefined ? {} : { windowBytes: request.windowBytes }),
-      },
-      hooks,
-      onBarrier,
-    );
+    const pass = {
+      stream,
+      previous,
+      frozen,
+      epoch,
+      changed,
+      cycle: again ? ('delta' as const) : ('initial' as const),
+      phase: 'initial' as const,
+      skipZeros: copy === 'full' && !isWhole,
+      isResumable: true,
+      gapBytes: 0,
+      ...(request.windowBytes === undefined ? {} : { windowBytes: request.windowBytes }),
+    };
+    return shipInWindows(ports, pass, hooks, onBarrier);
   });
-  // Another attempt's window: what is left to do follows from there.
-  if (barrier.kind !== 'point') return runFirstCopy(ports, request, hooks, onBarrier);
-  return barrier;
+  if (barrier.kind === 'point' && isOwn(barrier)) return finishCopy(ports, way, barrier);
+  // Another attempt has gone on: what is left to do follows from its barrier.
+  return runFirstCopy(ports, request, hooks, onBarrier);
+}
+
+/** False: somebody else has made a barrier since the disks at home were looked at. */
+async function wasAllThere(
+  { storage }: ReversePorts,
+  newest: Barrier | null,
+  home: HomeDescription,
+  isOwn: (barrier: Barrier) => boolean,
+): Promise<boolean> {
+  for (let barrier = newest; barrier !== null && barrier.number > home.landedBarrier;) {
+    if (!isOwn(barrier)) return false;
+    barrier = await readBarrier(storage, barrier.itemId, barrier.number - 1);
+  }
+  return true;
+}
+
+/** What was found out about the disks at home has served. */
+async function finishCopy({ storage }: ReversePorts, { stream }: HomeWay, point: Barrier): Promise<Barrier> {
+  await deleteBlockHashes(storage, stream);
+  return point;
 }
 
 /** A cycle of a session; a barrier that another attempt made first is as good. */
@@ -124,7 +154,8 @@ async function runPass(
   const barrier = await withOpenSet(cloud, way, opening, hooks, async (frozen, disks) => {
     const changed = await extentsByDisk(disks, (disk) => disk.changedExtents());
     const window = windowBytes === undefined ? {} : { windowBytes };
-    const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
+    const gapBytes = DELTA_GAP_BYTES;
+    const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase, gapBytes } as const;
     return shipInWindows(ports, { ...pass, ...window }, hooks);
   });
   if (barrier.epoch === epoch) await dropOutlived(cloud, way, base, set, hooks);
@@ -147,11 +178,10 @@ async function dropOutlived(
 async function resumeFrom(
   cloud: Cloud,
   way: HomeWay,
-  previous: Barrier | null,
+  begun: Barrier,
 ): Promise<{ readonly set: SnapshotSet; readonly offsets: Offsets } | null> {
-  if (previous?.resumeOffsets === undefined) return null;
-  const set = await snapshotsOf(cloud, way, previous);
-  return set === null ? null : { set, offsets: previous.resumeOffsets };
+  const set = await snapshotsOf(cloud, way, begun);
+  return set === null ? null : { set, offsets: begun.resumeOffsets ?? {} };
 }
 
 async function homeDescription(

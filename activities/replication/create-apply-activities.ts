@@ -2,14 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RecoveryPointId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
-import { pointsToPrune } from '../../domain/retention.ts';
 import { fencingEpoch, type RecoveryPoint, type RecoveryPointChoice } from '../../domain/replication.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { VaultKey, VaultStorage } from '../../domain/ports.ts';
 import { applyPending } from '../../dataplane/apply/apply-pending.ts';
 import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
-import { deletePoint, listPoints, pruneJournal } from '../../dataplane/points.ts';
+import { deleteOtherPoints, listPoints, pruneJournal, prunePoints } from '../../dataplane/points.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
 import type { ApplyHeartbeat, ApplySessionInput, SessionOutcome } from '../../workflows/contracts/types.ts';
 import { supervised, type Supervision } from '../supervise.ts';
@@ -72,13 +71,7 @@ export function createApplyActivities(ports: ApplyPorts) {
     }): Promise<RecoveryPoint> {
       return supervised<ApplyHeartbeat, RecoveryPoint>(async (supervision) => {
         const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
-        const upTo = input.barrierNumber ?? (await latestBarrier(storage, input.item.itemId))?.number ?? 0;
-        let memory: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
-        for (let more = true; more;) {
-          const done = await applySome(ports, input.item, epoch, supervision, memory, upTo);
-          memory = done.memory;
-          more = done.moreWaiting && memory.appliedBarrier < upTo;
-        }
+        await applyAll(ports, input.item, epoch, supervision, input.barrierNumber);
         return choosePoint(await listPoints(storage, input.item.itemId), input.item, LATEST);
       });
     },
@@ -115,13 +108,30 @@ export function createApplyActivities(ports: ApplyPorts) {
 
     /** Commit: the point the machine runs on stays, the others go. */
     async deleteOtherPoints(input: { item: ItemSpec; keep: RecoveryPointId }): Promise<{ deleted: number }> {
-      return supervised<unknown, { deleted: number }>(async () => {
-        const others = (await listPoints(storage, input.item.itemId)).filter((p) => p.pointId !== input.keep);
-        for (const point of others) await deletePoint(storage, point);
-        return { deleted: others.length };
+      const { item, keep } = input;
+      return supervised(async ({ signal }) => {
+        const { deleted } = await deleteOtherPoints(storage, item.itemId, keep, Date.now(), signal);
+        return { deleted: deleted.length };
       });
     },
   };
+}
+
+/** Applies everything up to a barrier; null: to the newest. */
+export async function applyAll(
+  ports: ApplyPorts,
+  item: ItemSpec,
+  epoch: number,
+  supervision: Supervision<ApplyHeartbeat>,
+  barrierNumber: number | null,
+): Promise<void> {
+  const upTo = barrierNumber ?? (await latestBarrier(ports.storage, item.itemId))?.number ?? 0;
+  let memory: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
+  for (let more = true; more;) {
+    const done = await applySome(ports, item, epoch, supervision, memory, upTo);
+    memory = done.memory;
+    more = done.moreWaiting && memory.appliedBarrier < upTo;
+  }
 }
 
 async function applySome(
@@ -165,8 +175,7 @@ async function applySome(
 }
 
 async function prune(ports: ApplyPorts, item: ItemSpec, newestPoint: RecoveryPoint): Promise<void> {
-  const points = await listPoints(ports.storage, item.itemId);
-  for (const point of pointsToPrune(points, item.policy, Date.now())) await deletePoint(ports.storage, point);
+  await prunePoints(ports.storage, item.itemId, item.policy, Date.now());
   const diskIds = item.disks.map((disk) => disk.diskId);
   await pruneJournal(ports.storage, item.itemId, diskIds, newestPoint.barrierNumber);
 }

@@ -7,6 +7,7 @@ import type {
   ShipSessionInput,
 } from '../../workflows/contracts/types.ts';
 import { supervised } from '../supervise.ts';
+import { afterAsking, appConsistencyOf, isDue } from './app-consistency.ts';
 import { runInitialCopy } from './initial-copy.ts';
 import { runDelta, runFinalDelta } from './delta.ts';
 import type { MovePorts } from './read-cycle.ts';
@@ -41,14 +42,22 @@ export function createMoveActivities(ports: MovePorts) {
           reportRecovery: input.reportRecovery,
           supervision,
           start: NO_MEMORY,
-          cycle: async () => {
+          cycle: async (memory) => {
             const startedAt = Date.now();
+            const { item } = input;
             const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
-            track.add(await runDelta(ports, { item: input.item, epoch }, track.hooks));
-            const elapsedMs = Date.now() - startedAt;
+            const known = await appConsistencyOf(ports.storage, item, memory.appConsistency);
+            const quiesce = isDue(known, startedAt);
+            const barrier = await runDelta(ports, { item, epoch, quiesce }, track.hooks);
+            track.add(barrier);
+            const appConsistency = quiesce ? afterAsking(item, barrier) : known;
             return {
-              memory: { failures: 0, totals: track.totals() },
-              nextDelayMs: Math.max(0, input.item.policy.intervalSeconds * 1_000 - elapsedMs),
+              memory: {
+                failures: 0,
+                totals: track.totals(),
+                ...(appConsistency === undefined ? {} : { appConsistency }),
+              },
+              nextDelayMs: Math.max(0, item.policy.intervalSeconds * 1_000 - (Date.now() - startedAt)),
             };
           },
         });

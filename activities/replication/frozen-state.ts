@@ -76,6 +76,8 @@ export interface ReadPlan {
   extentsOf(disk: FrozenDisk): readonly Extent[];
   /** The replica is known to be empty in these extents: zeros need no record. */
   readonly skipZeros: boolean;
+  /** As in `ShipDisk`. */
+  readonly gapBytes?: number;
 }
 
 export interface FrozenRead {
@@ -112,6 +114,7 @@ export async function shipFrozen(
         source,
         extents: plan.extentsOf(disk),
         skipZeros: plan.skipZeros,
+        ...(plan.gapBytes === undefined ? {} : { gapBytes: plan.gapBytes }),
         tail: tails.get(disk.diskId) ?? CHAIN_START,
         changeId: disk.changeId,
       });

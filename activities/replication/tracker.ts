@@ -17,18 +17,20 @@ export interface Tracker {
 /** Goes on from what the attempt before had reported. */
 export function tracker(supervision: Supervision<ReplicationHeartbeat>): Tracker {
   const before = supervision.previous ?? NO_MEMORY;
+  const { failures, appConsistency } = before;
+  const kept = { failures, ...(appConsistency === undefined ? {} : { appConsistency }) };
   let totals = before.totals;
   const hooks: CycleHooks = {
     signal: supervision.signal,
     beat: supervision.flush,
-    onProgress: (progress) => supervision.report({ failures: before.failures, totals, progress }),
+    onProgress: (progress) => supervision.report({ ...kept, totals, progress }),
   };
   return {
     hooks,
     totals: () => totals,
     add: (barrier: Barrier) => {
       totals = addTotals(totals, barrier);
-      supervision.report({ failures: before.failures, totals });
+      supervision.report({ ...kept, totals });
     },
   };
 }

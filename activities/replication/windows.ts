@@ -29,7 +29,7 @@ const OWN_TRIES_MAX = 4;
 export type ExtentsByDisk = ReadonlyMap<DiskId, readonly Extent[]>;
 export type Offsets = Readonly<Record<DiskId, number>>;
 
-export interface WindowedRead extends Pick<ReadPlan, 'cycle' | 'phase'> {
+export interface WindowedRead extends Pick<ReadPlan, 'cycle' | 'phase' | 'gapBytes'> {
   readonly stream: ProtectedItemId;
   readonly previous: Barrier | null;
   readonly frozen: FrozenState;
@@ -66,6 +66,7 @@ export async function shipInWindows(
       before: copied,
       startedAt,
       skipZeros,
+      ...(request.gapBytes === undefined ? {} : { gapBytes: request.gapBytes }),
       ...(isLast || !isResumable ? {} : { resumeOffsets: offsetsAfter(windows.slice(0, index + 1)) }),
       extentsOf: (disk) => extents.get(disk.diskId) ?? [],
     };

@@ -33,6 +33,7 @@ export function itemSpec(input: ProtectInput, machine: DiscoveredMachine): ItemS
     target: input.target,
     hardware: hardwareOf(machine),
     excludedDisks: input.excludedDisks,
+    ...(input.physical === undefined ? {} : { isPhysical: input.physical }),
   };
 }
 

@@ -85,9 +85,10 @@ const goodFacts: Facts = {
 
 /** Only the look-ups of a preflight: anything that would change Azure is not there to be called. */
 function cloudWith(facts: Facts): Cloud {
-  const lookups: Pick<Cloud, 'vmSizes' | 'usages' | 'subnet'> = {
+  const lookups: Pick<Cloud, 'vmSizes' | 'usages' | 'subnet' | 'listByRun'> = {
     vmSizes: async () => facts.sizes,
     usages: async () => facts.usages,
+    listByRun: async () => [],
     subnet: async (subnetId) => {
       if (subnetId === facts.subnet.subnetId) return facts.subnet;
       throw new DrError('DR_AZURE_NETWORK_UNKNOWN', { network: subnetId });

@@ -148,11 +148,21 @@ export type SessionOutcome =
 
 export type ApplySessionInput = ShipSessionInput;
 
+/** Where a session stands with application-consistent points. */
+export interface AppConsistency {
+  /** ISO 8601; the first cycle after this asks the guest to quiesce. */
+  readonly nextAt: string;
+  /** The last request failed: the points are crash-consistent and say so. */
+  readonly warning?: Omit<Condition, 'since'>;
+}
+
 /** Heartbeat details of the activities that move bytes; the API reads them from Temporal while they run. */
 export interface ReplicationHeartbeat {
   readonly failures: number;
   readonly progress?: ReplicationProgress;
   readonly totals: ReplicationTotals;
+  /** Absent: the policy wants no application-consistent points. */
+  readonly appConsistency?: AppConsistency;
 }
 
 /** Heartbeat details of the applier. */

@@ -1,0 +1,62 @@
+/** The replica's side of a comparison: what it holds, block by block. Polled from `urgent.azure.<region>`. */
+import { fencingEpoch } from '../../domain/replication.ts';
+import { blobNames } from '../../domain/names.ts';
+import type { DiskSource, VaultStorage } from '../../domain/ports.ts';
+import type { ProtectedDisk } from '../../domain/machine.ts';
+import { VHD_FOOTER_BYTES } from '../../domain/units.ts';
+import type { ProtectedItemId } from '../../domain/ids.ts';
+import type { CompareActivities } from '../../workflows/contracts/home.ts';
+import type { ApplyHeartbeat } from '../../workflows/contracts/types.ts';
+import { COMPARE_BLOCK_BYTES, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { openReplicaSource } from '../../dataplane/source/replica-source.ts';
+import { supervised } from '../supervise.ts';
+import { applyAll, type ApplyPorts } from './create-apply-activities.ts';
+
+type Hashed = Awaited<ReturnType<CompareActivities['hashReplica']>>;
+
+export function createCompareActivities(ports: ApplyPorts): CompareActivities {
+  const { storage } = ports;
+  return {
+    /** Applies what is still waiting first: hashes are compared with what comes behind the newest barrier. */
+    hashReplica: ({ item, sessionEpoch }) =>
+      supervised<ApplyHeartbeat, Hashed>(async (supervision) => {
+        const epoch = fencingEpoch(sessionEpoch, supervision.attempt);
+        await applyAll(ports, item, epoch, supervision, null);
+        for (const disk of item.disks) {
+          const source = await replicaSource(storage, item.itemId, disk);
+          const hashes = await hashBlocks(source, {
+            blockBytes: COMPARE_BLOCK_BYTES,
+            capacityBytes: source.capacityBytes,
+            signal: supervision.signal,
+            onProgress: supervision.flush,
+          });
+          await saveBlockHashes(storage, item.itemId, disk.diskId, epoch, hashes);
+        }
+        return { epoch, blockBytes: COMPARE_BLOCK_BYTES };
+      }),
+  };
+}
+
+/** As much of the disk as the replica has: a disk may have grown since, and one that joins has none yet. */
+async function replicaSource(
+  storage: VaultStorage,
+  item: ProtectedItemId,
+  { diskId, capacityBytes }: ProtectedDisk,
+): Promise<DiskSource> {
+  const replica = storage.replica(blobNames.replica(item, diskId));
+  const properties = await replica.properties();
+  if (properties === null) return emptySource(capacityBytes);
+  return openReplicaSource(replica, null, Math.min(capacityBytes, properties.bytes - VHD_FOOTER_BYTES));
+}
+
+function emptySource(capacityBytes: number): DiskSource {
+  return {
+    capacityBytes,
+    read: async (_offset, into) => {
+      into.fill(0);
+    },
+    dataExtents: async () => [],
+    close: async () => undefined,
+  };
+}
