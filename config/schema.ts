@@ -146,6 +146,15 @@ export const settingsSchema = z.strictObject({
       cycleConcurrency: wholeNumber(1, 256).prefault('8').describe('Replication cycles at the same time'),
     })
     .prefault({}),
+  failback: z
+    .strictObject({
+      privateLink: oneOf(['required', 'any'])
+        .prefault('required')
+        .describe(
+          'How a site must reach the storage account before a machine comes home: at a private address (`required`), or over the internet too (`any`)',
+        ),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

@@ -13,6 +13,7 @@ import { loadConfig, type Config } from '../config/load.ts';
 import { createVaultKeyFile } from '../providers/vault/file-vault-key.ts';
 import { configurationServer } from './configuration-server.ts';
 import { createLog, installTemporalLog } from './log.ts';
+import { masterTarget } from './master-target.ts';
 import { processServer } from './process-server.ts';
 import { recoverySite } from './recovery-site.ts';
 import type { Role } from './role.ts';
@@ -21,6 +22,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   'configuration-server': configurationServer,
   'process-server': processServer,
   'recovery-site': recoverySite,
+  'master-target': masterTarget,
 };
 
 const RESTART_MS = { first: 250, max: 10_000, healthyAfter: 30_000 } as const;

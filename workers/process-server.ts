@@ -1,4 +1,6 @@
 /** Process server: discovery, vSphere calls and the bytes that leave a site. */
+import { createHomeSiteActivities } from '../activities/home/create-home-site-activities.ts';
+import { createCompareMoveActivities } from '../activities/replication/create-compare-move-activities.ts';
 import { createMoveActivities } from '../activities/replication/create-move-activities.ts';
 import { createSiteActivities } from '../activities/vsphere/create-site-activities.ts';
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
@@ -10,6 +12,8 @@ import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
 
 const SITE_SLOTS = 16;
+/** Machines at home that are watched while they run in Azure: each look-out holds a slot. */
+const WATCH_SLOTS = 512;
 /** Never used by replication: a failover finds them free. */
 const URGENT_SLOTS = 16;
 
@@ -20,18 +24,23 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
     const storage = await vaultStorage(config);
     const key = await vaultKey(config);
     const vcenters = createVCenterDirectory(storage, key);
-    const site = createSiteActivities({ vsphere, vcenters, storage });
-    const move = createMoveActivities({
+    const link = { wanted: config.failback.privateLink, host: new URL(config.storage.accountUrl).hostname };
+    const site = {
+      ...createSiteActivities({ vsphere, vcenters, storage }),
+      ...createHomeSiteActivities({ vsphere, vcenters, storage, link }),
+    };
+    const ports = {
       vsphere,
       vcenters,
       storage,
       vaultKey: key,
       transport: await diskTransport(config, vsphere),
       cache: await cachePolicy(config),
-    });
+    };
+    const move = { ...createMoveActivities(ports), ...createCompareMoveActivities(ports) };
     const connection = await connectWorker(config, log, signal);
     const queues = [
-      { taskQueue: taskQueues.site(config.site), slots: SITE_SLOTS, activities: site },
+      { taskQueue: taskQueues.site(config.site), slots: SITE_SLOTS + WATCH_SLOTS, activities: site },
       {
         taskQueue: taskQueues.move(config.site),
         slots: config.replication.cycleConcurrency,

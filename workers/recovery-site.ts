@@ -1,6 +1,8 @@
 /** Recovery-site worker: applies segments to replicas, makes recovery points, provisions Azure. */
 import { createAzureActivities } from '../activities/azure/create-azure-activities.ts';
+import { createHomeAzureActivities } from '../activities/home/create-home-azure-activities.ts';
 import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
+import { createCompareActivities } from '../activities/replication/create-compare-activities.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import { cloud, ensureVault, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
@@ -16,14 +18,19 @@ export async function recoverySite({ config, log, signal }: RoleContext): Promis
   const storage = await vaultStorage(config);
   const key = await vaultKey(config);
   const apply = createApplyActivities({ storage, vaultKey: key });
-  const azure = createAzureActivities({ cloud: await cloud(config), storage, vaultKey: key });
-  const both = { ...azure, ...apply };
+  const azure = await cloud(config);
+  const all = {
+    ...createAzureActivities({ cloud: azure, storage, vaultKey: key }),
+    ...createHomeAzureActivities({ cloud: azure, storage }),
+    ...createCompareActivities({ storage, vaultKey: key }),
+    ...apply,
+  };
   const connection = await connectWorker(config, log, signal);
   const region = config.azure.location;
   const queues = [
     { taskQueue: taskQueues.apply(region), slots: config.replication.cycleConcurrency, activities: apply },
-    { taskQueue: taskQueues.azure(region), slots: AZURE_SLOTS, activities: both },
-    { taskQueue: taskQueues.urgentAzure(region), slots: URGENT_SLOTS, activities: both },
+    { taskQueue: taskQueues.azure(region), slots: AZURE_SLOTS, activities: all },
+    { taskQueue: taskQueues.urgentAzure(region), slots: URGENT_SLOTS, activities: all },
   ];
   await runWorkers(connection, queues, { config, log, signal });
   await connection.close();

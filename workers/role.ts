@@ -14,6 +14,13 @@ export interface RoleContext {
 
 export type Role = (context: RoleContext) => Promise<void>;
 
+/** Runs one role until `signal`; for a program that has read its configuration already. */
+export async function runRole(name: string, role: Role, config: Config, signal: AbortSignal): Promise<void> {
+  const log = createLog(name, config.log.level);
+  installTemporalLog(log);
+  await role({ config, log, signal });
+}
+
 /** Runs one role as this process; exit code 0 after a requested stop, 1 after a failure. */
 export async function runRoleProcess(name: string, role: Role): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
@@ -26,8 +33,7 @@ export async function runRoleProcess(name: string, role: Role): Promise<void> {
     const file = values.config === undefined ? {} : { file: values.config };
     const config = await loadConfig({ ...file, env: process.env, flags: {} });
     log = createLog(name, config.log.level);
-    installTemporalLog(log);
-    await role({ config, log, signal: stop.signal });
+    await runRole(name, role, config, stop.signal);
     process.exitCode = 0;
   } catch (error) {
     if (!stop.signal.aborted) {

@@ -6,7 +6,12 @@ import { repositoryRoot } from '../tools/cache.ts';
 import { startProcess, type Running } from './process.ts';
 
 export const switchbackProgram = join(repositoryRoot, 'cli/switchback.mjs');
-export const productRoles = ['configuration-server', 'process-server', 'recovery-site'] as const;
+export const productRoles = [
+  'configuration-server',
+  'process-server',
+  'recovery-site',
+  'master-target',
+] as const;
 export type ProductRole = (typeof productRoles)[number];
 
 export interface ProductOptions {
