@@ -124,7 +124,7 @@ describe('landing', () => {
   });
 
   test('nothing is written before all of the barrier is there and proven whole', async () => {
-    const { machine, home } = await comingHome([12 * MiB]);
+    const { machine, home } = await comingHome([9 * MiB]);
     await land(rig, machine, home, 1);
     const before = await home.disks[0]?.bytes();
     if (before === undefined) throw new Error('no disk');
@@ -158,7 +158,7 @@ describe('landing', () => {
 
 describe('a barrier that was begun', () => {
   test('counts as torn when its attempt dies; a newer one goes on and the older one is refused', async () => {
-    const { machine, home } = await comingHome([12 * MiB]);
+    const { machine, home } = await comingHome([6 * MiB]);
     await land(rig, machine, home, 10);
     await shipNoise(machine, 2);
     const abort = new AbortController();
@@ -166,7 +166,7 @@ describe('a barrier that was begun', () => {
     const around = (sink: DiskSink) =>
       touched(sink, () => {
         writes += 1;
-        if (writes === 3) abort.abort(new Error('killed'));
+        if (writes === 2) abort.abort(new Error('killed'));
       });
     await expect(land(rig, machine, home, 11, { around, signal: abort.signal })).rejects.toThrow('killed');
     expect(await readLanded(rig.storage, machine.item)).toMatchObject({ barrier: 2, epoch: 11, torn: true });
@@ -197,7 +197,7 @@ describe('a barrier that was begun', () => {
   });
 
   test('is finished on all disks when the storage account is lost meanwhile', async () => {
-    const { machine, home } = await comingHome([12 * MiB, 3 * MiB]);
+    const { machine, home } = await comingHome([5 * MiB, MiB]);
     await land(rig, machine, home, 1);
     await shipNoise(machine, 2);
     let isLost = false;

@@ -1,0 +1,245 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { COMPARE_BLOCK_BYTES, differingExtents, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import type { BlockHashes } from '../../dataplane/compare/block-hashes.ts';
+import { hashDisk } from '../../dataplane/compare/hash-disk.ts';
+import {
+  deleteBlockHashes,
+  loadBlockHashes,
+  saveBlockHashes,
+} from '../../dataplane/compare/stored-hashes.ts';
+import { latestBarrier, tailsAfter } from '../../dataplane/journal/barriers.ts';
+import { openReplicaSource } from '../../dataplane/source/replica-source.ts';
+import { coalesceExtents, extentEnd, totalBytes } from '../../domain/extents.ts';
+import { asId } from '../../domain/ids.ts';
+import type { DiskId } from '../../domain/ids.ts';
+import { blobNames } from '../../domain/names.ts';
+import type { DiskSource } from '../../domain/ports.ts';
+import type { Extent } from '../../domain/replication.ts';
+import { CHAIN_START } from '../../domain/replication.ts';
+import { KiB, MiB } from '../../domain/units.ts';
+import { seededRandom } from './support/random.ts';
+import type { Machine, Rig, TestDisk } from './support/rig.ts';
+import { apply, hashesNow, hashesOf, never, replicated, scribble, ship, startRig } from './support/rig.ts';
+
+const random = seededRandom('compare');
+const quietly = { signal: never, onProgress: () => undefined };
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await startRig(random);
+});
+
+afterAll(async () => {
+  await rig.stop();
+});
+
+function onlyDisk(machine: Machine): TestDisk {
+  const [disk] = machine.disks;
+  if (disk === undefined) throw new Error('no disk');
+  return disk;
+}
+
+async function differing(source: DiskSource, hashes: BlockHashes): Promise<Extent[]> {
+  const found: Extent[] = [];
+  for await (const extent of differingExtents(source, hashes, quietly)) found.push(extent);
+  return found;
+}
+
+/** Compared byte by byte. */
+function differingBlocks(one: Buffer, other: Buffer, blockBytes: number): Extent[] {
+  const found: Extent[] = [];
+  for (let offset = 0; offset < one.length; offset += blockBytes) {
+    const length = Math.min(blockBytes, one.length - offset);
+    if (one.compare(other, offset, offset + length, offset, offset + length) !== 0) {
+      found.push({ offset, length });
+    }
+  }
+  return coalesceExtents(found, 0);
+}
+
+/** The replica as it is now. */
+function replicaOf(machine: Machine): DiskSource {
+  const { diskId, model } = onlyDisk(machine);
+  const replica = rig.storage.replica(blobNames.replica(machine.item, diskId));
+  return openReplicaSource(replica, null, model.length);
+}
+
+describe('block hashes', () => {
+  test('find exactly the blocks that differ, sorted and joined', async () => {
+    for (let round = 0; round < 12; round += 1) {
+      const capacity = 512 * (1 + random.int((3 * MiB) / 512));
+      const blockBytes = 512 * 2 ** random.int(12);
+      const machine = await rig.machine([capacity]);
+      const disk = onlyDisk(machine);
+      for (let count = random.int(5); count > 0; count -= 1) await scribble(machine, random, MiB);
+      const before = Buffer.from(disk.model);
+      const hashes = await hashBlocks(disk.source, { ...quietly, blockBytes, capacityBytes: capacity });
+      for (let count = random.int(6); count > 0; count -= 1) await scribble(machine, random, 96 * KiB);
+      expect(await differing(disk.source, hashes)).toEqual(differingBlocks(disk.model, before, blockBytes));
+    }
+  });
+
+  test('are the same for a source and for its replica, whatever of it are holes', async () => {
+    const machine = await replicated(rig, random, [6 * MiB + 512 * 5]);
+    const { source, model } = onlyDisk(machine);
+    const options = { ...quietly, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes: model.length };
+    const atSource = await hashBlocks(source, options);
+    expect(await hashBlocks(replicaOf(machine), options)).toEqual(atSource);
+    expect(await differing(replicaOf(machine), atSource)).toEqual([]);
+  });
+
+  test('are made without reading holes', async () => {
+    const machine = await rig.machine([64 * MiB]);
+    const disk = onlyDisk(machine);
+    await disk.write(40 * MiB + 512, random.bytes(KiB), KiB);
+    let readBytes = 0;
+    const percents: (number | undefined)[] = [];
+    const source: DiskSource = {
+      ...disk.source,
+      read(offset, into, signal) {
+        readBytes += into.length;
+        return disk.source.read(offset, into, signal);
+      },
+    };
+    const capacityBytes = disk.model.length;
+    const onProgress = (percent?: number) => void percents.push(percent);
+    await hashBlocks(source, { signal: never, onProgress, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes });
+    expect(readBytes).toBe(COMPARE_BLOCK_BYTES);
+    expect(percents.at(-1)).toBe(100);
+  });
+
+  test('bring a replica up to its source with little more than what changed', async () => {
+    const machine = await replicated(rig, random, [32 * MiB]);
+    const disk = onlyDisk(machine);
+    const capacityBytes = disk.model.length;
+    const options = { ...quietly, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes };
+    const hashes = await hashBlocks(replicaOf(machine), options);
+    // Files as guests write them.
+    for (let slot = 0; slot < 4; slot += 1) {
+      const length = 256 * KiB + 4 * KiB * random.int(192);
+      const offset = slot * 8 * MiB + 4 * KiB * random.int(1024);
+      await disk.write(offset, random.bytes(length), length);
+    }
+    const changedBytes = totalBytes(disk.changed);
+    const previous = await latestBarrier(rig.storage, machine.item);
+    const { diskId, source } = disk;
+    const { barrier } = await ship(rig, machine, 2, {
+      disks: [
+        {
+          diskId,
+          capacityBytes,
+          source,
+          extents: differingExtents(source, hashes, quietly),
+          tail: tailsAfter(previous, [diskId]).get(diskId) ?? CHAIN_START,
+          changeId: null,
+          skipZeros: false,
+          gapBytes: 0,
+        },
+      ],
+    });
+    const wireBytes = barrier.disks
+      .flatMap((entry) => entry.segments)
+      .reduce((sum, ref) => sum + ref.wireBytes, 0);
+    expect(wireBytes / changedBytes).toBeLessThanOrEqual(1.3);
+    const { points } = await apply(rig, machine, 2);
+    for (const point of points) expect(await hashesOf(rig, machine, point)).toEqual(hashesNow(machine));
+  });
+});
+
+test('without gaps exactly what changed is read, with them what lies between', async () => {
+  const machine = await replicated(rig, random, [4 * MiB]);
+  const disk = onlyDisk(machine);
+  const shipWith = async (gapBytes: number | undefined) => {
+    const [tail] = (await latestBarrier(rig.storage, machine.item))?.disks.map((entry) => entry.tail) ?? [];
+    const extents = [4, 40, 104].map((kib) => ({ offset: kib * KiB, length: 4 * KiB }));
+    const { diskId, source } = disk;
+    const { barrier } = await ship(rig, machine, 2, {
+      disks: [
+        {
+          diskId,
+          capacityBytes: 4 * MiB,
+          source,
+          extents,
+          tail: tail ?? CHAIN_START,
+          changeId: null,
+          skipZeros: false,
+          ...(gapBytes === undefined ? {} : { gapBytes }),
+        },
+      ],
+    });
+    return barrier.disks[0]?.readBytes;
+  };
+  await disk.write(0, random.bytes(128 * KiB), 128 * KiB);
+  expect(await shipWith(0)).toBe(12 * KiB);
+  expect(await shipWith(32 * KiB)).toBe(44 * KiB);
+  expect(await shipWith(undefined)).toBe(104 * KiB);
+});
+
+describe('stored hashes', () => {
+  const stream = asId<Machine['item']>('stream');
+  const disk = 'a'.repeat(32) as DiskId;
+  const hashes = () => ({ blockBytes: 64 * KiB, capacityBytes: MiB + 512, digests: random.bytes(17 * 16) });
+
+  test('come back as they were saved, the newer ones of an epoch', async () => {
+    await saveBlockHashes(rig.storage, stream, disk, 7, hashes());
+    const saved = hashes();
+    await saveBlockHashes(rig.storage, stream, disk, 7, saved);
+    expect(await loadBlockHashes(rig.storage, stream, disk, 7)).toEqual(saved);
+    await deleteBlockHashes(rig.storage, stream);
+    await expect(loadBlockHashes(rig.storage, stream, disk, 7)).rejects.toMatchObject({
+      code: 'DR_JOURNAL_GAP',
+    });
+  });
+
+  test('that are torn, altered, or of another disk or epoch are refused', async () => {
+    await saveBlockHashes(rig.storage, stream, disk, 8, hashes());
+    const body = (await rig.storage.get(blobNames.blockHashes(stream, disk, 8)))?.body ?? Buffer.alloc(0);
+    const other = 'b'.repeat(32) as DiskId;
+    await rig.storage.put(blobNames.blockHashes(stream, other, 8), body);
+    await rig.storage.put(blobNames.blockHashes(stream, disk, 9), body);
+    await rig.storage.put(blobNames.blockHashes(stream, disk, 10), body.subarray(0, body.length - 16));
+    await rig.storage.put(blobNames.blockHashes(stream, disk, 12), Buffer.alloc(0));
+    const altered = Buffer.from(body);
+    const at = random.int(altered.length);
+    altered.writeUInt8(altered.readUInt8(at) ^ 1, at);
+    await rig.storage.put(blobNames.blockHashes(stream, disk, 8), altered);
+    for (const [id, epoch] of [
+      [other, 8],
+      [disk, 9],
+      [disk, 10],
+      [disk, 12],
+      [disk, 8],
+    ] as const) {
+      await expect(loadBlockHashes(rig.storage, stream, id, epoch)).rejects.toMatchObject({
+        code: 'DR_JOURNAL_GAP',
+      });
+    }
+  });
+});
+
+describe('a whole disk', () => {
+  test('has one hash, on the source and in the replica, up to any byte', async () => {
+    const machine = await replicated(rig, random, [5 * MiB + 512 * 3]);
+    const { source, model } = onlyDisk(machine);
+    for (const bytes of [0, 512, MiB, 5 * MiB, model.length]) {
+      const expected = createHash('sha256').update(model.subarray(0, bytes)).digest('hex');
+      expect(await hashDisk(source, bytes, never, () => undefined)).toBe(expected);
+      expect(await hashDisk(replicaOf(machine), bytes, never, () => undefined)).toBe(expected);
+    }
+    await expect(hashDisk(source, model.length + 512, never, () => undefined)).rejects.toThrow(RangeError);
+  });
+
+  test('of a replica tells the data of the range it is asked for', async () => {
+    const machine = await rig.machine([4 * MiB]);
+    const disk = onlyDisk(machine);
+    await disk.write(MiB, random.bytes(2 * MiB), 2 * MiB);
+    await ship(rig, machine, 1);
+    await apply(rig, machine, 1);
+    const range = { offset: MiB + 64 * KiB, length: 64 * KiB };
+    expect(await replicaOf(machine).dataExtents(range, never)).toEqual([range]);
+    const tail = await replicaOf(machine).dataExtents({ offset: 2 * MiB, length: 2 * MiB }, never);
+    expect(tail.map(extentEnd)).toEqual([3 * MiB]);
+    expect(await replicaOf(machine).dataExtents({ offset: 0, length: MiB }, never)).toEqual([]);
+  });
+});
