@@ -18,10 +18,25 @@ export interface ConfigurationInput {
   readonly catalogueUrlFile?: string;
 }
 
-export async function writeConfiguration(input: ConfigurationInput): Promise<string> {
+/** Of the appliance. */
+export function writeConfiguration(input: ConfigurationInput): Promise<string> {
+  const { paths } = input;
+  return write(input, { file: paths.configuration, dataDir: paths.product });
+}
+
+/** Of the process server that runs in Azure while machines come home. */
+export function writeTemporaryConfiguration(input: ConfigurationInput): Promise<string> {
+  const { paths } = input;
+  return write(input, { file: paths.temporaryConfiguration, dataDir: paths.temporary });
+}
+
+async function write(
+  input: ConfigurationInput,
+  { file, dataDir }: { readonly file: string; readonly dataDir: string },
+): Promise<string> {
   const { paths, apiPort, temporalAddress, accountUrl, arm, catalogueUrlFile } = input;
   const settings = {
-    dataDir: paths.product,
+    dataDir,
     site: SITE,
     temporal: { address: temporalAddress },
     api: { host: '127.0.0.1', port: apiPort },
@@ -49,8 +64,8 @@ export async function writeConfiguration(input: ConfigurationInput): Promise<str
     replication: { intervalSecondsMin: '1s', cache: { freeMin: '256MiB', max: '4GiB' } },
   };
   const text = `# Written by the lab for this practice ground.\n${stringify(settings)}`;
-  await writeFile(paths.configuration, text, { mode: 0o600 });
-  return paths.configuration;
+  await writeFile(file, text, { mode: 0o600 });
+  return file;
 }
 
 /** What `SWITCHBACK_PROFILE` names, so that the CLI needs no further option. */

@@ -38,6 +38,9 @@ export function labPaths(folder: string) {
     configuration: at('appliance.yaml'),
     /** `dataDir` of the product. */
     product: at('product'),
+    temporaryConfiguration: at('in-azure.yaml'),
+    /** `dataDir` of the process server that runs in Azure while machines come home. */
+    temporary: at('in-azure'),
     /** Where the CLI finds the product's API. */
     profile: at('profile.json'),
     ready: (name: string) => at(`${name}.ready.json`),

@@ -3,12 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { armControls, vcenterControls, type ArmControls, type VCenterControls } from './controls.ts';
 import { isInUse, labPaths, openLabFolder, writeRecord, type LabPaths, type LabRecord } from './folder.ts';
 import { practiceInventory, type InventoryMachine } from './inventory.ts';
-import { labParts, type LabParts } from './parts.ts';
+import { labParts, type Around, type LabParts } from './parts.ts';
 import type { ArmFacts, ArmRunning } from './processes/arm.ts';
 import { identify } from './processes/pid.ts';
 import type { AzuriteRunning } from './processes/azurite.ts';
 import type { Running } from './processes/process.ts';
 import type { ProductRunning } from './processes/product.ts';
+import { TEMPORARY_PROCESS_SERVER } from './processes/temporary-process-server.ts';
 import type { TemporalRunning } from './processes/temporal.ts';
 import type { VCenterFacts, VCenterRunning } from './processes/vcenter.ts';
 import { temporalBinary } from './tools/temporal.ts';
@@ -48,6 +49,8 @@ export interface Lab extends RunningParts {
   readonly azure: ArmControls;
   /** Starts Temporal again on its database and address, after it was killed. */
   restartTemporal(): Promise<TemporalRunning>;
+  /** Starts the process server that machines need to come home, beside the product; again after it was killed. */
+  startTemporaryProcessServer(): Promise<Running>;
   /** From now on everything goes on when this process ends; `switchback lab down` ends it. */
   leaveRunning(): Promise<void>;
   /** Stops the product first, then what it talks to. */
@@ -105,6 +108,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       started.push(again);
       return again;
     },
+    async startTemporaryProcessServer() {
+      const server = await parts.temporaryProcessServer(aroundOf(running));
+      started.push(server);
+      await note(identify(process.pid));
+      return server;
+    },
     async leaveRunning() {
       await Promise.all([guest.client.close(), azure.client.close()]);
       await note(null);
@@ -139,16 +148,19 @@ async function startParts(
   // One that fails must not hide another that is still starting and has to be stopped.
   await Promise.allSettled(outside);
   const [temporal, vcenter, azurite] = await Promise.all(outside);
-  const { accountUrl } = azurite;
-  const arm = await noted(parts.arm(accountUrl), (part) => part.facts.url);
-  const around = { temporalAddress: temporal.address, accountUrl, arm: arm.facts };
-  const product = await noted(parts.product(around), (part) => part.apiUrl);
-  return { temporal, vcenter, arm, azurite, product };
+  const arm = await noted(parts.arm(azurite.accountUrl), (part) => part.facts.url);
+  const outer = { temporal, vcenter, arm, azurite };
+  const product = await noted(parts.product(aroundOf(outer)), (part) => part.apiUrl);
+  return { ...outer, product };
+}
+
+function aroundOf({ temporal, azurite, arm }: Omit<RunningParts, 'product'>): Around {
+  return { temporalAddress: temporal.address, accountUrl: azurite.accountUrl, arm: arm.facts };
 }
 
 async function stopAll(started: readonly Running[]): Promise<void> {
-  for (const name of ['switchback', 'arm']) {
-    await Promise.all(started.filter((part) => part.name === name).map((part) => part.stop()));
+  for (const names of [['switchback', TEMPORARY_PROCESS_SERVER], ['arm']]) {
+    await Promise.all(started.filter((part) => names.includes(part.name)).map((part) => part.stop()));
   }
   await Promise.all(started.map((part) => part.stop()));
 }

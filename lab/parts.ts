@@ -1,9 +1,16 @@
 /** How each part of the practice ground is started in a lab's folder. */
-import { STORAGE_ACCOUNT, writeConfiguration, writeProfile } from './configuration.ts';
+import {
+  STORAGE_ACCOUNT,
+  writeConfiguration,
+  writeProfile,
+  writeTemporaryConfiguration,
+} from './configuration.ts';
 import type { LabPaths, LabRecord } from './folder.ts';
 import { startArm, type ArmFacts, type ArmRunning } from './processes/arm.ts';
 import { startAzurite, type AzuriteRunning } from './processes/azurite.ts';
 import { startProduct, type ProductRunning } from './processes/product.ts';
+import type { Running } from './processes/process.ts';
+import { startTemporaryProcessServer } from './processes/temporary-process-server.ts';
 import { startTemporal, type TemporalRunning } from './processes/temporal.ts';
 import { startVCenter, type VCenterRunning } from './processes/vcenter.ts';
 
@@ -22,11 +29,15 @@ export interface LabParts {
   vcenter(binary: string): Promise<VCenterRunning>;
   azurite(): Promise<AzuriteRunning>;
   arm(accountUrl: string): Promise<ArmRunning>;
-  product(around: {
-    readonly temporalAddress: string;
-    readonly accountUrl: string;
-    readonly arm: ArmFacts;
-  }): Promise<ProductRunning>;
+  product(around: Around): Promise<ProductRunning>;
+  temporaryProcessServer(around: Around): Promise<Running>;
+}
+
+/** What the product talks to. */
+export interface Around {
+  readonly temporalAddress: string;
+  readonly accountUrl: string;
+  readonly arm: ArmFacts;
 }
 
 export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions): LabParts {
@@ -85,5 +96,10 @@ export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions)
       await writeProfile(paths, product.apiUrl);
       return product;
     },
+    temporaryProcessServer: async (around) =>
+      startTemporaryProcessServer({
+        configurationFile: await writeTemporaryConfiguration({ paths, apiPort: ports.api, ...around }),
+        logFile: paths.log('temporary-process-server'),
+      }),
   };
 }

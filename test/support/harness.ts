@@ -8,6 +8,7 @@ import type { AzureResource } from '../../lab/controls.ts';
 import type { InventoryMachine } from '../../lab/inventory.ts';
 import { startLab, type Lab } from '../../lab/lab.ts';
 import { identify, isAlive } from '../../lab/processes/pid.ts';
+import type { Running } from '../../lab/processes/process.ts';
 import type { ProductRole } from '../../lab/processes/product.ts';
 import type { TemporalRunning } from '../../lab/processes/temporal.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -32,6 +33,10 @@ export interface Practice {
   killRole(role: ProductRole): Promise<void>;
   /** `kill -9` of Temporal, then a start on the same database and port. */
   killTemporal(): Promise<void>;
+  /** Starts the process server that machines need to come home, as a process of its own. */
+  startTemporaryProcessServer(): Promise<void>;
+  /** `kill -9` of it, then a start. */
+  killTemporaryProcessServer(): Promise<void>;
   /** Azure resources that carry the tag of any run, or of this one. */
   resourcesOfRuns(runId?: string): Promise<readonly AzureResource[]>;
   /** Names of the snapshots the machine has now. */
@@ -71,6 +76,7 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
     },
   );
   let temporal: TemporalRunning = lab.temporal;
+  let temporary: Running | undefined;
   return {
     lab,
     async switchback(args, options) {
@@ -82,6 +88,15 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
       temporal.kill('SIGKILL');
       await temporal.exited;
       temporal = await lab.restartTemporal();
+    },
+    async startTemporaryProcessServer() {
+      temporary = await lab.startTemporaryProcessServer();
+    },
+    async killTemporaryProcessServer() {
+      if (temporary === undefined) throw new Error('the temporary process server was not started');
+      temporary.kill('SIGKILL');
+      await temporary.exited;
+      temporary = await lab.startTemporaryProcessServer();
     },
     async resourcesOfRuns(runId) {
       const resources = await lab.azure.resources();
