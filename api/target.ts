@@ -20,17 +20,22 @@ const availabilitySetIdSchema = azureIdSchema.regex(
   'must be the complete id of an availability set',
 );
 
+/** What Azure allows; names of ours are not the operator's to give. */
+const tagName = /^(?!switchback-)[^<>%&\\?/\p{Cc}\p{Cs}]{1,512}$/iu;
+
 const tagsSchema = z
   .record(
-    z
-      .string()
-      .regex(/^(?!switchback-)[^<>%&\\?/\p{Cc}\p{Cs}]{1,512}$/iu, 'must be a tag name that is not ours'),
+    z.string(),
     z
       .string()
       .max(256)
       .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters'),
   )
   .refine((tags) => Object.keys(tags).length <= TAGS_MAX, `must be at most ${TAGS_MAX} tags`)
+  .refine(
+    (tags) => Object.keys(tags).every((name) => tagName.test(name)),
+    'must have names of 1-512 characters without < > % & \\ ? / that do not begin with switchback-',
+  )
   .describe('Beside the tags of the run; all of them, not only the changed ones');
 
 const addressSchema = z.ipv4().describe('After failover; without it the next free one of the subnet');

@@ -3,28 +3,36 @@ import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { Cli } from './cli.ts';
 import { appliance } from './commands/appliance.ts';
 import { configValidate } from './commands/config/validate.ts';
+import { itemChangePoint } from './commands/item/change-point.ts';
+import { itemCheck } from './commands/item/check.ts';
 import { itemCleanup } from './commands/item/cleanup.ts';
-import { itemCommit } from './commands/item/commit.ts';
-import { itemDisable } from './commands/item/disable.ts';
+import { itemAddDisk, itemExcludeDisk } from './commands/item/disks.ts';
 import { itemFailover } from './commands/item/failover.ts';
 import { itemList } from './commands/item/list.ts';
+import { plainItemVerbs } from './commands/item/plain.ts';
 import { itemPoints } from './commands/item/points.ts';
 import { itemProtect } from './commands/item/protect.ts';
+import { itemReprotect } from './commands/item/reprotect.ts';
 import { itemShow } from './commands/item/show.ts';
 import { itemTestFailover } from './commands/item/test-failover.ts';
+import { itemUpdate } from './commands/item/update.ts';
+import { jobCancel } from './commands/job/cancel.ts';
+import { jobDecisionVerbs, jobSkip } from './commands/job/decide.ts';
 import { jobList } from './commands/job/list.ts';
 import { jobShow } from './commands/job/show.ts';
 import { jobWatch } from './commands/job/watch.ts';
 import { labDown, labStatus, labUp } from './commands/lab/lab.ts';
 import { machineList } from './commands/machine/list.ts';
+import { masterTargetStart } from './commands/master-target/start.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
+import { processServerStart } from './commands/process-server/start.ts';
 import { vcenterAdd } from './commands/vcenter/add.ts';
 import { vcenterList } from './commands/vcenter/list.ts';
+import { EXIT_USAGE } from './exits.ts';
 import { processIo, type Io } from './io.ts';
 import { errorText, exitOf } from './render/error.ts';
 
-const EXIT_USAGE = 2;
 const CONNECTION_HELP =
   'Server, token and authority may also stand in a profile: SWITCHBACK_PROFILE, else ~/.config/switchback/profile.json.\n' +
   'Exit codes: docs/cli.md. Errors and what to do: docs/errors.md.';
@@ -40,14 +48,21 @@ const nouns = {
       itemList,
       itemShow,
       itemPoints,
+      itemCheck,
       itemTestFailover,
       itemCleanup,
       itemFailover,
-      itemCommit,
-      itemDisable,
+      itemChangePoint,
+      itemReprotect,
+      ...plainItemVerbs,
+      itemUpdate,
+      itemAddDisk,
+      itemExcludeDisk,
     ],
   ],
-  job: ['Runs of runbooks', [jobList, jobShow, jobWatch]],
+  job: ['Runs of runbooks', [jobList, jobShow, jobWatch, jobCancel, ...jobDecisionVerbs, jobSkip]],
+  'process-server': ['Gateways that move bytes', [processServerStart]],
+  'master-target': ['Writers of what comes home', [masterTargetStart]],
   lab: ['The practice ground', [labUp, labStatus, labDown]],
   config: ['The configuration', [configValidate]],
 } as const;

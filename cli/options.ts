@@ -10,7 +10,20 @@ export function secondsOption(given: string): number {
   return ms / 1000;
 }
 
-export function deviceKeyOption(given: string, earlier: readonly number[]): readonly number[] {
+export function hoursOption(given: string): number {
+  const hours = secondsOption(given) / 3_600;
+  if (!Number.isInteger(hours)) throw new InvalidArgumentError('Write whole hours such as 4h.');
+  return hours;
+}
+
+/** Hours of the day, `22-4`. */
+export function windowOption(given: string): { fromHour: number; toHour: number } {
+  const [, from, to] = /^(\d{1,2})-(\d{1,2})$/.exec(given) ?? [];
+  if (from === undefined) throw new InvalidArgumentError('Write two hours (UTC) such as 22-4.');
+  return { fromHour: Number(from), toHour: Number(to) };
+}
+
+export function deviceKeyOption(given: string, earlier: readonly number[] = []): readonly number[] {
   if (!/^\d{1,9}$/.test(given))
     throw new InvalidArgumentError('Write the device key of a disk, such as 2001.');
   return [...earlier, Number(given)];

@@ -17,8 +17,19 @@ export const jobStates = [
 ] as const;
 export type JobState = (typeof jobStates)[number];
 
+const ends: Readonly<Partial<Record<JobState, string>>> = {
+  succeeded: 'has succeeded',
+  failed: 'has failed',
+  cancelled: 'was cancelled',
+};
+
 export function isJobOver(state: JobState): boolean {
-  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+  return ends[state] !== undefined;
+}
+
+/** How a job that is over has ended, for messages. */
+export function howItEnded(state: JobState): string {
+  return ends[state] ?? 'has ended';
 }
 
 /** Jobs that are no run of their own have no choices. */

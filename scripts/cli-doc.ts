@@ -18,13 +18,17 @@ const head = `# Command line
   configuration server) is the only one that is trusted; the first token is \`administrator.token\` in the same data directory.
 - **Output**: \`--output text\` for people, \`--output json\` for programs: the API's own shapes, lists as arrays.
   Results go to standard output, errors and questions to standard error. Errors are one JSON object with \`json\`.
-- **Operations** (\`protect\`, \`test-failover\`, \`cleanup\`, \`failover\`, \`commit\`, \`disable\`) answer at once with the id of their job.
-  \`--operation-id\` makes a repeated command the same job. \`--wait\` watches it to its end.
+- **Operations** on items (\`protect\` and every verb that changes something) answer at once with the id of their job.
+  What may be done when: [protected-item.md](protected-item.md). \`--operation-id\` makes a repeated command the same job. \`--wait\` watches it to its end.
 - **Watching** draws the task tree on a terminal and writes a line per change elsewhere. With \`json\` every line is an
   event: \`{"event":"job","job":…}\` or \`{"event":"replication","activities":[…]}\`; the last one is the job as it ended.
-  A configuration server that restarts is waited for. Ctrl-C detaches, ends with 130 and cancels nothing.
-- **Questions** (an unknown certificate, the name before a failover or the end of protection) are asked on a terminal only.
-  Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; \`failover\` and \`disable\` need \`--yes\`.
+  A configuration server that restarts is waited for. Ctrl-C detaches, ends with 130 and cancels nothing. A job that waits
+  for a decision is watched on: what it waits for is told once, each decision with what it means and what to type.
+- **Decisions**: \`job cancel\` finishes, rolls back or holds a running job; \`job resume\`, \`retry\`, \`skip\` and \`abandon\`
+  answer one that waits. What is possible depends on the step; \`job show\` tells.
+- **Questions** (an unknown certificate, the name before an operation that cannot simply be undone) are asked on a terminal only.
+  Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; operations that ask need \`--yes\`,
+  and \`job cancel\` needs \`--mode\`. \`item check\` ends with 4 when anything stands in the way.
 
 | Exit code | Meaning |
 |---|---|
@@ -37,6 +41,8 @@ const head = `# Command line
 | 6 | a system out of reach |
 | 7 | data integrity |
 | 8 | a limit of the target |
+| 9 | \`--until-input\`: the job waits for a decision |
+| 10 | the watched job was cancelled |
 | 130 | detached by Ctrl-C; the job goes on |
 
 A watched job that failed ends with the code of its error. All errors: [errors.md](errors.md).

@@ -27,6 +27,8 @@ request id, and ends with the exit code below. Watching a job that failed ends w
 | 6 | a system out of reach |
 | 7 | data integrity |
 | 8 | a limit of the target |
+| 9 | \`--until-input\`: the job waits for a decision |
+| 10 | the watched job was cancelled |
 | 130 | detached by Ctrl-C; the job goes on |
 `;
 

@@ -1,6 +1,7 @@
 /** A protected item as one page: what it is, how it fares, what may be done. */
 import type { ProtectedItem, ProtectedItemDetail } from '../../api/protected-items.ts';
 import { currentProgress, replicationLine } from './replication.ts';
+import { itemVerbName } from '../verbs.ts';
 import { duration, facts, kebab, moment, secondsBetween, words } from './text.ts';
 
 export function itemPage(item: ProtectedItemDetail): string {
@@ -13,6 +14,8 @@ export function itemPage(item: ProtectedItemDetail): string {
       ['State', words(item.state)],
       ['Health', item.health],
       ['Active location', words(item.activeLocation)],
+      ['Direction', `${item.direction === 'forward' ? 'to Azure' : 'home'}${item.paused ? ', paused' : ''}`],
+      ['Way home', item.home && wayHome(item.home)],
       ['RPO now', rpo(item)],
       [
         'Newest point',
@@ -23,6 +26,7 @@ export function itemPage(item: ProtectedItemDetail): string {
       ['Replication', progress && replicationLine(progress)],
       ['Running', item.running && `${kebab(item.running.operation)}, job ${item.running.operationId}`],
       ['Drill', item.drill.state === 'none' ? 'none' : words(item.drill.state)],
+      ['Last drill', item.drill.last && lastDrill(item.drill.last)],
       ['Drill machine', item.drill.result && machineOf(item.drill.result)],
       ['Azure machine', item.failover && machineOf(item.failover)],
       ['Target', target && `${target.vmSize} in ${target.location}`],
@@ -60,12 +64,22 @@ function rpo(item: ProtectedItemDetail): string | undefined {
   return threshold === undefined ? age : `${age} (threshold ${duration(threshold)})`;
 }
 
+function wayHome({ generation, machineId, isOriginal }: NonNullable<ProtectedItem['home']>): string {
+  return `number ${generation}, to ${isOriginal ? 'the original machine' : 'a new machine'} ${machineId}`;
+}
+
+/** Only a rehearsal that ran and left nothing behind has proven anything. */
+function lastDrill({ clean, endedAt, notes }: NonNullable<ProtectedItem['drill']['last']>): string {
+  return `${clean ? 'clean' : 'not clean'}, ended ${moment(endedAt)}${notes === '' ? '' : `: ${notes}`}`;
+}
+
 function machineOf(result: NonNullable<ProtectedItem['failover']>): string {
   return `${result.vmId.split('/').at(-1)} at ${result.privateIpAddress} in ${result.resourceGroup}`;
 }
 
 function operationLine({ operation, allowed, reason }: ProtectedItem['allowedOperations'][number]): string {
-  return allowed ? `✓ ${kebab(operation)}` : `✗ ${kebab(operation)}: ${reason ?? 'not possible now'}`;
+  const verb = itemVerbName(operation);
+  return allowed ? `✓ ${verb}` : `✗ ${verb}: ${reason ?? 'not possible now'}`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

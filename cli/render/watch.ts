@@ -2,7 +2,9 @@
 import { createLogUpdate } from 'log-update';
 import type { Job, Task } from '../../api/jobs.ts';
 import type { ReplicationActivity } from '../../api/replication.ts';
+import { isJobOver } from '../../domain/job.ts';
 import type { Io } from '../io.ts';
+import { choiceLines } from './choices.ts';
 import { failure, flatTasks, jobTitle, jobTree, taskLine } from './job.ts';
 import { currentProgress, percent, replicationLine } from './replication.ts';
 
@@ -22,7 +24,8 @@ export function watchView(io: Io, output: 'text' | 'json'): WatchView {
 function liveView(io: Io): WatchView {
   const screen = createLogUpdate(io.stdout);
   const colour = io.env['NO_COLOR'] === undefined;
-  const draw = (job: Job) => jobTree(job, { colour, now: new Date().toISOString() });
+  const draw = (job: Job) =>
+    [jobTree(job, { colour, now: new Date().toISOString() }), ...waitingLines(job)].join('\n');
   let shown = '';
   return {
     update(job, activities) {
@@ -38,11 +41,12 @@ function liveView(io: Io): WatchView {
   };
 }
 
-/** A line whenever a task changes state, and for every tenth of a copy. */
+/** A line whenever a task changes state and for every tenth of a copy, and once what the job waits for. */
 function plainView(io: Io): WatchView {
   const seen = new Map<string, Task['state']>();
   let tenth = -1;
   let isAway = false;
+  let waitedFor = '';
   const line = (text: string) => io.stdout.write(`${text}\n`);
   const changes = (job: Job) => {
     isAway = false;
@@ -51,6 +55,9 @@ function plainView(io: Io): WatchView {
       seen.set(task.id, task.state);
       line(taskLine(task, { colour: false, now: task.startedAt ?? job.startedAt }));
     }
+    const waiting = waitingLines(job).join('\n');
+    if (waiting !== '' && waiting !== waitedFor) line([...failure(job), waiting].join('\n'));
+    waitedFor = waiting;
   };
   return {
     update(job, activities) {
@@ -67,9 +74,13 @@ function plainView(io: Io): WatchView {
     end(job) {
       if (job === undefined) return;
       changes(job);
-      line([`${jobTitle(job)} ${job.state}`, ...failure(job)].join('\n'));
+      if (isJobOver(job.state)) line([`${jobTitle(job)} ${job.state}`, ...failure(job)].join('\n'));
     },
   };
+}
+
+function waitingLines(job: Job): string[] {
+  return job.state === 'waitingForInput' ? choiceLines(job) : [];
 }
 
 /** `{"event":"job","job":…}` for every change of the job, `{"event":"replication","activities":…}` for every look at a copy. */

@@ -1,5 +1,5 @@
 import { DrError } from '../../domain/errors.ts';
-import { isJobOver, PROTECT_HAS_NO_CHOICES, type Job, type JobState } from '../../domain/job.ts';
+import { howItEnded, isJobOver, PROTECT_HAS_NO_CHOICES, type Job, type JobState } from '../../domain/job.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Handlers } from '../handlers.ts';
 import { itemNamed } from '../resolve.ts';
@@ -58,12 +58,6 @@ function isAway(error: unknown): boolean {
   );
 }
 
-const ends: Readonly<Partial<Record<JobState, string>>> = {
-  succeeded: 'has succeeded',
-  failed: 'has failed',
-  cancelled: 'was cancelled',
-};
-
 function over(job: string, state: JobState): DrError {
-  return new DrError('DR_JOB_OVER', { job, state: ends[state] ?? 'has ended' });
+  return new DrError('DR_JOB_OVER', { job, state: howItEnded(state) });
 }

@@ -5,14 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { DrError } from '../../domain/errors.ts';
 import { asId, type ProtectedItemId } from '../../domain/ids.ts';
 import { ensureServerTls } from '../../server/tls.ts';
-import {
-  machineUuid,
-  sampleItem,
-  sampleJob,
-  sampleMachine,
-  samplePoint,
-  samplePolicy,
-} from '../support/samples.ts';
+import { machineUuid, sampleItem, sampleMachine, samplePoint, samplePolicy } from '../support/samples.ts';
 import { certificate, startServer, type RunningServer } from '../support/server.ts';
 import { operatorOf, runCli } from './run.ts';
 
@@ -174,7 +167,22 @@ describe('lists', () => {
       intervalSeconds: 120,
       retentionHours: 36,
       rpoThresholdSeconds: 600,
+      failback: { intervalSeconds: 300, rpoThresholdSeconds: 900 },
     });
+  });
+
+  test('a policy takes application consistency, a window for resync and an interval for the way home', async () => {
+    const ran = await cli(
+      'policy create whole --app-consistent 4h --auto-resync 22-4 --failback-interval 10m --output json',
+    );
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      appConsistentHours: 4,
+      autoResync: { fromHour: 22, toHour: 4 },
+      failback: { intervalSeconds: 600, rpoThresholdSeconds: 1_200 },
+    });
+    expect((await cli('policy list')).stdout).toMatch(
+      /whole .*every 4 h +22-4 UTC +every 10 min, warning after 20 min/,
+    );
   });
 
   test('an empty list says what to do next', async () => {
@@ -193,10 +201,11 @@ describe('item', () => {
     );
     const { stdout } = await cli('item show app');
     expect(stdout).toMatch(/State +protected/);
+    expect(stdout).toMatch(/Direction +to Azure/);
     expect(stdout).toMatch(/Health +normal/);
     expect(stdout).toMatch(/RPO now +4\d s/);
     expect(stdout).toContain('✓ test-failover');
-    expect(stdout).toContain('✗ cleanup-test-failover: there is no test failover to clean up');
+    expect(stdout).toContain('✗ cleanup: there is no test failover to clean up');
     expect((await cli('item points app')).stdout).toContain('p000007');
   });
 
@@ -219,86 +228,21 @@ describe('item', () => {
 
   test('protect passes machine, target and excluded disks, and answers with the job to watch', async () => {
     const ran = await cli(
-      `item protect web --policy gold --location westeurope --size Standard_D2s_v5 --subnet ${subnetId} --private-ip 10.0.0.9 --exclude-disk 2001 --exclude-disk 2002 --operation-id cli-protect`,
+      `item protect web --policy gold --location westeurope --size Standard_D2s_v5 --subnet ${subnetId} --private-ip 10.0.0.9 --disk-type Premium_LRS --zone 2 --tag owner=pay --tag tier=1 --physical --exclude-disk 2001 --exclude-disk 2002 --operation-id cli-protect`,
     );
     expect(ran).toMatchObject({ exit: 0, stderr: '' });
     expect(ran.stdout).toContain('switchback job watch cli-protect');
     expect(server.runbooks.calls[0]?.args[0]).toMatchObject({
       machineName: 'web',
       excludedDisks: [2001, 2002],
-      target: { privateIpAddress: '10.0.0.9', vmSize: 'Standard_D2s_v5' },
+      physical: true,
+      target: {
+        privateIpAddress: '10.0.0.9',
+        vmSize: 'Standard_D2s_v5',
+        diskType: 'Premium_LRS',
+        zone: '2',
+        tags: { owner: 'pay', tier: '1' },
+      },
     });
-  });
-
-  test.each([
-    ['test-failover app --subnet SUBNET', 'testFailover', { choice: { kind: 'latestProcessed' } }],
-    ['cleanup app --notes fine', 'cleanupTestFailover', { notes: 'fine' }],
-    ['failover app --yes', 'failover', { choice: { kind: 'latest' }, shutdownSource: true }],
-    [
-      'failover app --point p000007 --no-shutdown-source --yes',
-      'failover',
-      { choice: { kind: 'custom', pointId: 'p000007' }, shutdownSource: false },
-    ],
-    ['commit app', 'commit', {}],
-    ['disable app --yes', 'disable', {}],
-  ])('item %s starts the runbook', async (line, name, input) => {
-    const ran = await cli(`item ${line.replace('SUBNET', subnetId)} --output json`);
-    expect(ran).toMatchObject({ exit: 0, stderr: '' });
-    const { operationId } = JSON.parse(ran.stdout) as { operationId: string };
-    expect(server.runbooks.calls[0]).toMatchObject({
-      name,
-      args: [machineUuid(3), { ...input, operationId }],
-    });
-  });
-
-  test.each([
-    ['failover app', 'failover', ['app starts in Azure and its source is shut down']],
-    [
-      'disable app',
-      'disable',
-      [
-        'Kept: the source machine as it is, and a machine that has failed over to Azure',
-        'Deleted: recovery points, replicas, journal and data key',
-        'snapshots of Switchback on the source',
-      ],
-    ],
-  ])('item %s says at a terminal what will happen and wants the name typed', async (line, name, said) => {
-    const refused = await cli(`item ${line}`, { typed: 'web' });
-    expect(refused).toMatchObject({ exit: 2, stdout: '' });
-    expect(refused.stderr).toContain('was not confirmed');
-    expect(server.runbooks.times(name)).toBe(0);
-
-    const confirmed = await cli(`item ${line}`, { typed: 'app' });
-    expect(confirmed.exit).toBe(0);
-    const question = confirmed.stderr.indexOf('Type its name to go on');
-    for (const part of said) {
-      expect(confirmed.stderr).toContain(part);
-      expect(confirmed.stderr.indexOf(part)).toBeLessThan(question);
-    }
-    expect(server.runbooks.times(name)).toBe(1);
-
-    const unasked = await cli(`item ${line} --yes`, { typed: 'web' });
-    expect(unasked).toMatchObject({ exit: 0, stderr: '' });
-  });
-
-  test.each(['failover', 'disable'])(
-    'item %s is refused where nobody can be asked and --yes was not given',
-    async (name) => {
-      const ran = await cli(`item ${name} app --output json`);
-      expect(ran).toMatchObject({ exit: 2, stdout: '' });
-      expect(JSON.parse(ran.stderr)).toMatchObject({ code: 'DR_REQUEST_INVALID' });
-      expect(ran.stderr).toContain('pass --yes');
-      expect(server.runbooks.times(name)).toBe(0);
-    },
-  );
-
-  test('disable --wait watches the job to its end', async () => {
-    server.runbooks.onAccepted = async (operationId) => {
-      const job = sampleJob(operationId, { kind: 'disable', machineName: 'app', state: 'succeeded' });
-      await server.catalogue.recordJob({ ...job, revision: 3 });
-    };
-    const ran = await cli('item disable app --yes --wait');
-    expect(ran).toMatchObject({ exit: 0, stderr: '' });
-    expect(ran.stdout).toContain('disable of app succeeded');
   });
 });

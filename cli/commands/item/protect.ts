@@ -2,6 +2,17 @@ import { Option } from '@commander-js/extra-typings';
 import { contract } from '../../../api/contract.ts';
 import type { Cli } from '../../cli.ts';
 import { deviceKeyOption } from '../../options.ts';
+import {
+  diskTypeOption,
+  GROUP_HELP,
+  placement,
+  SET_HELP,
+  SIZE_HELP,
+  SUBNET_HELP,
+  TAG_HELP,
+  tagOption,
+  ZONE_HELP,
+} from '../../target-options.ts';
 import { operationBody, operationVerb, told } from './operation.ts';
 
 export function itemProtect(cli: Cli) {
@@ -13,23 +24,37 @@ export function itemProtect(cli: Cli) {
     .argument('<machine>', 'name or id')
     .requiredOption('--policy <name>', 'replication policy')
     .requiredOption('--location <region>', 'Azure region of the recovery site')
-    .requiredOption('--size <size>', 'VM size after failover, such as Standard_D2s_v5')
-    .requiredOption('--subnet <id>', 'complete Azure id of the subnet of a real failover')
+    .requiredOption('--size <size>', SIZE_HELP)
+    .requiredOption('--subnet <id>', SUBNET_HELP)
     .option('--private-ip <address>', 'address after failover (default: the next free one)')
+    .addOption(diskTypeOption())
+    .option('--resource-group <name>', GROUP_HELP)
+    .option('--zone <number>', ZONE_HELP)
+    .option('--availability-set <id>', SET_HELP)
+    .option('--tag <name=value>', TAG_HELP, tagOption)
     .addOption(
       new Option('--exclude-disk <key>', 'device key of a disk to leave out; may be repeated')
         .argParser(deviceKeyOption)
         .default([], 'none'),
     )
+    .option('--physical', 'it is a physical server: it comes home as a new VMware machine only')
     .action(async (machine, options) => {
-      const { policy, location, size, subnet, privateIp, excludeDisk } = options;
+      const { policy, location, size, subnet, privateIp, excludeDisk, physical } = options;
       const target = {
         location,
         vmSize: size,
         subnetId: subnet,
         ...(privateIp === undefined ? {} : { privateIpAddress: privateIp }),
+        ...placement(options),
       };
-      const body = { machine, policy, target, excludedDisks: [...excludeDisk], ...operationBody(options) };
+      const body = {
+        machine,
+        policy,
+        target,
+        excludedDisks: [...excludeDisk],
+        ...(physical === true ? { physical } : {}),
+        ...operationBody(options),
+      };
       await told(cli, options, await cli.call(contract.protect, { body }));
     });
 }

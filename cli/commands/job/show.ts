@@ -1,5 +1,6 @@
 import { contract } from '../../../api/contract.ts';
 import { verb, type Cli } from '../../cli.ts';
+import { choiceLines } from '../../render/choices.ts';
 import { jobTree } from '../../render/job.ts';
 
 export function jobShow(cli: Cli) {
@@ -8,6 +9,6 @@ export function jobShow(cli: Cli) {
     .action(async (id) => {
       const job = await cli.call(contract.getJob, { params: { id } });
       const options = { colour: cli.io.stdout.isTTY === true, now: new Date().toISOString() };
-      cli.show(job, (shown) => jobTree(shown, options));
+      cli.show(job, (shown) => [jobTree(shown, options), ...choiceLines(shown)].join('\n'));
     });
 }

@@ -3,32 +3,35 @@ import { contract } from '../../../api/contract.ts';
 import type { Job } from '../../../api/jobs.ts';
 import type { ReplicationActivity } from '../../../api/replication.ts';
 import { errorCatalogue, isErrorCode } from '../../../domain/errors.ts';
+import { isJobOver } from '../../../domain/job.ts';
 import { verb, type Cli } from '../../cli.ts';
+import { EXIT_CANCELLED, EXIT_DETACHED, EXIT_WAITS } from '../../exits.ts';
 import { exitOf } from '../../render/error.ts';
 import { watchView, type WatchView } from '../../render/watch.ts';
 
-/** 128 + SIGINT, as shells count it. */
-const EXIT_DETACHED = 130;
 /** A server that restarts is waited for. */
 const AWAY_MS_MAX = 10 * 60_000;
-const ended = new Set<Job['state']>(['succeeded', 'failed', 'cancelled']);
+/** Operations whose copies take long enough to be watched. */
+const copying = new Set<Job['kind']>(['protect', 'reprotect', 'failback', 'reEnable', 'resync', 'addDisks']);
 
 export function jobWatch(cli: Cli) {
   return verb(
     'watch',
-    'Watch a job until it ends; Ctrl-C detaches and cancels nothing',
+    'Watch a job until it ends, and say what it waits for; Ctrl-C detaches and cancels nothing',
     'job watch 5e0c1d3a-7f0f-4f2e-9d55-0c2f6a1b7e11',
   )
     .argument('<job>', 'id of the job')
-    .action((id) => watchJob(cli, id));
+    .option('--until-input', `end with ${EXIT_WAITS} as soon as the job waits for a decision`)
+    .action((id, { untilInput }) => watchJob(cli, id, { untilInput: untilInput === true }));
 }
 
-/** Ends with 0 when the job succeeded, else with the class of its error; 130 when the person detached. */
-export async function watchJob(cli: Cli, id: string): Promise<void> {
+/** Ends with 0 when the job succeeded, else with the class of its error or a code of cli/exits.ts. */
+export async function watchJob(cli: Cli, id: string, { untilInput } = { untilInput: false }): Promise<void> {
   const { signal, release } = cli.io.interruptible();
   const view = watchView(cli.io, cli.output);
   try {
-    const job = await lookUntilEnded(cli, id, view, signal);
+    const isLast = ({ state }: Job) => isJobOver(state) || (untilInput && state === 'waitingForInput');
+    const job = await lookUntil(cli, id, { isLast, view, signal });
     view.end(job);
     cli.exitCode = job === undefined ? EXIT_DETACHED : exitOfJob(job);
     if (job === undefined) {
@@ -40,18 +43,22 @@ export async function watchJob(cli: Cli, id: string): Promise<void> {
 }
 
 /** Undefined: the person detached. */
-async function lookUntilEnded(
+async function lookUntil(
   cli: Cli,
   id: string,
-  view: WatchView,
-  signal: AbortSignal,
+  watch: {
+    readonly isLast: (job: Job) => boolean;
+    readonly view: WatchView;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Job | undefined> {
+  const { isLast, view, signal } = watch;
   let awaySince: number | undefined;
   while (!signal.aborted) {
     try {
       const job = await cli.call(contract.getJob, { params: { id } });
       awaySince = undefined;
-      if (ended.has(job.state)) return job;
+      if (isLast(job)) return job;
       view.update(job, await replicationOf(cli, job));
     } catch (error) {
       awaySince ??= Date.now();
@@ -63,9 +70,8 @@ async function lookUntilEnded(
   return undefined;
 }
 
-/** Only the first copy of a machine takes long enough to be watched. */
 async function replicationOf(cli: Cli, job: Job): Promise<ReplicationActivity[]> {
-  if (job.kind !== 'protect') return [];
+  if (!copying.has(job.kind)) return [];
   try {
     return (await cli.call(contract.getItem, { params: { id: job.itemId } })).activities;
   } catch (error) {
@@ -80,6 +86,8 @@ function isAway(error: unknown): boolean {
 
 function exitOfJob(job: Job): number {
   if (job.state === 'succeeded') return 0;
+  if (job.state === 'waitingForInput') return EXIT_WAITS;
   const code = job.error?.code ?? '';
-  return isErrorCode(code) ? errorCatalogue[code].exit : 1;
+  if (isErrorCode(code)) return errorCatalogue[code].exit;
+  return job.state === 'cancelled' ? EXIT_CANCELLED : 1;
 }

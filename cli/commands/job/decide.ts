@@ -1,0 +1,52 @@
+/** Decisions about a running job. */
+import { contract } from '../../../api/contract.ts';
+import type { JobDecision } from '../../../domain/job.ts';
+import { verb, type Cli } from '../../cli.ts';
+import { watchJob } from './watch.ts';
+
+const EXAMPLE_JOB = '5e0c1d3a-7f0f-4f2e-9d55-0c2f6a1b7e11';
+
+const verbs = [
+  ['resume', 'finish', 'Go on with a job that is held'],
+  ['retry', 'retry', 'Run the failed step again'],
+  [
+    'abandon',
+    'abandon',
+    'End a job whose undo failed; something may be left, the same operation started again finds it',
+  ],
+] as const satisfies readonly (readonly [string, JobDecision, string])[];
+
+export const jobDecisionVerbs = verbs.map(
+  ([name, decision, description]) =>
+    (cli: Cli) =>
+      decisionVerb(name, description, `job ${name} ${EXAMPLE_JOB} --wait`)
+        .option('--reason <text>', 'kept with the job')
+        .action((job, options) => decide(cli, options, { job, decision })),
+);
+
+export function jobSkip(cli: Cli) {
+  return decisionVerb(
+    'skip',
+    'Go on without the failed step, where the step allows it',
+    `job skip ${EXAMPLE_JOB} --reason "the load balancer is changed by hand"`,
+  )
+    .requiredOption('--reason <text>', 'kept with the job')
+    .action((job, options) => decide(cli, options, { job, decision: 'skip' }));
+}
+
+export function decisionVerb<const Name extends string>(name: Name, description: string, example: string) {
+  return verb(name, description, example)
+    .argument('<job>', 'id of the job')
+    .option('--wait', 'watch the job until it ends; Ctrl-C detaches and cancels nothing');
+}
+
+export async function decide(
+  cli: Cli,
+  options: { readonly reason?: string; readonly wait?: true },
+  { job, decision }: { readonly job: string; readonly decision: JobDecision },
+): Promise<void> {
+  const body = { decision, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+  const accepted = await cli.call(contract.decideJob, { params: { id: job }, body });
+  if (options.wait === true) return watchJob(cli, job);
+  cli.show(accepted, () => `Decided. Watch it with: switchback job watch ${job}`);
+}
