@@ -108,6 +108,7 @@ function bucketOf({ sourceTime }: Pick<RetainedPoint, 'sourceTime'>, { bucketHou
   return `${bucketHours}/${Math.floor(Date.parse(sourceTime) / (bucketHours * HOUR_MS))}`;
 }
 
+/** A source whose clock is ahead makes points that are new. */
 function ageOf({ sourceTime }: Pick<RetainedPoint, 'sourceTime'>, nowMs: number): number {
-  return (nowMs - Date.parse(sourceTime)) / HOUR_MS;
+  return Math.max(0, nowMs - Date.parse(sourceTime)) / HOUR_MS;
 }
