@@ -1,5 +1,6 @@
 /**
- * `npm run demo [-- --keep] [-- --seed N]`: the main job on a practice ground, from an empty installation to a proven failover.
+ * `npm run demo [-- --keep] [-- --seed N] [-- --round-trip N]`: the main job on a practice ground, from an empty
+ * installation to a proven failover; with `--round-trip`, to Azure and home again N times.
  * The product is driven through `switchback …` only; writing as the guest and hashing disks is the lab's business.
  */
 import { rm } from 'node:fs/promises';
@@ -10,19 +11,27 @@ import { labPaths } from '../lab/folder.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 import { CommandLine, commandText } from './demo/command-line.ts';
 import { conclude } from './demo/conclusion.ts';
-import { drill, failOver, protection, protectMachine, replicate } from './demo/story.ts';
+import { concludeRounds, roundTrip, type Round } from './demo/round-trip.ts';
+import { drill, failOver, protection, protectMachine, replicate, type Stage } from './demo/story.ts';
 import { paint, Screen, seconds } from './demo/screen.ts';
 import { tell } from './run.ts';
 
 const { values } = parseArgs({
   options: {
     keep: { type: 'boolean', default: false },
+    'round-trip': { type: 'string', default: '0' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
   },
 });
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(seed) || seed < 0) {
   console.error('--seed takes a whole number');
+  process.exit(2);
+}
+
+const rounds = Number(values['round-trip']);
+if (!Number.isInteger(rounds) || rounds < 0 || rounds > 20) {
+  console.error('--round-trip takes a number of rounds, 1 to 20');
   process.exit(2);
 }
 
@@ -59,11 +68,22 @@ async function play(): Promise<void> {
   await replicate(stage);
   screen.section('Test failover into an isolated network');
   const drilled = await drill(stage);
+  if (rounds > 0) return goRound(stage, lab);
   screen.section('Failover, source shut down, point latest');
   const failedOver = await failOver(stage);
   screen.section('The verdict');
   const proven = await conclude(stage, { drilled, failedOver });
   process.exitCode = proven ? 0 : 1;
+}
+
+async function goRound(stage: Stage, ground: Lab): Promise<void> {
+  screen.section('A process server in Azure, for the way home');
+  screen.command('switchback process-server start --temporary');
+  await ground.startTemporaryProcessServer();
+  const done: Round[] = [];
+  for (let round = 1; round <= rounds; round += 1) done.push(await roundTrip(stage, round));
+  screen.section('The verdict');
+  process.exitCode = (await concludeRounds(stage, done)) ? 0 : 1;
 }
 
 /** Always from the beginning: what an earlier demo left is ended and removed first. */

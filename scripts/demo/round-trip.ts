@@ -1,0 +1,241 @@
+/**
+ * The round trip: protect → drill → failover → commit → writes in Azure → reprotect → failback → commit → re-enable,
+ * as often as asked, with the guest writing on whichever side is live. At each crossing both sides are hashed by the
+ * practice ground; what travelled stands beside what really changed and what a full copy would have cost.
+ */
+import { asId, type ProtectedItemId } from '../../domain/ids.ts';
+import { safetySnapshotName } from '../../domain/names.ts';
+import type { FailoverResult } from '../../workflows/contracts/types.ts';
+import { waitFor } from '../../lab/wait.ts';
+import {
+  changedBytes,
+  imageAtHome,
+  imageInAzure,
+  isSameImage,
+  usedBytes,
+  type DiskImage,
+} from './measure.ts';
+import { megabytes, paint } from './screen.ts';
+import { item, job, MACHINE, resultOf, type Stage } from './story.ts';
+
+const AZURE_BYTES_PER_SECOND = 4 * 2 ** 20;
+const AZURE_BYTES_MIN = 24 * 2 ** 20;
+const HOME_BYTES_PER_SECOND = 2 ** 20;
+const HOME_BYTES_MIN = 6 * 2 ** 20;
+/** What may travel for each byte that changed, on the way home and when replication is re-enabled. */
+const TRAVEL_RATIO_MAX = 1.3;
+
+export interface Crossing {
+  readonly name: string;
+  readonly equal: boolean;
+  readonly sha256: readonly string[];
+}
+
+export interface Travel {
+  readonly name: string;
+  readonly changedBytes: number;
+  readonly wireBytes: number;
+  /** Of a copy of everything that is not empty. */
+  readonly fullBytes: number;
+  /** Only what is asked to be cheap is bounded. */
+  readonly ratioMax?: number;
+}
+
+export interface Round {
+  readonly crossings: readonly Crossing[];
+  readonly travels: readonly Travel[];
+  readonly jobIds: readonly string[];
+}
+
+interface ReverseResult {
+  readonly copy: string;
+  readonly wireBytes: number;
+}
+
+/** From protected to protected again. */
+export async function roundTrip(stage: Stage, round: number): Promise<Round> {
+  const ids = {
+    failover: `demo-failover-${round}`,
+    commit: `demo-commit-${round}`,
+    reprotect: `demo-reprotect-${round}`,
+    failback: `demo-failback-${round}`,
+    commitFailback: `demo-commit-failback-${round}`,
+    reEnable: `demo-re-enable-${round}`,
+  };
+  const gone = await goToAzure(stage, round, ids);
+  const inAzure = await writeInAzure(stage, gone.result);
+  const home = await comeHome(stage, round, ids, { ...gone, ...inAzure });
+  const again = await protectAgain(stage, round, ids, { replica: gone.image });
+  return {
+    crossings: [gone.crossing, home.crossing],
+    travels: [home.travel, again],
+    jobIds: Object.values(ids),
+  };
+}
+
+type JobIds = Readonly<
+  Record<'failover' | 'commit' | 'reprotect' | 'failback' | 'commitFailback' | 'reEnable', string>
+>;
+
+async function goToAzure({ lab, screen, cli }: Stage, round: number, ids: JobIds) {
+  screen.section(`Round ${round}: failover to Azure, point latest`);
+  await cli.run(`item failover ${MACHINE}`, {
+    point: 'latest',
+    yes: true,
+    'operation-id': ids.failover,
+    wait: true,
+  });
+  await lab.guest.stopWorkload(MACHINE);
+  const result = await resultOf<FailoverResult>(cli, ids.failover);
+  const image = await imageInAzure(lab.azure, result.diskIds);
+  const source = await imageAtHome(lab.guest, MACHINE, await homeDisks({ lab, cli }, result));
+  const crossing = crossed(`round ${round}, site → Azure`, source, image);
+  tell({ screen }, crossing);
+  await cli.run(`item commit ${MACHINE}`, { yes: true, 'operation-id': ids.commit, wait: true });
+  return { result, image, crossing };
+}
+
+async function writeInAzure({ lab, screen }: Pick<Stage, 'lab' | 'screen'>, { vmId }: FailoverResult) {
+  const machine = vmId;
+  await lab.azure.startWorkload({ machine, seed: lab.seed + 7, bytesPerSecond: AZURE_BYTES_PER_SECOND });
+  await waitFor(async () => (await lab.azure.workload(machine)).bytes >= AZURE_BYTES_MIN, {
+    what: 'the guest to write in Azure',
+    withinMs: 120_000,
+    everyMs: 500,
+  });
+  screen.note(`the guest writes ${megabytes(AZURE_BYTES_PER_SECOND)}/s in Azure from now on`);
+  return { machine };
+}
+
+async function comeHome(
+  stage: Stage,
+  round: number,
+  ids: JobIds,
+  gone: { readonly result: FailoverResult; readonly image: DiskImage; readonly machine: string },
+) {
+  const { lab, screen, cli } = stage;
+  screen.section(`Round ${round}: reprotect, at the original location`);
+  await cli.run(`item check ${MACHINE}`, { operation: 'reprotect' });
+  await cli.run(`item reprotect ${MACHINE}`, { yes: true, 'operation-id': ids.reprotect, wait: true });
+  await cli.run(`item show ${MACHINE}`);
+  const reprotected = await resultOf<ReverseResult>(cli, ids.reprotect);
+  await lab.azure.stopWorkload(gone.machine);
+
+  screen.section(`Round ${round}: failback to the site`);
+  await cli.run(`item failback ${MACHINE}`, { yes: true, 'operation-id': ids.failback, wait: true });
+  const detail = await item(cli);
+  const azureImage = await imageInAzure(lab.azure, gone.result.diskIds);
+  const generation = detail.home?.generation ?? round;
+  const snapshot = safetySnapshotName(asId<ProtectedItemId>(detail.itemId), generation);
+  const disks = await homeDisks({ lab, cli }, gone.result);
+  const crossing = crossed(
+    `round ${round}, Azure → site`,
+    azureImage,
+    await imageAtHome(lab.guest, MACHINE, disks, snapshot),
+  );
+  tell({ screen }, crossing);
+  const travel: Travel = {
+    name: `round ${round}, reprotect at the original location`,
+    changedBytes: changedBytes(gone.image, azureImage),
+    wireBytes: reprotected.wireBytes,
+    fullBytes: usedBytes(azureImage),
+    ratioMax: TRAVEL_RATIO_MAX,
+  };
+  await cli.run(`item commit ${MACHINE}`, { yes: true, 'operation-id': ids.commitFailback, wait: true });
+  const left = (await lab.azure.resources()).filter(({ tags }) =>
+    Object.values(tags).includes(gone.result.runId),
+  );
+  if (left.length > 0) throw new Error(`left in Azure: ${left.map(({ id }) => id).join(', ')}`);
+  screen.note('Azure lists nothing of the failover any more');
+  return { crossing, travel };
+}
+
+async function protectAgain(
+  { lab, screen, cli }: Stage,
+  round: number,
+  ids: JobIds,
+  { replica }: { readonly replica: DiskImage },
+): Promise<Travel> {
+  screen.section(`Round ${round}: re-enable replication to Azure, by comparing`);
+  const workload = { machine: MACHINE, seed: lab.seed + round, bytesPerSecond: HOME_BYTES_PER_SECOND };
+  await lab.guest.startWorkload(workload);
+  await waitFor(async () => (await lab.guest.workload(MACHINE)).bytes >= HOME_BYTES_MIN, {
+    what: 'the guest to write at home',
+    withinMs: 120_000,
+    everyMs: 500,
+  });
+  await cli.run(`item re-enable ${MACHINE}`, { yes: true, 'operation-id': ids.reEnable, wait: true });
+  const { wireBytes, pointId } = await resultOf<{ wireBytes: number; pointId: string }>(cli, ids.reEnable);
+  const points = await cli.read<readonly { pointId: string; snapshotName: string }[]>(
+    `item points ${MACHINE}`,
+  );
+  const point = points.find((each) => each.pointId === pointId);
+  if (point === undefined) throw new Error(`the point of ${ids.reEnable} is not listed`);
+  const { spec } = await item(cli);
+  const padTo = replica.map(({ blocks }) => blocks.length * 4096);
+  const disks = (spec?.disks ?? []).map(({ deviceKey }, i) => ({ deviceKey, padToBytes: padTo[i] ?? 0 }));
+  const now = await imageAtHome(lab.guest, MACHINE, disks, point.snapshotName);
+  return {
+    name: `round ${round}, re-enable`,
+    changedBytes: changedBytes(replica, now),
+    wireBytes,
+    fullBytes: usedBytes(now),
+    ratioMax: TRAVEL_RATIO_MAX,
+  };
+}
+
+async function homeDisks({ lab, cli }: Pick<Stage, 'lab' | 'cli'>, result: FailoverResult) {
+  const { spec } = await item(cli);
+  const bytes = await Promise.all(result.diskIds.map(async (id) => (await lab.azure.hash(id)).bytes));
+  return (spec?.disks ?? []).map(({ deviceKey }, i) => ({ deviceKey, padToBytes: bytes[i] ?? 0 }));
+}
+
+function crossed(name: string, from: DiskImage, to: DiskImage): Crossing {
+  return { name, equal: isSameImage(from, to), sha256: to.map((disk) => disk.sha256) };
+}
+
+function tell({ screen }: Pick<Stage, 'screen'>, { name, equal, sha256 }: Crossing): void {
+  const mark = equal ? paint('green', '✓ equal') : paint('red', '✗ different');
+  screen.line(`   ${mark}  ${name}`);
+  for (const each of sha256) screen.line(`             SHA-256 ${each}`);
+  screen.line('');
+}
+
+/** True when every crossing kept every byte and what should be cheap was. */
+export async function concludeRounds({ screen, cli }: Stage, rounds: readonly Round[]): Promise<boolean> {
+  const crossings = rounds.flatMap((round) => round.crossings);
+  const travels = rounds.flatMap((round) => round.travels);
+  screen.table([
+    ['', 'changed', 'travelled', 'ratio', 'a full copy'],
+    ...travels.map((each) => [
+      each.name,
+      megabytes(each.changedBytes),
+      megabytes(each.wireBytes),
+      ratioOf(each).toFixed(2),
+      megabytes(each.fullBytes),
+    ]),
+  ]);
+  screen.line('\n   Where the time went');
+  screen.table(await timeline(cli, rounds));
+  const equal = crossings.every((each) => each.equal);
+  const cheap = travels.every((each) => each.ratioMax === undefined || ratioOf(each) <= each.ratioMax);
+  screen.line('');
+  screen.line(
+    equal && cheap
+      ? paint(['green', 'bold'], `Proven: ${crossings.length} crossings, every disk equal at each.`)
+      : paint(['red', 'bold'], equal ? 'More travelled than asked: see above.' : 'Not proven: see above.'),
+  );
+  return equal && cheap;
+}
+
+function ratioOf({ wireBytes, changedBytes: changed }: Travel): number {
+  return changed === 0 ? 0 : wireBytes / changed;
+}
+
+async function timeline(cli: Stage['cli'], rounds: readonly Round[]): Promise<string[][]> {
+  const jobs = await Promise.all(rounds.flatMap((round) => round.jobIds).map((id) => job(cli, id)));
+  return jobs.map(({ id, kind, startedAt, endedAt }) => {
+    const seconds = endedAt === undefined ? NaN : (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
+    return [kind, id, startedAt, `${seconds.toFixed(1)} s`.padStart(8)];
+  });
+}
