@@ -14,7 +14,11 @@ import type { ItemSpec } from '../../../domain/machine.ts';
 import type { VCenterSession } from '../../../domain/ports.ts';
 import type { Barrier, RecoveryPoint } from '../../../domain/replication.ts';
 import { GiB, MiB } from '../../../domain/units.ts';
-import { createVaultStorage, ensureContainer } from '../../../providers/azure/storage/vault-storage.ts';
+import {
+  createVaultStorage,
+  ensureContainer,
+  type StorageOptions,
+} from '../../../providers/azure/storage/vault-storage.ts';
 import { createFileVaultKey, createVaultKeyFile } from '../../../providers/vault/file-vault-key.ts';
 import { createVCenterDirectory } from '../../../providers/vault/vcenter-directory.ts';
 import { createExportServiceTransport } from '../../../providers/vsphere/transport/export-service.ts';
@@ -55,10 +59,18 @@ export interface Machine {
   points(): Promise<readonly RecoveryPoint[]>;
 }
 
-export async function startReplicationRig(inventory: readonly InventoryMachine[]): Promise<ReplicationRig> {
-  const [practice, azurite] = await Promise.all([startPracticeVCenter(inventory), startAzurite()]);
+/** `account`: a storage account that is there already, and stays. */
+export async function startReplicationRig(
+  inventory: readonly InventoryMachine[],
+  account?: StorageOptions,
+): Promise<ReplicationRig> {
+  const [practice, azurite] = await Promise.all([
+    startPracticeVCenter(inventory),
+    account === undefined ? startAzurite() : undefined,
+  ]);
   const folder = await mkdtemp(join(tmpdir(), 'switchback-replication-'));
-  const options = azurite.storage('vault');
+  const options = account ?? azurite?.storage('vault');
+  if (options === undefined) throw new Error('there is no storage account');
   await ensureContainer(options);
   await createVaultKeyFile(join(folder, 'vault.key'));
   const storage = createVaultStorage(options);
@@ -89,7 +101,7 @@ export async function startReplicationRig(inventory: readonly InventoryMachine[]
     stop: async () => {
       await vsphere.close();
       await practice.stop();
-      await azurite.stop();
+      await azurite?.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
