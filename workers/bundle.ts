@@ -12,28 +12,42 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What goes into the bundle; the container image must hold all of it. */
 export const BUNDLE_SOURCES = ['workflows', 'domain', 'package-lock.json'] as const;
 
+/** One build of the workflows. */
+export interface WorkflowBuild {
+  /** Hash of the sources: the version that Temporal pins runs to. */
+  readonly buildId: string;
+  /** Holds everything that a worker needs to run it. */
+  readonly file: string;
+}
+
 /** Path of the bundle for exactly the present sources. Safe to call from several processes at once. */
 export async function workflowBundle(): Promise<string> {
-  const folder = join(ROOT, '.cache', 'workflow-bundle');
-  const file = join(folder, `${await hashOfSources()}.js`);
-  if (await exists(file)) return file;
+  return (await workflowBuild()).file;
+}
+
+/** The build of the sources under `root`, made unless it is there. */
+export async function workflowBuild(root = ROOT): Promise<WorkflowBuild> {
+  const folder = join(root, '.cache', 'workflow-bundle');
+  const buildId = await hashOfSources(root);
+  const file = join(folder, `${buildId}.js`);
+  if (await exists(file)) return { buildId, file };
   await mkdir(folder, { recursive: true });
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(ROOT, 'workflows', 'index.ts'),
+    workflowsPath: join(root, 'workflows', 'index.ts'),
     logger: new DefaultLogger('ERROR'),
   });
   const half = `${file}.${process.pid}`;
   await writeFile(half, code);
   await rename(half, file);
-  return file;
+  return { buildId, file };
 }
 
-async function hashOfSources(): Promise<string> {
+async function hashOfSources(root: string): Promise<string> {
   const hash = createHash('sha256');
   for (const source of BUNDLE_SOURCES) {
-    for (const file of await filesOf(join(ROOT, source))) {
+    for (const file of await filesOf(join(root, source))) {
       hash
-        .update(relative(ROOT, file))
+        .update(relative(root, file))
         .update('\0')
         .update(await readFile(file))
         .update('\0');

@@ -15,11 +15,14 @@ import { createTemporalRunbooks } from '../server/temporal-runbooks.ts';
 import { ensureServerTls, reachableHosts } from '../server/tls.ts';
 import { openTokens } from '../server/tokens.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { workflowBundle } from './bundle.ts';
+import { workflowBuild } from './bundle.ts';
 import { vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker, temporalTls } from './temporal.ts';
+import { openBuildStore } from './versions/build-store.ts';
+import { runControlWorkers } from './versions/control-workers.ts';
+import { createDeployment, deploymentName } from './versions/deployment.ts';
 
 /** Catalogue writes at the same time. */
 const CONTROL_SLOTS = 32;
@@ -37,13 +40,20 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       await server.listen({ host: config.api.host, port: config.api.port });
       log.info({ address: server.listeningOrigin }, 'serving');
       const connection = await connectWorker(config, log, signal);
-      const control = {
-        taskQueue: taskQueues.control,
-        slots: CONTROL_SLOTS,
-        activities: createCatalogueActivities(catalogue),
-        workflowBundlePath: await workflowBundle(),
-      };
-      await runWorkers(connection, [control], { config, log, signal });
+      const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
+      const activities = createCatalogueActivities(catalogue);
+      await runControlWorkers({
+        own: await workflowBuild(),
+        store: await openBuildStore(join(config.dataDir, 'workflow-bundles')),
+        deployment,
+        serve(build, until) {
+          const workflows = { deploymentName: deployment.name, build };
+          const control = { taskQueue: taskQueues.control, slots: CONTROL_SLOTS, activities, workflows };
+          return runWorkers(connection, [control], { config, log, signal: until });
+        },
+        log,
+        signal,
+      });
       await connection.close();
     } finally {
       await server.close();

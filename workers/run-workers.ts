@@ -2,6 +2,7 @@
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
+import type { WorkflowBuild } from './bundle.ts';
 import { activityFailures } from './interceptors/activity-failures.ts';
 
 /** A worker that is told to stop gives running activities this long to reach a place they can resume from. */
@@ -12,7 +13,8 @@ export interface Queue {
   /** Activities at the same time; the bulkhead between classes of work. */
   readonly slots: number;
   readonly activities: object;
-  readonly workflowBundlePath?: string;
+  /** Workflows to run, pinned to their build. */
+  readonly workflows?: { readonly deploymentName: string; readonly build: WorkflowBuild };
 }
 
 /** Resolves when all have stopped after `signal`; rejects when one fails for good. */
@@ -56,8 +58,20 @@ function workerOptions(
     maxHeartbeatThrottleInterval: '3 seconds',
     defaultHeartbeatThrottleInterval: '3 seconds',
     interceptors: { activity: [activityFailures(log)] },
-    ...(queue.workflowBundlePath === undefined
-      ? {}
-      : { workflowBundle: { codePath: queue.workflowBundlePath }, maxCachedWorkflows: 500 }),
+    ...(queue.workflows === undefined ? {} : workflowOptions(queue.workflows)),
   };
+}
+
+/** A run stays with the build that it began on: another one may have other steps. */
+function workflowOptions({ deploymentName, build }: NonNullable<Queue['workflows']>) {
+  const version = { deploymentName, buildId: build.buildId };
+  return {
+    workflowBundle: { codePath: build.file },
+    maxCachedWorkflows: 500,
+    workerDeploymentOptions: {
+      version,
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'PINNED',
+    },
+  } satisfies Partial<WorkerOptions>;
 }

@@ -23,15 +23,30 @@ export async function connectWorker(
   signal: AbortSignal,
 ): Promise<NativeConnection> {
   const tls = await temporalTls(config);
+  const { address } = config.temporal;
+  return untilAnswered({ what: `connecting to Temporal at ${address}`, log, signal }, () =>
+    NativeConnection.connect({ address, ...(tls === undefined ? {} : { tls }) }),
+  );
+}
+
+export interface Persistence {
+  /** For the log: "connecting to Temporal at …". */
+  readonly what: string;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Calls until one succeeds, with growing pauses; rejects only when `signal` is aborted. */
+export async function untilAnswered<T>(
+  { what, log, signal }: Persistence,
+  call: () => Promise<T>,
+): Promise<T> {
   for (let waitMs: number = WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, WAIT_MS.max)) {
     signal.throwIfAborted();
     try {
-      return await NativeConnection.connect({
-        address: config.temporal.address,
-        ...(tls === undefined ? {} : { tls }),
-      });
+      return await call();
     } catch (error) {
-      log.warn({ address: config.temporal.address, err: error }, 'Temporal does not answer; trying again');
+      log.warn({ what, err: error }, 'Temporal does not answer as wanted; trying again');
       await delay(waitMs, undefined, { signal });
     }
   }

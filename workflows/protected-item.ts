@@ -24,7 +24,7 @@ import {
   allHandlersFinished,
   CancellationScope,
   condition,
-  continueAsNew,
+  makeContinueAsNewFunc,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -59,6 +59,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   let store = input.record === undefined ? undefined : new ItemStore(upgraded(input.record));
   let booked: Booked | undefined;
   let renewal = false;
+  let upgradeAsked = false;
   let stopsAsked = 0;
   let homeSeen = false;
   let protecting: CancellationScope | undefined;
@@ -101,7 +102,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     stopsAsked += 1;
   });
   setHandler(upgradeSignal, () => {
-    renewal = true;
+    upgradeAsked = true;
   });
 
   // An update-with-start whose update was refused leaves a run that nobody configured: it ends by itself.
@@ -137,6 +138,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   if (booked === undefined) await supervision.follow();
 
   const isQuiet = () => booked === undefined;
+  const isToMove = () => upgradeAsked || workflowInfo().targetWorkerDeploymentVersionChanged;
   for (;;) {
     if (isProtectionOver(item.record.state) && isQuiet()) {
       await supervision.end();
@@ -145,7 +147,8 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
       return;
     }
     await condition(
-      () => !isQuiet() || renewal || homeSeen || workflowInfo().historyLength > HISTORY_EVENTS_MAX,
+      () =>
+        !isQuiet() || renewal || homeSeen || isToMove() || workflowInfo().historyLength > HISTORY_EVENTS_MAX,
     );
     if (homeSeen) {
       homeSeen = false;
@@ -156,7 +159,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
       await supervision.end();
       await item.settled();
       await condition(allHandlersFinished);
-      if (isQuiet()) await continueAsNew<typeof protectedItem>({ record: item.record });
+      if (isQuiet()) await renew(item.record, isToMove());
       renewal = false;
       await supervision.follow();
     }
@@ -178,6 +181,14 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     item.change({});
     if (isQuiet()) await supervision.follow();
   }
+}
+
+/** The next run stays on the build of this one, unless the item is to move to the current build. */
+function renew(record: ItemRecord, isToMove: boolean): Promise<never> {
+  const next = makeContinueAsNewFunc<typeof protectedItem>(
+    isToMove ? { initialVersioningBehavior: 'AUTO_UPGRADE' } : {},
+  );
+  return next({ record });
 }
 
 /** A resync that the policy lets begin by itself, at most one at a time: the slot sees to that. */
