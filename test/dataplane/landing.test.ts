@@ -47,19 +47,19 @@ async function shipNoise(machine: Machine, epoch: number): Promise<void> {
 }
 
 /** Calls `before` ahead of everything that changes the disk. */
-function touched(sink: DiskSink, before: () => void): DiskSink {
+function touched(sink: DiskSink, before: (what: 'write' | 'zero' | 'flush') => void): DiskSink {
   return {
     ...sink,
     write(...call) {
-      before();
+      before('write');
       return sink.write(...call);
     },
     zero(...call) {
-      before();
+      before('zero');
       return sink.zero(...call);
     },
     flush(signal) {
-      before();
+      before('flush');
       return sink.flush(signal);
     },
   };
@@ -142,6 +142,35 @@ describe('landing', () => {
     expect(await home.equals(machine)).toBe(true);
   });
 
+  test('a barrier counts as whole only after every disk was flushed behind its last write', async () => {
+    const { machine, home } = await comingHome([MiB, MiB]);
+    await shipNoise(machine, 1);
+    const events: string[] = [];
+    const storage = watched(rig.storage, (what) => void (what === 'put' && events.push('record')));
+    let disks = 0;
+    const around = (sink: DiskSink) => {
+      disks += 1;
+      const name = `disk ${disks}`;
+      return touched(sink, (what) => void events.push(`${name} ${what === 'flush' ? 'flush' : 'write'}`));
+    };
+    await land(rig, machine, home, 1, { storage, around });
+    const [taken, ...barriers] = events
+      .join(' ')
+      .split('record')
+      .map((step) => step.trim());
+    expect(taken).toBe('');
+    for (const [index, step] of barriers.entries()) {
+      // Begun and ended by turns; between barriers nothing is written.
+      if (index % 2 === 0 && index > 0) expect(step).toBe('');
+      if (index % 2 === 0) continue;
+      for (const disk of ['disk 1', 'disk 2']) {
+        expect(step).toContain(`${disk} write`);
+        expect(step.lastIndexOf(`${disk} flush`)).toBeGreaterThan(step.lastIndexOf(`${disk} write`));
+      }
+    }
+    expect(barriers).toHaveLength(5);
+  });
+
   test('disks of another set or size are refused', async () => {
     const { machine, home } = await comingHome([MiB, MiB]);
     const gap = { code: 'DR_JOURNAL_GAP' };
@@ -182,12 +211,19 @@ describe('a barrier that was begun', () => {
     expect(await readLanded(rig.storage, machine.item)).toEqual(before);
   });
 
-  test('is not declared whole by an attempt that a newer one has overtaken', async () => {
+  test.each([
+    ['has taken the record', 1],
+    ['has begun', 2],
+    ['has ended', 3],
+  ])('is not declared whole by an attempt that is overtaken before it %s', async (_title, overtakenAt) => {
     const { machine, home } = await comingHome([2 * MiB]);
+    let puts = 0;
     let newer: Promise<unknown> | undefined;
     const storage = watched(rig.storage, (what) => {
       if (what !== 'put') return undefined;
-      newer ??= land(rig, machine, home, 21, { cacheFolder: `${rig.cacheFolder}-newer` });
+      puts += 1;
+      if (puts === overtakenAt)
+        newer = land(rig, machine, home, 21, { cacheFolder: `${rig.cacheFolder}-newer` });
       return newer;
     });
     const older = await land(rig, machine, home, 20, { storage }).catch((error) => error);
