@@ -11,6 +11,9 @@ export interface DiskHash {
 export interface PracticeDisk {
   readonly deviceKey: number;
   readonly capacityBytes: number;
+  /** `[datastore] folder/name.vmdk` of the file that is being written. */
+  readonly fileName: string;
+  readonly tracked: boolean;
 }
 
 export interface PracticeMachine {
@@ -33,6 +36,43 @@ export interface WorkloadFacts {
   readonly running: boolean;
   readonly bytes: number;
 }
+
+export interface VCenterWorkloadFacts extends WorkloadFacts {
+  /** Distinct blocks of 4 KiB that were written since it began, in bytes. */
+  readonly changedBytes: number;
+}
+
+/** Times are ms since 1970. Machines that were destroyed are in it too; a machine is off until its first change. */
+export interface VCenterHistory {
+  readonly machine: string;
+  readonly moRef: string;
+  readonly power: readonly { readonly atMs: number; readonly on: boolean }[];
+  /** Exports of a disk for writing; spans of one disk never overlap. */
+  readonly writers: readonly {
+    /** Device key. */
+    readonly disk: number;
+    readonly export: string;
+    readonly openedAtMs: number;
+    /** Null: still open. */
+    readonly closedAtMs: number | null;
+  }[];
+}
+
+export interface PracticeDatastore {
+  readonly name: string;
+  readonly capacityBytes: number;
+  readonly freeBytes: number;
+  readonly accessible: boolean;
+}
+
+export interface PracticeHost {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly machines: readonly string[];
+}
+
+/** `failing`: quiescing ends in ApplicationQuiesceFault; `missing`: it ends in ToolsUnavailable, as a guest shutdown does. */
+export type GuestTools = 'running' | 'failing' | 'missing';
 
 export interface SourceHash {
   readonly machine: string;
@@ -57,8 +97,43 @@ export interface VCenterControls {
     readonly length: number;
   }): Promise<void>;
   startWorkload(workload: Workload): Promise<void>;
-  workload(machine: string): Promise<WorkloadFacts>;
-  stopWorkload(machine: string): Promise<WorkloadFacts>;
+  workload(machine: string): Promise<VCenterWorkloadFacts>;
+  stopWorkload(machine: string): Promise<VCenterWorkloadFacts>;
+  setTools(machine: string, tools: GuestTools): Promise<void>;
+  /**
+   * Behind everybody's back: the button, after which the guest writes a block of each disk, or a power cut.
+   * @throws Error while a disk is open for writing, unless `force` breaks those locks
+   */
+  power(machine: string, on: boolean, options?: { readonly force?: boolean }): Promise<void>;
+  /** One machine's history, or null when nothing happened to it. */
+  history(machine: string): Promise<VCenterHistory | null>;
+  histories(): Promise<readonly VCenterHistory[]>;
+  /** As the machine's administrator; answers the device key. */
+  addDisk(disk: {
+    readonly machine: string;
+    readonly mib: number;
+    readonly filesystem?: 'ext4';
+    readonly seed?: number;
+    readonly datastore?: string;
+  }): Promise<number>;
+  /** @throws Error below a snapshot */
+  growDisk(disk: {
+    readonly machine: string;
+    readonly deviceKey: number;
+    readonly capacityBytes: number;
+  }): Promise<void>;
+  datastores(): Promise<readonly PracticeDatastore[]>;
+  /** `freeBytes` sets the capacity to what is used and that much more. */
+  setDatastore(
+    datastore: string,
+    change: { readonly capacityBytes?: number; readonly freeBytes?: number; readonly accessible?: boolean },
+  ): Promise<void>;
+  hosts(): Promise<readonly PracticeHost[]>;
+  setHost(host: string, connected: boolean): Promise<void>;
+  /** Privileges the user lacks from now on; the list replaces the one before. */
+  setMissingPrivileges(user: string, missing: readonly string[]): Promise<void>;
+  /** How long a disk stays locked after the last connection of its writer; 10,000 at first. */
+  setWriteLease(ms: number): Promise<void>;
 }
 
 export function vcenterControls(url: string, certificateFile: string): VCenterControls {
@@ -77,6 +152,24 @@ export function vcenterControls(url: string, certificateFile: string): VCenterCo
     startWorkload: (workload) => client.post('/_lab/guest/workload', workload),
     workload: (machine) => client.get('/_lab/guest/workload', { machine }),
     stopWorkload: (machine) => client.delete('/_lab/guest/workload', { machine }),
+    setTools: (machine, tools) => client.post('/_lab/guest/tools', { machine, tools }),
+    async power(machine, on, { force = false } = {}) {
+      await client.post('/_lab/power', { machine, state: on ? 'poweredOn' : 'poweredOff', force });
+    },
+    async history(machine) {
+      return (await client.get<VCenterHistory[]>('/_lab/history', { machine })).at(-1) ?? null;
+    },
+    histories: () => client.get('/_lab/history'),
+    async addDisk(disk) {
+      return (await client.post<{ deviceKey: number }>('/_lab/disk/add', disk)).deviceKey;
+    },
+    growDisk: (disk) => client.post('/_lab/disk/grow', disk),
+    datastores: () => client.get('/_lab/datastores'),
+    setDatastore: (datastore, change) => client.post('/_lab/datastore', { datastore, ...change }),
+    hosts: () => client.get('/_lab/hosts'),
+    setHost: (host, connected) => client.post('/_lab/host', { host, connected }),
+    setMissingPrivileges: (user, missing) => client.post('/_lab/privileges', { user, missing }),
+    setWriteLease: (ms) => client.post('/_lab/write-lease', { ms }),
   };
 }
 

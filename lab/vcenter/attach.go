@@ -94,12 +94,12 @@ func describe(virtual *types.VirtualDisk) *attached {
 	a := &attached{key: virtual.Key, capacity: virtual.CapacityInBytes, backing: "flat"}
 	switch b := virtual.Backing.(type) {
 	case *types.VirtualDiskFlatVer2BackingInfo:
-		a.mode = b.DiskMode
+		a.mode, a.thin = b.DiskMode, b.ThinProvisioned != nil && *b.ThinProvisioned
 		if b.Sharing == string(types.VirtualDiskSharingSharingMultiWriter) {
 			a.backing = "shared"
 		}
 	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
-		a.mode, a.backing = b.DiskMode, "rdmVirtual"
+		a.mode, a.backing, a.thin = b.DiskMode, "rdmVirtual", true
 		if b.CompatibilityMode == string(types.VirtualDiskCompatibilityModePhysicalMode) {
 			a.backing = "rdmPhysical"
 		}

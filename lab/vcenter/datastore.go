@@ -15,6 +15,7 @@ var defaultDatastores = []string{"LocalDS_0", "LocalDS_1"}
 
 type datastoreState struct {
 	CapacityBytes int64 `json:"capacityBytes"`
+	Inaccessible  bool  `json:"inaccessible"`
 }
 
 // makeDatastores mounts them on every host: the default ones, those of the inventory, and those of before.
@@ -50,11 +51,6 @@ func (v *vcenter) makeDatastores(ctx context.Context, p place, list []inventoryM
 		if v.state.Datastores[name] == nil {
 			v.state.Datastores[name] = &datastoreState{CapacityBytes: datastoreCapacityBytes}
 		}
-	}
-	for _, object := range v.reg.All("Datastore") {
-		store := object.(*simulator.Datastore)
-		store.Summary.Capacity = v.state.Datastores[store.Name].CapacityBytes
-		store.Summary.FreeSpace = store.Summary.Capacity
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (v *vcenter) checkDevices(changes []types.BaseVirtualDeviceConfigSpec) type
 
 func (v *vcenter) checkDevice(spec *types.VirtualDeviceConfigSpec) types.BaseMethodFault {
 	backing := spec.Device.GetVirtualDevice().Backing
-	if _, isDisk := spec.Device.(*types.VirtualDisk); isDisk {
+	if virtual, isDisk := spec.Device.(*types.VirtualDisk); isDisk {
 		file, ok := backing.(types.BaseVirtualDeviceFileBackingInfo)
 		if !ok {
 			return &types.InvalidDeviceBacking{}
@@ -42,9 +42,16 @@ func (v *vcenter) checkDevice(spec *types.VirtualDeviceConfigSpec) types.BaseMet
 				info.FileName = "[" + store.Name + "]"
 			}
 		}
-		if info.FileName != "" {
-			return v.checkPath(info.FileName)
+		if info.FileName == "" {
+			return nil // beside the machine's other files
 		}
+		if fault := v.checkPath(info.FileName); fault != nil {
+			return fault
+		}
+		if spec.FileOperation == types.VirtualDeviceConfigSpecFileOperationCreate {
+			return v.checkRoom(info.FileName, virtual)
+		}
+		return nil
 	}
 	network, ok := backing.(*types.VirtualEthernetCardNetworkBackingInfo)
 	if !ok {
@@ -95,6 +102,21 @@ func (v *vcenter) checkPath(file string) types.BaseMethodFault {
 	name, _ := splitPath(file)
 	if v.datastoreNamed(name) == nil {
 		return &types.InvalidDatastorePath{InvalidDatastore: types.InvalidDatastore{Name: name}, DatastorePath: file}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.inaccessible(file)
+}
+
+// checkRoom: a thick disk takes its size at once.
+func (v *vcenter) checkRoom(file string, virtual *types.VirtualDisk) types.BaseMethodFault {
+	flat, ok := virtual.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+	if !ok || flat.ThinProvisioned != nil && *flat.ThinProvisioned {
+		return nil
+	}
+	name, _ := splitPath(file)
+	if v.freeBytes(name) < max(virtual.CapacityInBytes, virtual.CapacityInKB<<10) {
+		return &types.NoDiskSpace{FileFault: types.FileFault{File: file}, Datastore: name}
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type export struct {
 	aloneAt time.Time // since then no connection is open
 }
 
-// usable says whether requests may still be served. Without a snapshot a machine that was started owns its disk again.
+// usable says whether requests may be served now. Without a snapshot a machine that was started owns its disk again.
 func (e *export) usable() bool {
 	e.gate.RLock()
 	defer e.gate.RUnlock()
@@ -35,7 +35,7 @@ func (e *export) usable() bool {
 }
 
 func (e *export) isUsable() bool {
-	return !e.ended && (e.snapshot.Value != "" || !e.machine.on.Load())
+	return !e.ended && !e.machine.cutOff.Load() && (e.snapshot.Value != "" || !e.machine.on.Load())
 }
 
 // change runs a write as long as the export lives; false when it has ended.
@@ -94,7 +94,7 @@ type exports struct {
 }
 
 func newExports(history *history) *exports {
-	return &exports{byID: map[string]*export{}, lease: defaultWriteLease, history: history}
+	return &exports{byID: map[string]*export{}, history: history}
 }
 
 func (x *exports) add(e *export) *export {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -31,6 +32,10 @@ func (v *vcenter) createExport(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, `mode is "read", or "write" without a snapshot`)
 		return
 	}
+	privilege := map[string]string{"read": "VirtualMachine.Provisioning.DiskRandomRead", "write": "VirtualMachine.Provisioning.DiskRandomAccess"}
+	if v.isDenied(w, r, privilege[request.Mode]) {
+		return
+	}
 	m := v.machine(types.ManagedObjectReference{Type: "VirtualMachine", Value: request.Machine})
 	if m == nil {
 		refuse(w, http.StatusNotFound, "unknown machine")
@@ -56,6 +61,9 @@ func (v *vcenter) openExport(m *machine, request exportRequest) (*export, *expor
 	e := v.newExport(m, request)
 	if e == nil {
 		return nil, nil
+	}
+	if fault := v.outOfReach(m); fault != nil {
+		return nil, &exportRefusal{Error: "the machine is out of reach", Fault: strings.TrimPrefix(fmt.Sprintf("%T", fault), "*types.")}
 	}
 	if request.Snapshot == nil && m.on.Load() {
 		return nil, &exportRefusal{Error: "the machine is powered on", Fault: "InvalidPowerState"}

@@ -12,11 +12,11 @@ const (
 	maxFileBytesTotal = 512 << 20
 )
 
-// fillDisks makes the file systems of a new machine.
-func (v *vcenter) fillDisks(m *machine, wanted []inventoryDisk) error {
-	for i, a := range m.disks {
+// fillDisks makes the file systems of new disks.
+func fillDisks(host string, disks []*attached, wanted []inventoryDisk) error {
+	for i, a := range disks {
 		if wanted[i].Filesystem == "ext4" {
-			database, err := fillExt4(a.store, a.capacity, wanted[i].Seed, m.name)
+			database, err := fillExt4(a.store, a.capacity, wanted[i].Seed, host)
 			if err != nil {
 				return err
 			}

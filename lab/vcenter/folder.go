@@ -12,6 +12,9 @@ import (
 // serveFolder serves the bytes of `…-flat.vmdk` files from the block stores, and everything else as the simulator does.
 // As on a real host, a disk in use is locked.
 func (v *vcenter) serveFolder(w http.ResponseWriter, r *http.Request) {
+	if v.isDenied(w, r, "Datastore.FileManagement") {
+		return
+	}
 	m, a, f := v.diskOfFlat("[" + r.URL.Query().Get("dsName") + "] " + strings.TrimPrefix(r.URL.Path, "/folder/"))
 	if a == nil {
 		v.service.ServeDatastore(w, r)

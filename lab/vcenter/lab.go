@@ -26,6 +26,13 @@ func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("GET /_lab/guest/workload", v.labWorkload)
 	mux.HandleFunc("DELETE /_lab/guest/workload", v.labStopWorkload)
 	mux.HandleFunc("POST /_lab/power", v.labPower)
+	mux.HandleFunc("POST /_lab/privileges", v.labPrivileges)
+	mux.HandleFunc("GET /_lab/datastores", v.labDatastores)
+	mux.HandleFunc("POST /_lab/datastore", v.labDatastore)
+	mux.HandleFunc("GET /_lab/hosts", v.labHosts)
+	mux.HandleFunc("POST /_lab/host", v.labHost)
+	mux.HandleFunc("POST /_lab/disk/add", v.labAddDisk)
+	mux.HandleFunc("POST /_lab/disk/grow", v.labGrowDisk)
 	mux.HandleFunc("POST /_lab/guest/tools", v.labTools)
 	mux.HandleFunc("POST /_lab/write-lease", v.labWriteLease)
 	mux.HandleFunc("GET /_lab/history", v.labHistory)
@@ -254,6 +261,10 @@ func (v *vcenter) labWriteLease(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "ms is 0 or more")
 		return
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state.WriteLeaseMs = body.Ms
 	v.exports.setLease(time.Duration(body.Ms) * time.Millisecond)
+	v.save()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/vmware/govmomi/object"
@@ -51,10 +52,39 @@ func (v *vcenter) pressButton(ctx context.Context, m *machine) error {
 		return nil
 	}
 	task, err := object.NewVirtualMachine(v.client, m.ref).PowerOn(ctx)
+	if err == nil {
+		err = task.Wait(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	return task.Wait(ctx)
+	return v.bootWrite(m)
+}
+
+// bootWrite changes a seeded block of each disk, as an operating system does when it starts. A database page stays valid.
+func (v *vcenter) bootWrite(m *machine) error {
+	v.mu.Lock()
+	m.Boots++
+	boot := uint64(m.Boots)
+	disks := slices.Clone(m.disks)
+	v.save()
+	v.mu.Unlock()
+	for _, a := range disks {
+		t := v.targets(m, &a.key)[0]
+		block := make([]byte, dbPageBytes)
+		offset := t.at.Offset
+		if t.paged {
+			databasePage(block, 0, boot<<32)
+		} else {
+			seed := newBytes(boot<<32 | uint64(a.key))
+			offset = int64(seed.next()%uint64(max(1, a.capacity/dbPageBytes))) * dbPageBytes
+			seed.fill(block)
+		}
+		if err := v.guestWrite(m, a, block[:min(dbPageBytes, a.capacity-offset)], offset); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setPower is a power cut, or the state of before a restart: no guest has a say.

@@ -64,6 +64,8 @@ func (v *vcenter) populate(ctx context.Context, list []inventoryMachine) error {
 		}
 		v.state.Seeded[wanted.Name] = true
 	}
+	v.showReach()
+	v.refreshSpace(&simulator.Context{Map: v.reg})
 	return nil
 }
 
@@ -96,7 +98,7 @@ func (v *vcenter) createMachine(ctx context.Context, p place, wanted inventoryMa
 	}
 	vm := object.NewVirtualMachine(p.pool.Client(), made.Result.(types.ManagedObjectReference))
 	m := v.machine(vm.Reference())
-	if err := v.fillDisks(m, wanted.Disks); err != nil {
+	if err := fillDisks(m.name, m.disks, wanted.Disks); err != nil {
 		return err
 	}
 	for _, name := range wanted.Snapshots {

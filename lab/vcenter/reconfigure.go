@@ -14,15 +14,15 @@ func prepareCreate(v *vcenter, s *steering) types.BaseMethodFault {
 	request := s.body.(*types.CreateVM_Task)
 	spec := &request.Config
 	if spec.Files != nil && spec.Files.VmPathName != "" {
-		if fault := v.checkPath(spec.Files.VmPathName); fault != nil {
+		if fault := v.checkPath(spec.Files.VmPathName); fault != nil && !v.restoring {
 			return fault
 		}
 	}
 	if _, ok := v.reg.Get(request.Pool).(*simulator.ResourcePool); !ok {
 		return &types.ManagedObjectNotFound{Obj: request.Pool}
 	}
-	if host := request.Host; host != nil && v.reg.Get(*host) == nil {
-		return &types.ManagedObjectNotFound{Obj: *host}
+	if fault := v.placeOnHost(request); fault != nil {
+		return fault
 	}
 	if other := v.nameTaken(request.This, spec.Name); other != nil {
 		return &types.DuplicateName{Name: spec.Name, Object: *other}
@@ -34,6 +34,25 @@ func prepareCreate(v *vcenter, s *steering) types.BaseMethodFault {
 		spec.InstanceUuid = uuid.NewString()
 	}
 	return v.checkDevices(spec.DeviceChange)
+}
+
+func (v *vcenter) placeOnHost(request *types.CreateVM_Task) types.BaseMethodFault {
+	if request.Host == nil {
+		if request.Host = v.chooseHost(); request.Host == nil {
+			return &types.HostNotConnected{}
+		}
+		return nil
+	}
+	host, ok := v.reg.Get(*request.Host).(*simulator.HostSystem)
+	if !ok {
+		return &types.ManagedObjectNotFound{Obj: *request.Host}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.notResponding(host) && !v.restoring {
+		return &types.HostNotConnected{}
+	}
+	return nil
 }
 
 func (v *vcenter) nameTaken(folder types.ManagedObjectReference, name string) *types.ManagedObjectReference {

@@ -29,6 +29,9 @@ type state struct {
 	Disks        map[string]*disk           `json:"disks"`    // by datastore path of the base file
 	Folders      map[string]string          `json:"folders"`  // path to reference
 	Datastores   map[string]*datastoreState `json:"datastores"`
+	Hosts        map[string]*hostState      `json:"hosts"`
+	Missing      map[string][]string        `json:"missing"` // by user: privileges not granted
+	WriteLeaseMs int64                      `json:"writeLeaseMs"`
 	Highest      int64                      `json:"highest"` // number of a reference: they are never given away twice
 }
 
@@ -112,6 +115,7 @@ type attached struct {
 	capacity    int64
 	mode        string
 	backing     string
+	thin        bool
 	snapshotted bool // snapshots freeze it: neither independent nor a physical RDM
 }
 
@@ -119,12 +123,13 @@ func (a *attached) trackable() bool { return a.snapshotted && a.backing != "shar
 
 type machine struct {
 	*machineState
-	ref   types.ManagedObjectReference
-	name  string
-	uuid  string
-	on    atomic.Bool
-	disks []*attached
-	busy  int // tasks under way that need the disks for themselves
+	ref    types.ManagedObjectReference
+	name   string
+	uuid   string
+	on     atomic.Bool
+	cutOff atomic.Bool // its host or one of its datastores is out of reach
+	disks  []*attached
+	busy   int // tasks under way that need the disks for themselves
 
 	adopting *snapshot // the one being made again after a restart
 }
@@ -147,7 +152,8 @@ func loadState(dir string) (*state, error) {
 		return nil, err
 	}
 	s := &state{dir: dir, lock: lock, InstanceUUID: uuid.NewString(), Seeded: map[string]bool{},
-		Machines: map[string]*machineState{}, Disks: map[string]*disk{}, Folders: map[string]string{}, Datastores: map[string]*datastoreState{}}
+		Machines: map[string]*machineState{}, Disks: map[string]*disk{}, Folders: map[string]string{}, Datastores: map[string]*datastoreState{},
+		WriteLeaseMs: defaultWriteLease.Milliseconds(), Hosts: map[string]*hostState{}, Missing: map[string][]string{}}
 	raw, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if errors.Is(err, fs.ErrNotExist) { // never populated: nothing of an earlier attempt counts
 		return s, errors.Join(os.RemoveAll(s.datastoreDir("")), os.RemoveAll(s.configDir("")))

@@ -47,6 +47,7 @@ type store struct {
 	epoch   uint32
 	next    uint32
 	held    uint32 // versions below it belong to a frozen map
+	blocks  int64  // of the live map that are no holes
 }
 
 func openStore(dir string) (*store, error) {
@@ -110,6 +111,12 @@ func (s *store) set(block, version uint32) {
 		page = &own
 		s.live[block/pageBlocks] = page
 	}
+	switch before := page.versions[block%pageBlocks]; {
+	case before == 0 && version != 0:
+		s.blocks++
+	case before != 0 && version == 0:
+		s.blocks--
+	}
 	page.versions[block%pageBlocks] = version
 }
 
@@ -151,6 +158,14 @@ func (s *store) revert(number int) error {
 // show makes the live map a copy of a frozen one, whose pages are copied before they are changed.
 func (s *store) show(frozen blockMap) {
 	s.live = maps.Clone(frozen)
+	s.blocks = 0
+	for _, page := range s.live {
+		for _, version := range page.versions {
+			if version != 0 {
+				s.blocks++
+			}
+		}
+	}
 	s.epoch++
 	s.held = s.next
 }
@@ -166,6 +181,34 @@ func (s *store) momentView() view {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return view{store: s, blocks: s.hold()}
+}
+
+// allocated is what the live disk takes.
+func (s *store) allocated() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.blocks * blockBytes
+}
+
+// keptOnlyBy is what frozen maps, oldest first, hold that the next one and the live disk do not.
+func (s *store) keptOnlyBy(numbers []int) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	bytes := int64(0)
+	for i, number := range numbers {
+		after := s.live
+		if i+1 < len(numbers) {
+			after = s.frozen[numbers[i+1]]
+		}
+		before := s.frozen[number]
+		eachBlock(before, after, 0, func(block int64) bool {
+			if before.version(uint32(block)) != 0 {
+				bytes += blockBytes
+			}
+			return true
+		})
+	}
+	return bytes
 }
 
 func (s *store) liveView() view { return view{store: s} }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25"
@@ -50,6 +51,7 @@ func newVCenter(service *simulator.Service, st *state, past *history) *vcenter {
 		faults:  newFaults(),
 		tasks:   newExpectations(),
 	}
+	v.exports.setLease(time.Duration(st.WriteLeaseMs) * time.Millisecond)
 	v.Self = types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"}
 	v.guests = newGuests(v)
 	v.reg.Put(v)
@@ -81,8 +83,19 @@ func (v *vcenter) handle(ctx *simulator.Context, call *simulator.Method) (mo.Ref
 			return nil, nil
 		}
 	}
+	if ctx.Session != nil {
+		if fault := v.denied(ctx.Session.UserName, call); fault != nil {
+			return nil, fault
+		}
+		if fault := v.unreachable(call, entity); fault != nil {
+			return nil, fault
+		}
+		if asksForDatastores(call.Body) {
+			v.refreshSpace(ctx)
+		}
+	}
 	switch call.Name {
-	case "QueryChangedDiskAreas":
+	case "QueryChangedDiskAreas", "RefreshDatastore", "FetchUserPrivilegeOnEntities", "HasUserPrivilegeOnEntities", "HasPrivilegeOnEntities":
 		call.This = v.Self
 	case "LoginByToken", "LoginExtensionByCertificate", "ImpersonateUser":
 		return nil, &types.InvalidLogin{}
