@@ -1,12 +1,11 @@
 /** What becomes of machines and data: said before an operation that cannot simply be undone is confirmed. */
 import type { ItemOperation } from './item-operations.ts';
-import type { ActiveLocation, ItemState } from './item-states.ts';
+import type { ItemState } from './item-states.ts';
 import type { Direction } from './streams.ts';
 
 /** What the consequences depend on. */
 export interface Consideration {
   readonly state: ItemState;
-  readonly activeLocation: ActiveLocation;
   readonly direction: Direction;
   /** Of a failover. */
   readonly shutdownSource?: boolean;
@@ -20,7 +19,6 @@ interface Consequence {
   readonly when?: (asked: Consideration) => boolean;
 }
 
-const inAzure = ({ activeLocation }: Consideration) => activeLocation === 'azure';
 const isReverse = ({ direction }: Consideration) => direction === 'reverse';
 const isFailback = ({ state }: Consideration) => state === 'failedBack' || state === 'committingFailback';
 
@@ -35,10 +33,8 @@ const storedData =
   'recovery points, replicas, journal and data key in the storage account, and the record of the item';
 
 const endOfProtection: readonly Consequence[] = [
-  when(not(inAzure), 'Kept: the source machine as it is.'),
-  when(
-    inAzure,
-    'Kept: the Azure machine with its disks and its resource group; the original machine on premises.',
+  always(
+    'Kept: the machine where it runs, on premises or in Azure, with its disks; and the source as it is.',
   ),
   always('Kept: jobs and their results.'),
   always(`Deleted: ${storedData}.`),

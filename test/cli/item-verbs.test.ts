@@ -146,12 +146,11 @@ describe('confirming', () => {
       'disable',
       'protected',
       [
-        'Kept: the source machine as it is',
+        'Kept: the machine where it runs',
         'Deleted: recovery points, replicas, journal and data key',
         'snapshots of Switchback on the source',
       ],
     ],
-    ['disable app', 'disable', 'committed', ['Kept: the Azure machine with its disks']],
     ['disable app', 'disable', 'protectedReverse', ['Deleted: the journal of the way home']],
     ['commit app', 'commit', 'failedOver', ['All other recovery points are deleted']],
     ['commit app', 'commit', 'failedBack', ['The Azure machine and its disks are removed']],
@@ -169,10 +168,7 @@ describe('confirming', () => {
   test.each(cases)('item %s (%s, %s) says what will happen and wants the name typed', async (...given) => {
     const [line, operation, state, said] = given;
     const isHome = state === 'failedBack' || state === 'protectedReverse';
-    inState(state, {
-      activeLocation: state === 'protected' || state === 'failedBack' ? 'onPremises' : 'azure',
-      direction: isHome ? 'reverse' : 'forward',
-    });
+    inState(state, { direction: isHome ? 'reverse' : 'forward' });
     const refused = await cli(`item ${line}`, { typed: 'web' });
     expect(refused).toMatchObject({ exit: 2, stdout: '' });
     expect(refused.stderr).toContain('was not confirmed');
