@@ -164,7 +164,7 @@ async function protectAgain(
     withinMs: 120_000,
     everyMs: 500,
   });
-  await cli.run(`item re-enable ${MACHINE}`, { yes: true, 'operation-id': ids.reEnable, wait: true });
+  await cli.run(`item re-enable ${MACHINE}`, { 'operation-id': ids.reEnable, wait: true });
   const { wireBytes, pointId } = await resultOf<{ wireBytes: number; pointId: string }>(cli, ids.reEnable);
   const points = await cli.read<readonly { pointId: string; snapshotName: string }[]>(
     `item points ${MACHINE}`,
