@@ -37,7 +37,7 @@ func (v *vcenter) attachDisks(m *machine, vm *mo.VirtualMachine) {
 	for _, old := range before {
 		now := m.disk(old.key)
 		if now == nil || now.disk != old.disk {
-			old.Owner = ""
+			old.detach()
 		} else if now.capacity != old.capacity && now.TrackingID != "" {
 			now.TrackingID = newTrackingID()
 		}
@@ -61,7 +61,7 @@ func (v *vcenter) attach(m *machine, virtual *types.VirtualDisk) *attached {
 		}
 		a.disk = created
 	}
-	a.Owner, a.Key = m.ref.Value, a.key
+	a.attachTo(m.ref.Value, a.key)
 	if err := os.Truncate(placeholder, a.capacity); err != nil {
 		log.Printf("placeholder of %s: %v", file, err)
 	}
@@ -79,7 +79,7 @@ func (v *vcenter) diskAt(m *machine, key int32, file, placeholder string) *disk 
 			return d
 		case d.Owner == m.ref.Value && d.Live == file:
 			return d
-		case d.Owner == "" && d.Live == file && !isNew:
+		case d.Owner == "" && (d.Live == file || d.File == file) && !isNew:
 			return d
 		}
 	}

@@ -51,6 +51,9 @@ func (v *vcenter) checkDevice(spec *types.VirtualDeviceConfigSpec) types.BaseMet
 		if spec.FileOperation == types.VirtualDeviceConfigSpecFileOperationCreate {
 			return v.checkRoom(info.FileName, virtual)
 		}
+		if spec.Operation == types.VirtualDeviceConfigSpecOperationAdd {
+			return v.checkFree(info.FileName)
+		}
 		return nil
 	}
 	network, ok := backing.(*types.VirtualEthernetCardNetworkBackingInfo)
@@ -106,6 +109,18 @@ func (v *vcenter) checkPath(file string) types.BaseMethodFault {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.inaccessible(file)
+}
+
+// checkFree: a disk file belongs to one machine.
+func (v *vcenter) checkFree(file string) types.BaseMethodFault {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, d := range v.state.Disks {
+		if d.Owner != "" && (d.File == file || d.Live == file) {
+			return &types.FileLocked{FileFault: types.FileFault{File: file}}
+		}
+	}
+	return nil
 }
 
 // checkRoom: a thick disk takes its size at once.

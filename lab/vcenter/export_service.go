@@ -59,7 +59,7 @@ func (v *vcenter) openExport(m *machine, request exportRequest) (*export, *expor
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	e := v.newExport(m, request)
-	if e == nil {
+	if e == nil || v.byRef[m.ref] != m {
 		return nil, nil
 	}
 	if fault := v.outOfReach(m); fault != nil {

@@ -166,3 +166,59 @@ func TestWhatWasFlushedSurvivesAKill(t *testing.T) {
 		t.Fatalf("power changes %s", got)
 	}
 }
+
+func TestAMachineIsNeverOnWhileADiskIsOpenForWriting(t *testing.T) {
+	g := startGround(t, "", one("m", false, inventoryDisk{MiB: 1}))
+	vm, key := g.vm("m"), g.info("m").Disks[0].DeviceKey
+	request := map[string]any{"machine": vm.Reference().Value, "deviceKey": key, "mode": "write"}
+	on, opened := 0, 0
+	for range 20 {
+		var both sync.WaitGroup
+		var started bool
+		var status int
+		var raw []byte
+		both.Go(func() {
+			task, err := vm.PowerOn(g.ctx)
+			started = err == nil && task.Wait(g.ctx) == nil
+		})
+		both.Go(func() { status, raw = g.call("POST", "/disk-export/v1/exports", request, g.cookie()) })
+		both.Wait()
+		if started == (status == 201) {
+			t.Fatalf("started %t, writer %d %s", started, status, raw)
+		}
+		if started {
+			on++
+			g.wait(vm.PowerOff(g.ctx))
+			continue
+		}
+		opened++
+		var e openedExport
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatal(err)
+		}
+		g.closeExport(e)
+	}
+	t.Logf("started %d times, opened %d times", on, opened)
+	audit(t, g.history("m"))
+}
+
+// audit walks through the history: never on with a writer, never two writers of one disk.
+func audit(t *testing.T, h machineHistory) {
+	t.Helper()
+	for _, w := range h.Writers {
+		for _, other := range h.Writers {
+			if other.Export != w.Export && other.Disk == w.Disk && other.OpenedAtMs < *w.ClosedAtMs && w.OpenedAtMs < *other.ClosedAtMs {
+				t.Fatalf("two writers: %+v, %+v", w, other)
+			}
+		}
+		for i, change := range h.Power {
+			until := int64(1) << 62
+			if i+1 < len(h.Power) {
+				until = h.Power[i+1].AtMs
+			}
+			if change.On && change.AtMs < *w.ClosedAtMs && w.OpenedAtMs < until {
+				t.Fatalf("on from %d to %d with a writer: %+v", change.AtMs, until, w)
+			}
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (v *vcenter) restore(ctx context.Context, p place) error {
 	for _, d := range v.state.Disks { // killed between two records
 		m := v.byRef[types.ManagedObjectReference{Type: "VirtualMachine", Value: d.Owner}]
 		if m == nil || m.disk(d.Key) == nil || m.disk(d.Key).disk != d {
-			d.Owner = ""
+			d.detach()
 		}
 	}
 	v.alignReferences(v.state.Highest + unsavedReferences)

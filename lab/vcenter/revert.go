@@ -97,13 +97,13 @@ func (v *vcenter) rewindDisk(m *machine, d *disk, f *freeze) {
 	}
 	v.removeFiles(d.Live)
 	d.Live = v.nextFile(m, d)
-	d.Owner = m.ref.Value
+	d.attachTo(m.ref.Value, f.Key)
 	if d.TrackingID != "" {
 		d.TrackingID = newTrackingID()
 	}
 }
 
-// frozenIn finds the disk that the snapshot shows as that device: the machine's own, or one that was detached since.
+// frozenIn finds the disk that the snapshot shows as that device: the machine's own, or one that it had then.
 func (v *vcenter) frozenIn(m *machine, s *snapshot, virtual *types.VirtualDisk) (detached *disk, frozen *freeze) {
 	for _, d := range v.state.Disks {
 		f := d.freezeOf(s.Number)
@@ -111,7 +111,7 @@ func (v *vcenter) frozenIn(m *machine, s *snapshot, virtual *types.VirtualDisk) 
 		case f == nil:
 		case d.Owner == m.ref.Value && f.Key == virtual.Key:
 			return d, f
-		case d.Owner == "" && f.File == fileName(virtual):
+		case d.Owner == "" && d.Former == m.ref.Value && f.Key == virtual.Key:
 			detached, frozen = d, f
 		}
 	}

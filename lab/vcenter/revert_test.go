@@ -232,3 +232,27 @@ func TestASnapshotIsLabelledQuiescedOnlyWhenTheGuestWasQuiesced(t *testing.T) {
 		t.Fatalf("%d snapshots", n)
 	}
 }
+
+func TestARevertBringsBackADetachedDiskAndDropsALaterOne(t *testing.T) {
+	inventory := one("m", false, inventoryDisk{MiB: 1}, inventoryDisk{MiB: 1})
+	g := startGround(t, "", inventory)
+	vm, second := g.vm("m"), g.info("m").Disks[1].DeviceKey
+	g.wait(vm.PowerOn(g.ctx))
+	g.write("m", second, 0, []byte("of the second disk"))
+	want := g.hash("m", second, "").SHA256
+	g.wait(vm.PowerOff(g.ctx))
+	ref := g.snapshot(vm, "two disks")
+	if fault := g.edit("m", types.VirtualDeviceConfigSpecOperationRemove, "", &types.VirtualDisk{VirtualDevice: types.VirtualDevice{Key: second}}); fault != "" {
+		t.Fatal(fault)
+	}
+	later := g.addDisk("m", 3)
+	g.wait(g.revertTo(ref))
+	disks := g.info("m").Disks
+	if len(disks) != 2 || disks[1].DeviceKey != second || disks[1].CapacityBytes != 1<<20 || g.hash("m", second, "").SHA256 != want {
+		t.Fatalf("%+v (added: %d)", disks, later)
+	}
+	again := g.afterKill(inventory)
+	if again.hash("m", second, "").SHA256 != want || len(again.info("m").Disks) != 2 {
+		t.Fatalf("after a restart: %+v", again.info("m").Disks)
+	}
+}

@@ -11,6 +11,7 @@ var rules = map[string]rule{}
 func init() {
 	rules = map[string]rule{
 		"PowerOnVM_Task":               {guard: refuseWhileWritten},
+		"PowerOnMultiVM_Task":          {prepare: prepareManyPowerOns},
 		"ShutdownGuest":                {guard: guardGuest},
 		"RebootGuest":                  {guard: guardGuest},
 		"CreateSnapshot_Task":          {guard: guardSnapshot},
@@ -32,6 +33,18 @@ func init() {
 func refuseWhileWritten(v *vcenter, m *machine, _ *steering) types.BaseMethodFault {
 	if e := v.exports.writerOf(m, nil); e != nil {
 		return &types.FileLocked{FileFault: types.FileFault{File: e.disk.Live}}
+	}
+	return nil
+}
+
+// prepareManyPowerOns: the tasks of the single machines start behind Steer's back.
+func prepareManyPowerOns(v *vcenter, s *steering) types.BaseMethodFault {
+	for _, ref := range s.body.(*types.PowerOnMultiVM_Task).Vm {
+		if m := v.machine(ref); m != nil {
+			if fault := refuseWhileWritten(v, m, s); fault != nil {
+				return fault
+			}
+		}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -66,6 +68,7 @@ func (v *vcenter) followSnapshotTree(m *machine, vm *mo.VirtualMachine) {
 		case s.Name != "" && s.ref.Value != "":
 			s.Removed, removed = true, true
 			v.exports.endSnapshot(s.ref)
+			os.Remove(filepath.Join(v.state.configDir(m.ref.Value), snapshotFile(s)))
 			v.consolidate(m, s)
 		}
 	}

@@ -83,9 +83,25 @@ type disk struct {
 	Database   []region `json:"database"`
 	Searched   bool     `json:"searched"` // for database pages
 	Owner      string   `json:"owner"`    // reference of the machine it is attached to
+	Former     string   `json:"former"`   // the machine before: its snapshots count for nobody else
 	Key        int32    `json:"key"`
 
 	store *store
+}
+
+// detach leaves the disk to whoever attaches its file next.
+func (d *disk) detach() {
+	if d.Owner != "" {
+		d.Owner, d.Former = "", d.Owner
+	}
+}
+
+// attachTo gives the disk to a machine. To another one than before it is a disk without snapshots.
+func (d *disk) attachTo(machine string, key int32) {
+	if d.Former != "" && d.Former != machine {
+		d.Freezes, d.Live = nil, d.File
+	}
+	d.Owner, d.Former, d.Key = machine, "", key
 }
 
 func (d *disk) freezeOf(number int) *freeze {

@@ -231,7 +231,7 @@ func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectRefe
 	}
 	v.exports.endMachine(m)
 	for _, d := range m.disks {
-		d.Owner = ""
+		d.detach()
 	}
 	delete(v.byRef, ref)
 	v.gone[ref] = true
