@@ -1,5 +1,5 @@
 /** Data keys of protected items: made once, kept in the storage account wrapped by the vault's key. */
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { DrError } from '../domain/errors.ts';
 import type { DiskId, ProtectedItemId } from '../domain/ids.ts';
@@ -8,6 +8,8 @@ import type { VaultKey, VaultStorage } from '../domain/ports.ts';
 
 const KEY_BYTES = 32;
 const KEY_ID_BYTES = 8;
+/** Follows the key where it is sealed: every record of the item was signed from the first one on. */
+const SIGNS_RECORDS = Buffer.from([1]);
 const NO_SALT = new Uint8Array(0);
 
 const wrappedKeySchema = z.strictObject({
@@ -22,16 +24,25 @@ const wrappedKeySchema = z.strictObject({
 export class ItemKey {
   /** Eight bytes, hexadecimal, derived from the key: stands in every segment's header and tells nothing about the key. */
   readonly id: string;
+  /** False: the key is older than signatures, records may be without. */
+  readonly signsRecords: boolean;
   readonly #bytes: Uint8Array;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, signsRecords = true) {
     this.#bytes = bytes;
+    this.signsRecords = signsRecords;
     this.id = derive(bytes, NO_SALT, 'switchback key id').toString('hex', 0, KEY_ID_BYTES);
   }
 
   /** Key of one segment: item key → disk key → segment key, each by HKDF-SHA256 (RFC 5869). */
   segmentKey(disk: DiskId, salt: Uint8Array): Buffer {
     return derive(derive(this.#bytes, NO_SALT, `switchback disk ${disk}`), salt, 'switchback segment');
+  }
+
+  /** HMAC-SHA256, hexadecimal. */
+  recordMac(record: string): string {
+    const key = derive(this.#bytes, NO_SALT, 'switchback records');
+    return createHmac('sha256', key).update(record).digest('hex');
   }
 
   toString(): string {
@@ -58,7 +69,10 @@ export async function ensureItemKey(
 ): Promise<ItemKey> {
   const name = blobNames.key(item);
   if ((await storage.get(name)) === null) {
-    const sealed = await vaultKey.seal(randomBytes(KEY_BYTES), sealContext(item));
+    const sealed = await vaultKey.seal(
+      Buffer.concat([randomBytes(KEY_BYTES), SIGNS_RECORDS]),
+      sealContext(item),
+    );
     const wrapped = {
       version: 1,
       itemId: item,
@@ -85,8 +99,9 @@ export async function openItemKey(
     throw missing(item, `vault key ${wrapped.keyId} sealed it, this is ${vaultKey.keyId}`);
   }
   const bytes = await vaultKey.open(Buffer.from(wrapped.sealed, 'base64'), sealContext(item));
-  if (bytes.length !== KEY_BYTES) throw missing(item, `${name} is altered`);
-  return new ItemKey(bytes);
+  const signsRecords = SIGNS_RECORDS.equals(bytes.subarray(KEY_BYTES));
+  if (bytes.length !== KEY_BYTES && !signsRecords) throw missing(item, `${name} is altered`);
+  return new ItemKey(bytes.subarray(0, KEY_BYTES), signsRecords);
 }
 
 function sealContext(item: ProtectedItemId): string {

@@ -6,6 +6,7 @@ import { mapBounded } from './budget.ts';
 import { hashDisk } from './compare/hash-disk.ts';
 import type { PointName } from './journal/manifests.ts';
 import { listPointNames, readListedPoint } from './journal/manifests.ts';
+import type { ItemKey } from './keys.ts';
 import { openReplicaSource } from './source/replica-source.ts';
 
 export { pruneJournal } from './journal/prune.ts';
@@ -13,13 +14,17 @@ export { deleteOtherPoints, deletePoint, prunePoints } from './prune-points.ts';
 
 const REQUESTS_AT_ONCE = 8;
 
-/** Newest first. A point whose manifest cannot be understood is not among them; the others stay usable. */
+/**
+ * Newest first. A point whose manifest cannot be understood or, with the item's key, was forged is not among them; the
+ * others stay usable.
+ */
 export async function listPoints(
   storage: VaultStorage,
   item: ProtectedItemId,
   signal?: AbortSignal,
+  key?: ItemKey,
 ): Promise<RecoveryPoint[]> {
-  return readPoints(storage, await listPointNames(storage, item, signal), signal);
+  return readPoints(storage, await listPointNames(storage, item, signal), signal, key);
 }
 
 /** A page, newest first, behind the point `after`. Only the manifests of the page are read. */
@@ -41,8 +46,11 @@ async function readPoints(
   storage: VaultStorage,
   names: readonly PointName[],
   signal?: AbortSignal,
+  key?: ItemKey,
 ): Promise<RecoveryPoint[]> {
-  const points = await mapBounded(names, REQUESTS_AT_ONCE, (name) => readListedPoint(storage, name, signal));
+  const points = await mapBounded(names, REQUESTS_AT_ONCE, (name) =>
+    readListedPoint(storage, name, signal, key),
+  );
   return points.filter((point) => point !== null);
 }
 

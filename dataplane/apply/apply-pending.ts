@@ -62,7 +62,8 @@ async function finishPoint(
   appliedBarrier: number,
 ): Promise<RecoveryPoint | null> {
   if (!isWholeAt(appliedBarrier, replicas)) return null;
-  const barrier = await readBarrier(request.storage, request.item, appliedBarrier, request.signal);
+  const { storage, item, signal, key } = request;
+  const barrier = await readBarrier(storage, item, appliedBarrier, signal, key);
   const made = barrier === null ? null : await pointOf(request, barrier, replicas);
   return made?.created === true ? made.point : null;
 }

@@ -4,6 +4,7 @@ import { blobNames, recoveryPointId } from '../../domain/names.ts';
 import type { Barrier, PointDisk, RecoveryPoint } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
 import { decodePoint, listPointNames } from '../journal/manifests.ts';
+import { signRecord } from '../journal/signed-record.ts';
 import { pinnedPoints } from '../pins.ts';
 import type { ApplyRequest } from './apply-request.ts';
 import type { Replica } from './replica.ts';
@@ -52,7 +53,7 @@ async function makePoint(
     snapshotName: barrier.snapshotName,
     disks,
   };
-  const body = Buffer.from(JSON.stringify(point));
+  const body = signRecord(point, request.key);
   await mapBounded(replicas, DISKS_AT_ONCE, provePen);
   return (await request.storage.putOnce(manifestName(barrier), body, request.signal)) === 'created';
 }
@@ -72,7 +73,7 @@ async function provePen(replica: Replica): Promise<void> {
 async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | null> {
   const name = manifestName(barrier);
   const stored = await request.storage.get(name, request.signal);
-  return stored === null ? null : decodePoint(name, stored.body);
+  return stored === null ? null : decodePoint(name, stored.body, request.key);
 }
 
 /** Snapshots that no manifest names: of this barrier, or of older ones whose manifest is gone and that no run copies. */

@@ -6,6 +6,8 @@ import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { Barrier, ChainTail } from '../../domain/replication.ts';
 import { CHAIN_START } from '../../domain/replication.ts';
+import type { ItemKey } from '../keys.ts';
+import { isAuthentic, signRecord } from './signed-record.ts';
 
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -44,19 +46,21 @@ const barrierSchema = z.strictObject({
     }),
   ),
   resumeOffsets: z.record(z.string(), count).optional(),
+  mac: z.string().optional(),
 });
 
-/** Null: there is no such barrier. @throws DR_JOURNAL_GAP when its record cannot be understood */
+/** Null: there is no such barrier. @throws DR_JOURNAL_GAP when its record cannot be understood or, with a key, was forged */
 export async function readBarrier(
   storage: VaultStorage,
   item: ProtectedItemId,
   number: number,
   signal?: AbortSignal,
+  key?: ItemKey,
 ): Promise<Barrier | null> {
   const name = blobNames.barrier(item, number);
   const stored = await storage.get(name, signal);
   if (stored === null) return null;
-  const barrier = parse(stored.body);
+  const barrier = key === undefined || isAuthentic(stored.body, key) ? parse(stored.body) : null;
   if (barrier?.itemId !== item || barrier.number !== number) {
     throw new DrError('DR_JOURNAL_GAP', { item, reason: `${name} is altered` });
   }
@@ -98,9 +102,9 @@ export function tailsAfter(
   return new Map(disks.map((disk) => [disk, known.get(disk) ?? CHAIN_START]));
 }
 
-/** Bytes of the record. What could not be read back is refused here. @throws DR_INTERNAL */
-export function encodeBarrier(barrier: Barrier): Buffer {
-  const body = Buffer.from(JSON.stringify(barrier));
+/** Bytes of the signed record. What could not be read back is refused here. @throws DR_INTERNAL */
+export function encodeBarrier(barrier: Barrier, key: ItemKey): Buffer {
+  const body = signRecord(barrier, key);
   if (parse(body) !== null) return body;
   throw new DrError('DR_INTERNAL', {
     reason: `barrier ${barrier.number} of ${barrier.itemId} is not well-formed`,
@@ -110,7 +114,8 @@ export function encodeBarrier(barrier: Barrier): Buffer {
 function parse(body: Uint8Array): Barrier | null {
   try {
     // The schema is the type's, but for the brands of the ids and absent against undefined.
-    return barrierSchema.parse(JSON.parse(Buffer.from(body).toString('utf8'))) as unknown as Barrier;
+    const { mac: _, ...barrier } = barrierSchema.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+    return barrier as unknown as Barrier;
   } catch {
     return null;
   }

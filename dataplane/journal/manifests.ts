@@ -6,6 +6,8 @@ import { asId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { ItemKey } from '../keys.ts';
+import { isAuthentic } from './signed-record.ts';
 
 const count = z.number().int().nonnegative();
 const time = z.iso.datetime({ offset: true });
@@ -29,13 +31,18 @@ const pointSchema = z.strictObject({
       tail: z.strictObject({ nextSeq: count, hash: z.string().regex(/^[0-9a-f]{64}$/) }),
     }),
   ),
+  mac: z.string().optional(),
 });
 
-/** @throws DR_JOURNAL_GAP when it cannot be understood */
-export function decodePoint(name: string, body: Uint8Array): RecoveryPoint {
+/** @throws DR_JOURNAL_GAP when it cannot be understood, is another point's than its name says or, with a key, was forged */
+export function decodePoint(name: string, body: Uint8Array, key?: ItemKey): RecoveryPoint {
   try {
+    const { mac: _, ...record } = pointSchema.parse(JSON.parse(Buffer.from(body).toString('utf8')));
     // The schema is the type's, but for the brands of the ids.
-    return pointSchema.parse(JSON.parse(Buffer.from(body).toString('utf8'))) as unknown as RecoveryPoint;
+    const point = record as unknown as RecoveryPoint;
+    if (blobNames.point(point.itemId, point.sourceTime, point.pointId) !== name) throw new Error('renamed');
+    if (key !== undefined && !isAuthentic(body, key)) throw new Error('not authentic');
+    return point;
   } catch (cause) {
     throw new DrError('DR_JOURNAL_GAP', { item: name, reason: 'the manifest is altered' }, { cause });
   }
@@ -66,19 +73,20 @@ export async function listPointNames(
   return names.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
 }
 
-/** Null: deleted since it was listed, or it cannot be understood; then there is no such point. */
+/** Null: deleted since it was listed, or it cannot be understood or, with a key, was forged: then there is no such point. */
 export async function readListedPoint(
   storage: VaultStorage,
   { name }: PointName,
   signal?: AbortSignal,
+  key?: ItemKey,
 ): Promise<RecoveryPoint | null> {
   const stored = await storage.get(name, signal);
-  return stored === null ? null : decodePointOrNull(name, stored.body);
+  return stored === null ? null : decodePointOrNull(name, stored.body, key);
 }
 
-export function decodePointOrNull(name: string, body: Uint8Array): RecoveryPoint | null {
+export function decodePointOrNull(name: string, body: Uint8Array, key?: ItemKey): RecoveryPoint | null {
   try {
-    return decodePoint(name, body);
+    return decodePoint(name, body, key);
   } catch {
     return null;
   }

@@ -3,6 +3,7 @@ import { DrError } from '../../domain/errors.ts';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { Barrier, SegmentRef } from '../../domain/replication.ts';
+import type { ItemKey } from '../keys.ts';
 import { barrierNumbers, readBarrier } from './barriers.ts';
 
 const BARRIERS_MAX = 64;
@@ -11,23 +12,24 @@ export interface PendingRequest {
   readonly item: ProtectedItemId;
   readonly storage: VaultStorage;
   readonly signal: AbortSignal;
+  readonly key: ItemKey;
   /** Nothing behind this barrier. */
   readonly upToBarrier?: number;
   /** Barriers at most. Default: 64. */
   readonly barriersMax?: number;
 }
 
-/** Barriers behind number `after`, ascending. @throws DR_JOURNAL_GAP when one is missing among them */
+/** Barriers behind number `after`, ascending. @throws DR_JOURNAL_GAP when one is missing among them, altered or forged */
 export async function readPending(
   request: PendingRequest,
   after: number,
 ): Promise<{ readonly pending: Barrier[]; readonly newest: number }> {
-  const { storage, item, signal } = request;
+  const { storage, item, signal, key } = request;
   const newest = (await barrierNumbers(storage, item, signal)).at(-1) ?? 0;
   const last = Math.min(newest, request.upToBarrier ?? newest, after + (request.barriersMax ?? BARRIERS_MAX));
   const pending: Barrier[] = [];
   for (let number = after + 1; number <= last; number += 1) {
-    const barrier = await readBarrier(storage, item, number, signal);
+    const barrier = await readBarrier(storage, item, number, signal, key);
     if (barrier === null) {
       const reason = `barrier ${number} does not exist, ${newest} does`;
       throw new DrError('DR_JOURNAL_GAP', { item, reason });

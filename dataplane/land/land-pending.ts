@@ -67,6 +67,7 @@ export async function landPending(request: LandRequest): Promise<LandResult> {
       item: stream,
       storage,
       signal,
+      key: request.key,
       upToBarrier: Math.max(upToBarrier, tornBarrier),
       ...(barriersMax === undefined ? {} : { barriersMax }),
     },

@@ -29,8 +29,8 @@ const DISKS_AT_ONCE = 4;
  * DR_CACHE_DISK_FULL, DR_REPLICATION_SOURCE_READ, DR_STORAGE_…
  */
 export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
-  const { storage, item, barrierNumber, signal } = request;
-  const standing = await readBarrier(storage, item, barrierNumber, signal);
+  const { storage, item, barrierNumber, signal, key } = request;
+  const standing = await readBarrier(storage, item, barrierNumber, signal, key);
   if (standing !== null) return { barrier: standing, adopted: standing.epoch !== request.epoch };
   await checkPredecessor(request);
   for (const disk of request.disks) checkCapacity(disk);
@@ -53,8 +53,9 @@ export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
 
 /** Epochs never shrink along the barriers: `pruneJournal` relies on it to tell a dead attempt's segments from a live one's. */
 async function checkPredecessor(request: ShipRequest): Promise<void> {
-  const { storage, item, barrierNumber, epoch, signal } = request;
-  const previous = barrierNumber === 1 ? null : await readBarrier(storage, item, barrierNumber - 1, signal);
+  const { storage, item, barrierNumber, epoch, signal, key } = request;
+  const previous =
+    barrierNumber === 1 ? null : await readBarrier(storage, item, barrierNumber - 1, signal, key);
   if (previous === null && barrierNumber > 1) {
     throw gap(request, `barrier ${barrierNumber - 1} does not exist`);
   }
@@ -144,11 +145,11 @@ async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): 
 }
 
 async function commit(request: ShipRequest, barrier: Barrier): Promise<ShipResult> {
-  const { storage, item, barrierNumber, signal, epoch } = request;
+  const { storage, item, barrierNumber, signal, epoch, key } = request;
   const name = blobNames.barrier(item, barrierNumber);
-  const outcome = await storage.putOnce(name, encodeBarrier(barrier), signal);
+  const outcome = await storage.putOnce(name, encodeBarrier(barrier, key), signal);
   if (outcome === 'created') return { barrier, adopted: false };
-  const standing = await readBarrier(storage, item, barrierNumber, signal);
+  const standing = await readBarrier(storage, item, barrierNumber, signal, key);
   if (standing === null) throw gap(request, `${name} vanished`);
   return { barrier: standing, adopted: standing.epoch !== epoch };
 }

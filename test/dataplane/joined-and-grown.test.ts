@@ -9,6 +9,7 @@ import {
   apply,
   hashesNow,
   hashesOf,
+  never,
   replicated,
   scribble,
   ship,
@@ -184,6 +185,20 @@ describe('a disk that grows', () => {
     const [point] = await listPoints(rig.storage, machine.item);
     if (point === undefined) throw new Error('no point');
     expect(await hashesOf(rig, machine, point)).toEqual(hashesNow(machine));
+  });
+
+  test('is grown by nobody whom a newer attempt has overtaken, and never shrunk', async () => {
+    const replica = rig.storage.replica('replica/grown/fenced.vhd');
+    await replica.create(MiB);
+    const older = await replica.fence(1, never);
+    await older.resize(2 * MiB);
+    await older.write(2 * MiB - 512, random.bytes(512));
+    await expect(older.resize(MiB)).rejects.toMatchObject({ code: 'DR_INTERNAL' });
+    const newer = await replica.fence(2, never);
+    await expect(older.resize(3 * MiB)).rejects.toMatchObject({ code: 'DR_REPLICATION_FENCED' });
+    expect((await replica.properties())?.bytes).toBe(2 * MiB);
+    await newer.release();
+    await older.release();
   });
 
   test('and one that shrinks is refused', async () => {

@@ -1,15 +1,17 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { barrierNumbers, latestBarrier, readBarrier, tailsAfter } from '../../dataplane/journal/barriers.ts';
+import { ItemKey } from '../../dataplane/keys.ts';
 import { listPoints, pruneJournal } from '../../dataplane/points.ts';
 import { asId } from '../../domain/ids.ts';
 import type { DiskId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import { CHAIN_START } from '../../domain/replication.ts';
+import type { RecoveryPoint } from '../../domain/replication.ts';
 import { KiB, MiB } from '../../domain/units.ts';
 import { seededRandom } from './support/random.ts';
 import type { Machine, Rig } from './support/rig.ts';
-import { apply, hashesNow, hashesOf, scribble, ship, startRig } from './support/rig.ts';
+import { apply, hashesNow, hashesOf, never, scribble, ship, startRig } from './support/rig.ts';
 
 const random = seededRandom('journal');
 let rig: Rig;
@@ -110,4 +112,54 @@ test('pruning removes applied barriers, their segments and what dead attempts le
   // The stream goes on from what is left.
   await shipSome(machine, 1);
   expect(await apply(rig, machine, 2)).toMatchObject({ appliedBarrier: 5 });
+});
+
+describe('records that somebody without the key has written', () => {
+  /** Replaces a record by what `change` makes of its fields; the signature stays. */
+  async function forge(name: string, change: (record: Record<string, unknown>) => void): Promise<void> {
+    const stored = await rig.storage.get(name);
+    const record = JSON.parse(Buffer.from(stored?.body ?? []).toString('utf8')) as Record<string, unknown>;
+    change(record);
+    await rig.storage.put(name, Buffer.from(JSON.stringify(record)));
+  }
+
+  test.each<[string, (record: Record<string, unknown>) => void]>([
+    ['is altered', (record) => Object.assign(record, { sourceTime: '2031-01-01T00:00:00.000Z' })],
+    ['leaves segments out', (record) => Object.assign(record, { disks: [] })],
+    ['has lost its signature', (record) => delete record['mac']],
+  ])('a barrier that %s is neither applied nor continued', async (_title, change) => {
+    const machine = await rig.machine([MiB]);
+    await shipSome(machine, 1);
+    await apply(rig, machine, 1);
+    await shipSome(machine, 1);
+    await forge(blobNames.barrier(machine.item, 2), change);
+    await expect(apply(rig, machine, 2)).rejects.toMatchObject({ code: 'DR_JOURNAL_GAP' });
+    await expect(shipSome(machine, 1)).rejects.toMatchObject({ code: 'DR_JOURNAL_GAP' });
+    expect((await listPoints(rig.storage, machine.item)).map((point) => point.barrierNumber)).toEqual([1]);
+  });
+
+  test('a point is no point for whoever holds the key, nor under another name', async () => {
+    const machine = await rig.machine([MiB]);
+    await shipSome(machine, 2);
+    await apply(rig, machine, 1);
+    const [newest, oldest] = await listPoints(rig.storage, machine.item, never, machine.key);
+    if (newest === undefined || oldest === undefined) throw new Error('no points');
+    const nameOf = (point: RecoveryPoint) => blobNames.point(point.itemId, point.sourceTime, point.pointId);
+    await forge(nameOf(newest), (record) => Object.assign(record, { consistency: 'application' }));
+    expect(await listPoints(rig.storage, machine.item, never, machine.key)).toEqual([oldest]);
+    const stored = await rig.storage.get(nameOf(oldest));
+    await rig.storage.put(nameOf(newest), stored?.body ?? Buffer.alloc(0));
+    expect(await listPoints(rig.storage, machine.item)).toEqual([oldest]);
+  });
+
+  test('are taken without signature where the key is older than signatures', async () => {
+    const made = await rig.machine([MiB]);
+    const machine = { ...made, key: new ItemKey(random.bytes(32), false) };
+    await shipSome(machine, 1);
+    await forge(blobNames.barrier(machine.item, 1), (record) => delete record['mac']);
+    expect(await apply(rig, machine, 1)).toMatchObject({ appliedBarrier: 1 });
+    await shipSome(machine, 1);
+    await forge(blobNames.barrier(machine.item, 2), (record) => Object.assign(record, { disks: [] }));
+    await expect(apply(rig, machine, 2)).rejects.toMatchObject({ code: 'DR_JOURNAL_GAP' });
+  });
 });

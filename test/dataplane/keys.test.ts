@@ -50,6 +50,15 @@ test('a key is made once and opened again', async () => {
   expect((await openItemKey(storage, vaultKey, item)).id).toBe(made.id);
 });
 
+test('a new key demands signed records; one sealed before there were signatures does not', async () => {
+  expect((await ensureItemKey(storage, vaultKey, newItem())).signsRecords).toBe(true);
+  const item = newItem();
+  const sealed = Buffer.from(await vaultKey.seal(Buffer.alloc(32, 7), `item-key/${item}`)).toString('base64');
+  const wrapped = { version: 1, itemId: item, keyId: vaultKey.keyId, sealed };
+  await storage.putOnce(blobNames.key(item), Buffer.from(JSON.stringify(wrapped)));
+  expect((await openItemKey(storage, vaultKey, item)).signsRecords).toBe(false);
+});
+
 test('racing attempts end with the same key', async () => {
   const item = newItem();
   const keys = await Promise.all([1, 2, 3, 4].map(() => ensureItemKey(storage, vaultKey, item)));
