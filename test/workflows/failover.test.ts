@@ -1,24 +1,30 @@
 import { describe, expect, it } from '@jest/globals';
 import { DrError } from '../../domain/errors.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { workflowIds } from '../../workflows/contracts/ids.ts';
 import {
   bothSessionsRun,
   cleanup,
   codeOf,
   commit,
+  decide,
   drill,
   expectHistoriesToReplay,
+  failback,
   failover,
   isProtected,
   jobEnds,
+  jobWaits,
   protect,
+  reEnable,
+  reprotect,
+  runHandle,
+  sessions,
   setStage,
   stage,
   until,
   WITHIN_MS,
 } from './support/stage.ts';
-import { REGION } from './support/workflow-server.ts';
+import { REGION } from './support/world/samples.ts';
 
 setStage();
 
@@ -29,7 +35,7 @@ describe('test failover', () => {
     await bothSessionsRun();
     await drill();
     await until('the drill to run', (item) => item.drill.state === 'running');
-    expect(stage.world.running).toEqual({ shipSession: 1, applySession: 1 });
+    expect(sessions()).toMatchObject({ shipSession: 1, applySession: 1 });
     expect(stage.world.count('shutDownSource')).toBe(0);
     await until('the slot to be free', (item) => item.running === undefined);
     expect(await codeOf(drill())).toBe('DR_OPERATION_REFUSED');
@@ -66,7 +72,7 @@ describe('failover', () => {
     );
     expect(item.activeLocation).toBe('azure');
     expect(item.failover?.source).toBe('shutDown');
-    expect(stage.world.running).toEqual({ shipSession: 0, applySession: 0 });
+    expect(sessions()).toMatchObject({ shipSession: 0, applySession: 0 });
     const order = ['shutDownSource', 'shipFinal', 'drain', 'prepareRunGroup', 'beginVm'];
     expect(stage.world.calls.filter((call) => order.includes(call))).toEqual(order);
     const { operationId } = await commit();
@@ -106,7 +112,7 @@ describe('failover', () => {
     expect(stage.world.count('shipSession')).toBe(1);
   });
 
-  it('goes back to protected and replicates again after a failed failover was undone', async () => {
+  it('waits for an operator after a failure, and rolled back it is protected with its source on', async () => {
     stage.world.failing.set(
       'beginVm',
       new DrError('DR_AZURE_OPERATION_FAILED', { attempted: 'a', azureCode: 'c', reason: 'r' }),
@@ -115,58 +121,70 @@ describe('failover', () => {
     await isProtected();
     await bothSessionsRun();
     const { operationId } = await failover();
-    expect((await jobEnds(operationId))?.state).toBe('failed');
+    const waiting = await jobWaits(operationId);
+    expect(waiting.error?.code).toBe('DR_AZURE_OPERATION_FAILED');
+    expect(waiting.choices?.map(({ decision }) => decision)).toEqual(['retry', 'rollBack']);
+    expect(stage.world.world.source.power).toBe('off');
+    await decide(operationId, 'rollBack');
+    expect((await jobEnds(operationId)).state).toBe('failed');
     const item = await until(
       'the item to be protected again',
       (each) => each.state === 'protected' && each.running === undefined,
     );
-    const conditions = ['DR_HEALTH_FAILOVER_FAILED', 'DR_HEALTH_SOURCE_OFF'];
-    expect(item.conditions.map((each) => each.type)).toEqual(conditions);
+    expect(item.conditions.map((each) => each.type)).toEqual(['DR_HEALTH_OPERATION_FAILED:failover']);
+    expect(stage.world.world.source.power).toBe('on');
     expect(stage.world.count('proveRunEmpty')).toBe(1);
     await bothSessionsRun();
   });
 
-  it('fails instead of dropping the last changes of a source that it has shut down', async () => {
+  it('goes on from the failed step when it is retried', async () => {
     stage.world.failing.set('shipFinal', new DrError('DR_MACHINE_UNKNOWN', { machine: 'web-01' }));
     await protect();
     await isProtected();
     await bothSessionsRun();
     const { operationId } = await failover();
-    expect((await jobEnds(operationId))?.error?.code).toBe('DR_FINAL_DELTA_MISSING');
-    const item = await until(
-      'the slot to be free',
-      (each) => each.running === undefined && each.state === 'protected',
-    );
-    expect(item.conditions.map((each) => each.type)).toEqual(['DR_HEALTH_SOURCE_OFF']);
+    const waiting = await jobWaits(operationId);
+    expect(waiting.error?.code).toBe('DR_FINAL_DELTA_MISSING');
     expect(stage.world.count('prepareRunGroup')).toBe(0);
-    await bothSessionsRun();
+    stage.world.failing.clear();
+    await decide(operationId, 'retry');
+    expect((await jobEnds(operationId)).state).toBe('succeeded');
+    await until('the failover', (each) => each.state === 'failedOver' && each.running === undefined);
+    expect(stage.world.count('shutDownSource')).toBe(1);
   });
 
-  it('removes first what an earlier run could not be shown to have removed', async () => {
-    const taken = new DrError('DR_AZURE_NAME_TAKEN', { resource: 'group', run: 'r' });
+  it('removes first what an abandoned run could not be shown to have removed', async () => {
     stage.world.failing.set(
       'beginVm',
       new DrError('DR_AZURE_OPERATION_FAILED', { attempted: 'a', azureCode: 'c', reason: 'r' }),
     );
-    stage.world.failing.set('beginDeleteRunGroup', taken);
+    stage.world.failing.set(
+      'beginDeleteRunGroup',
+      new DrError('DR_AZURE_NAME_TAKEN', { resource: 'group', run: 'r' }),
+    );
     await protect();
     await isProtected();
-    await failover();
+    const { operationId } = await failover();
+    await jobWaits(operationId);
+    await decide(operationId, 'rollBack');
+    await waitFor(() => stage.world.count('beginDeleteRunGroup') === 1, {
+      what: 'the undo to fail',
+      withinMs: WITHIN_MS,
+    });
+    await waitFor(async () => (await codeOf(decide(operationId, 'abandon'))) !== 'DR_DECISION_REFUSED', {
+      what: 'the undo to be given up',
+      withinMs: WITHIN_MS,
+    });
     await until(
       'the failover to have failed',
       (each) => each.state === 'failoverFailed' && each.running === undefined,
     );
-    expect(stage.world.running).toEqual({ shipSession: 0, applySession: 0 });
-    await failover();
-    await until(
-      'it to fail again',
-      (each) => each.running === undefined && stage.world.count('beginDeleteRunGroup') > 1,
-    );
+    expect(sessions()).toMatchObject({ shipSession: 0, applySession: 0 });
     stage.world.failing.clear();
     stage.world.calls.length = 0;
     await failover();
     await until('the failover', (each) => each.state === 'failedOver' && each.running === undefined);
-    const order = ['proveRunEmpty', 'proveRunEmpty', 'preflightFailover', 'beginVm'];
+    const order = ['proveRunEmpty', 'preflightFailover', 'beginVm'];
     expect(stage.world.calls.filter((call) => order.includes(call))).toEqual(order);
   });
 
@@ -177,7 +195,7 @@ describe('failover', () => {
     await bothSessionsRun();
     const { operationId } = await drill();
     await until('the drill to start', (item) => item.drill.state === 'starting');
-    const run = stage.server.client.workflow.getHandle(workflowIds.failover(stage.itemId, operationId));
+    const run = runHandle(operationId);
     await waitFor(
       () =>
         run.terminate().then(
@@ -188,26 +206,49 @@ describe('failover', () => {
     );
     const item = await until('the slot to be free', (each) => each.running === undefined);
     expect(item.drill).toEqual({ state: 'failed', runId: operationId });
-    expect(stage.world.running).toEqual({ shipSession: 1, applySession: 1 });
+    expect(sessions()).toMatchObject({ shipSession: 1, applySession: 1 });
   });
 
   it('goes on without a site that is lost, and never calls its source off', async () => {
     stage.world.lostSite = true;
+    stage.world.world.state.mayRunTwice = true;
     stage.world.failing.set('shutDownSource', new DrError('DR_MACHINE_UNKNOWN', { machine: 'web-01' }));
     stage.world.failing.set('shipFinal', new DrError('DR_MACHINE_UNKNOWN', { machine: 'web-01' }));
     await protect();
     await isProtected();
     await bothSessionsRun();
     await failover();
-    const item = await waitFor(
-      () => (stage.world.item?.state === 'failedOver' ? stage.world.item : undefined),
-      {
-        what: 'the failover',
-        withinMs: 50_000,
-      },
-    );
+    const item = await until('the failover', ({ state }) => state === 'failedOver', 50_000);
     expect(item.failover?.source).toBe('sourceStateUnknown');
   }, 70_000);
+});
+
+describe('failback', () => {
+  it('brings the machine home with what it wrote in Azure, and protects it again', async () => {
+    const { world } = stage.world;
+    const isAt = (state: string) =>
+      until(`the item to be ${state}`, (item) => item.state === state && item.running === undefined);
+    await protect();
+    await isProtected();
+    await failover();
+    await isAt('failedOver');
+    world.guestsWrite();
+    const written = world.state.lastContent;
+    await commit();
+    await isAt('committed');
+    await reprotect();
+    await isAt('protectedReverse');
+    await failback();
+    await isAt('failedBack');
+    expect(world.source).toMatchObject({ power: 'on', content: written });
+    await commit();
+    await isAt('failedBackCommitted');
+    await reEnable();
+    await isAt('protected');
+    await bothSessionsRun();
+    expect(world.state.runs).toEqual({});
+    expect(world.violations).toEqual([]);
+  }, 90_000);
 });
 
 it('replays every history of these tests with the present bundle', expectHistoriesToReplay, 60_000);

@@ -12,6 +12,7 @@ import {
   jobEnds,
   protect,
   protectInput,
+  sessions,
   setStage,
   stage,
   until,
@@ -78,7 +79,7 @@ describe('initial replication', () => {
     expect((await jobEnds(ended.operationId))?.state).toBe('succeeded');
     expect((await jobEnds(operationId))?.state).toBe('cancelled');
     await handle().result();
-    expect(stage.world.item?.state).toBe('disabled');
+    expect(stage.world.world.item?.state).toBe('disabled');
     stage.world.failing.clear();
     await protect();
     await isProtected();
@@ -93,7 +94,7 @@ describe('disable', () => {
     const { operationId } = await disable();
     expect((await jobEnds(operationId))?.state).toBe('succeeded');
     await handle().result();
-    expect(stage.world.running).toEqual({ shipSession: 0, applySession: 0 });
+    expect(sessions()).toMatchObject({ shipSession: 0, applySession: 0 });
     const order = ['removeProductSnapshots', 'purgeItem'];
     expect(stage.world.calls.filter((call) => order.includes(call))).toEqual(order);
   });
@@ -115,10 +116,10 @@ describe('replication', () => {
       reason: 'r',
       suggestion: 's',
     } as const;
-    stage.world.sessionAnswers.shipSession.push(
+    stage.world.sessionAnswers.shipSession = [
       { outcome: 'stopped', condition: trouble },
       { outcome: 'recovered' },
-    );
+    ];
     await protect();
     const troubled = await until('the condition', (item) => item.conditions.length > 0);
     expect(troubled.health).toBe('critical');
@@ -132,7 +133,7 @@ describe('replication', () => {
     await isProtected();
     await bothSessionsRun();
     const before = await handle().describe();
-    stage.world.sessionAnswers.shipSession.push({ outcome: 'sessionEnded' });
+    stage.world.sessionAnswers.shipSession = [{ outcome: 'sessionEnded' }];
     await stage.serving.stop();
     // A new worker gets the session's next attempt, which ends it.
     stage.serving = await stage.server.serve(stage.world.activities());

@@ -4,28 +4,27 @@ import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/cli
 import { Worker } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { asId, type OperationId, type ProtectedItemId } from '../../../domain/ids.ts';
+import type { Job, JobDecision } from '../../../domain/job.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import {
-  cleanupTestFailoverUpdate,
-  commitUpdate,
+  decideUpdate,
   describeQuery,
-  disableUpdate,
-  failoverUpdate,
+  operateUpdate,
   protectUpdate,
-  testFailoverUpdate,
 } from '../../../workflows/contracts/messages.ts';
 import { taskQueues } from '../../../workflows/contracts/task-queues.ts';
-import type { ItemView, ProtectInput } from '../../../workflows/contracts/types.ts';
-import { ScriptedWorld } from './scripted-world.ts';
-import { REGION, SITE, startWorkflowServer, type WorkflowServer } from './workflow-server.ts';
+import type { ItemView, OperationRequest } from '../../../workflows/contracts/types.ts';
+import { ServedWorld } from './served-world.ts';
+import { startWorkflowServer, type WorkflowServer } from './workflow-server.ts';
+import { protectInput as protectInputOf } from './world/samples.ts';
 
 export const WITHIN_MS = 20_000;
 const requestedBy = { principal: 'test', requestId: 'r1' };
 
 interface Stage {
   server: WorkflowServer;
-  world: ScriptedWorld;
+  world: ServedWorld;
   serving: { stop(): Promise<void> };
   itemId: ProtectedItemId;
 }
@@ -40,8 +39,8 @@ export function setStage(): void {
   }, 400_000);
   afterAll(() => stage.server.stop());
   beforeEach(async () => {
-    stage.world = new ScriptedWorld();
     stage.itemId = asId(randomUUID());
+    stage.world = new ServedWorld(stage.itemId);
     stage.serving = await stage.server.serve(stage.world.activities());
   });
   afterEach(async () => {
@@ -69,14 +68,26 @@ export const handle = (): WorkflowHandle =>
   stage.server.client.workflow.getHandle(workflowIds.protectedItem(stage.itemId));
 const operation = (): OperationId => asId(randomUUID());
 export const view = (): Promise<ItemView> => handle().query(describeQuery);
-export const until = (what: string, holds: (item: ItemView) => boolean) =>
-  waitFor(() => (stage.world.item !== undefined && holds(stage.world.item) ? stage.world.item : undefined), {
-    what,
+const shown = (): ItemView | undefined => stage.world.world.item;
+export const until = (what: string, holds: (item: ItemView) => boolean, withinMs = WITHIN_MS) =>
+  waitFor(() => shownIf(holds), { what, withinMs });
+function shownIf(holds: (item: ItemView) => boolean): ItemView | undefined {
+  const item = shown();
+  return item !== undefined && holds(item) ? item : undefined;
+}
+const jobIf = (id: string, holds: (job: Job) => boolean): Job | undefined => {
+  const job = stage.world.world.jobs.get(id);
+  return job !== undefined && holds(job) ? job : undefined;
+};
+export const jobEnds = (id: string) =>
+  waitFor(() => jobIf(id, ({ endedAt }) => endedAt !== undefined), {
+    what: `the end of job ${id}`,
     withinMs: WITHIN_MS,
   });
-export const jobEnds = (id: string) =>
-  waitFor(() => (stage.world.jobs.get(id)?.endedAt === undefined ? undefined : stage.world.jobs.get(id)), {
-    what: `the end of job ${id}`,
+/** The job waits for an operator. */
+export const jobWaits = (id: string) =>
+  waitFor(() => jobIf(id, ({ state }) => state === 'waitingForInput'), {
+    what: `job ${id} to wait`,
     withinMs: WITHIN_MS,
   });
 export const codeOf = (refused: Promise<unknown>) =>
@@ -85,19 +96,7 @@ export const codeOf = (refused: Promise<unknown>) =>
     (error: { cause?: { type?: string } }) => error.cause?.type,
   );
 
-export function protectInput(): ProtectInput {
-  return {
-    operationId: operation(),
-    requestedBy,
-    itemId: stage.itemId,
-    machineName: 'web-01',
-    vcenterId: asId('lab'),
-    site: SITE,
-    policy: { id: asId('p'), intervalSeconds: 5, retentionHours: 24, rpoThresholdSeconds: 60 },
-    target: { location: REGION, vmSize: 'Standard_D2s_v5', subnetId: '/subnets/production' },
-    excludedDisks: [],
-  };
-}
+export const protectInput = () => protectInputOf({ itemId: stage.itemId, operationId: operation() });
 
 export async function protect(input = protectInput()) {
   return stage.server.client.workflow.executeUpdateWithStart(protectUpdate, {
@@ -112,30 +111,40 @@ export async function protect(input = protectInput()) {
   });
 }
 
-export const drill = (operationId = operation()) =>
-  handle().executeUpdate(testFailoverUpdate, {
-    args: [{ operationId, requestedBy, choice: { kind: 'latest' }, subnetId: '/subnets/drill' }],
-    updateId: operationId,
-  });
-export const failover = (operationId = operation(), shutdownSource = true) =>
-  handle().executeUpdate(failoverUpdate, {
-    args: [{ operationId, requestedBy, choice: { kind: 'latest' }, shutdownSource }],
-    updateId: operationId,
-  });
-export const commit = (operationId = operation()) =>
-  handle().executeUpdate(commitUpdate, { args: [{ operationId, requestedBy }], updateId: operationId });
-export const cleanup = (operationId = operation()) =>
-  handle().executeUpdate(cleanupTestFailoverUpdate, {
-    args: [{ operationId, requestedBy, notes: 'done' }],
-    updateId: operationId,
-  });
+type Named<O> = Omit<Extract<OperationRequest, { operation: O }>, 'operationId' | 'requestedBy'>;
 
-export const disable = (operationId = operation()) =>
-  handle().executeUpdate(disableUpdate, { args: [{ operationId, requestedBy }], updateId: operationId });
+function operate<O extends OperationRequest['operation']>(named: Named<O>) {
+  const operationId = operation();
+  const request = { ...named, operationId, requestedBy } as unknown as OperationRequest;
+  return handle().executeUpdate(operateUpdate, { args: [request], updateId: operationId });
+}
+
+export const drill = () =>
+  operate<'testFailover'>({
+    operation: 'testFailover',
+    choice: { kind: 'latest' },
+    subnetId: '/subnets/drill',
+  });
+export const failover = () =>
+  operate<'failover'>({ operation: 'failover', choice: { kind: 'latest' }, shutdownSource: true });
+export const cleanup = () =>
+  operate<'cleanupTestFailover'>({ operation: 'cleanupTestFailover', notes: 'done' });
+export const commit = () => operate<'commit'>({ operation: 'commit' });
+export const reprotect = () => operate<'reprotect'>({ operation: 'reprotect', place: {} });
+export const failback = () => operate<'failback'>({ operation: 'failback' });
+export const reEnable = () => operate<'reEnable'>({ operation: 'reEnable' });
+export const disable = () => operate<'disable'>({ operation: 'disable' });
+
+export const runHandle = (operationId: OperationId) =>
+  stage.server.client.workflow.getHandle(workflowIds.run(stage.itemId, operationId));
+export const decide = (operationId: OperationId, decision: JobDecision) =>
+  runHandle(operationId).executeUpdate(decideUpdate, { args: [{ decision, requestedBy, reason: 'a test' }] });
 
 export const isProtected = () => until('the item to be protected', (item) => item.state === 'protected');
+/** How many of each run. */
+export const sessions = () => stage.world.world.sessions;
 export const bothSessionsRun = () =>
-  waitFor(() => stage.world.running.shipSession === 1 && stage.world.running.applySession === 1, {
+  waitFor(() => sessions().shipSession === 1 && sessions().applySession === 1, {
     what: 'both sessions to run',
     withinMs: WITHIN_MS,
   });

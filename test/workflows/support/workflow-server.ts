@@ -15,9 +15,7 @@ import { freePorts } from '../../../lab/processes/ports.ts';
 import { temporalBinary } from '../../../lab/tools/temporal.ts';
 import { workflowBundle } from '../../../workers/bundle.ts';
 import { taskQueues } from '../../../workflows/contracts/task-queues.ts';
-
-export const SITE = 'test';
-export const REGION = 'westeurope';
+import { REGION, SITE } from './world/samples.ts';
 
 const QUEUES = [
   taskQueues.control,
@@ -27,6 +25,8 @@ const QUEUES = [
   taskQueues.apply(REGION),
   taskQueues.azure(REGION),
   taskQueues.urgentAzure(REGION),
+  taskQueues.reverse(REGION),
+  taskQueues.land(SITE),
 ];
 
 export interface WorkflowServer {
