@@ -9,7 +9,7 @@
  * there is no return. On a crash the run goes on at its step; after a failure it waits, and purge displaces it.
  */
 import type { DisableRun, RunOutcome } from './contracts/runs.ts';
-import { azure, azureUndo, landings, siteTasks } from './lib/proxies.ts';
+import { azure, azureUndo, siteTasks } from './lib/proxies.ts';
 import type { Runbook, Step } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
@@ -66,24 +66,12 @@ const steps: readonly DisableStep[] = [
     },
   },
   {
-    id: 'purge-reverse',
-    name: 'Delete the reverse stream',
-    key: 'prefixes of the reverse stream',
-    kind: 'bestEffort',
-    applies: (run) => asksSite(run) && isOnWayHome(run),
-    async run({ item, way }) {
-      if (way === undefined) return {};
-      const { deletedBlobs } = await landings(item.site).purgeReverseStream({ way });
-      return { detail: `${deletedBlobs} blobs deleted` };
-    },
-  },
-  {
     id: 'purge',
     name: 'Delete recovery points, replicas, journal and key',
-    key: 'prefixes of the item',
+    key: 'prefixes of the item and of its ways home',
     pointOfNoReturn: true,
-    async run({ item }) {
-      const { deletedBlobs } = await azure(item.target.location, false).purgeItem({ item });
+    async run({ item, generations }) {
+      const { deletedBlobs } = await azure(item.target.location, false).purgeItem({ item, generations });
       return { detail: `${deletedBlobs} blobs deleted` };
     },
   },

@@ -40,6 +40,8 @@ export interface FailoverFacts {
   readonly offAtMs: number;
   readonly finalBarrier: number | null;
   readonly point: RecoveryPoint;
+  /** Number that the right to run in Azure was taken with. */
+  readonly fence: number;
   readonly diskIds: readonly string[];
   readonly baselineSnapshotIds: readonly string[];
   readonly nicId: string;
@@ -155,7 +157,7 @@ const fence: FailoverStep = {
   applies: isReal,
   async run({ item }, { sessionEpoch = 0 }) {
     const { number } = await takeFence(item, 'azure', sessionEpoch);
-    return { detail: `fence ${number}` };
+    return { facts: { fence: number }, detail: `fence ${number}` };
   },
   undo: {
     name: 'Give the right to run back to the site',
@@ -243,8 +245,8 @@ const vm: FailoverStep = {
   name: 'Create and start the virtual machine',
   key: 'name of the machine in the run’s group',
   async run(run, facts) {
-    const { diskIds = [], nicId = '', sessionEpoch } = facts;
-    const held = isReal(run) && sessionEpoch !== undefined ? { fence: sessionEpoch } : {};
+    const { diskIds = [], nicId = '', fence: number } = facts;
+    const held = number === undefined ? {} : { fence: number };
     const running = await makeVm(run, { diskIds, nicId, ...held });
     return {
       facts: { result: resultOf(run, facts, running.resourceId) },

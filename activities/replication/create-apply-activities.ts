@@ -5,6 +5,7 @@ import { blobNames } from '../../domain/names.ts';
 import { fencingEpoch, type RecoveryPoint, type RecoveryPointChoice } from '../../domain/replication.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { VaultKey, VaultStorage } from '../../domain/ports.ts';
+import { reverseDisk, reverseStream } from '../../domain/streams.ts';
 import { applyPending } from '../../dataplane/apply/apply-pending.ts';
 import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
@@ -100,10 +101,21 @@ export function createApplyActivities(ports: ApplyPorts) {
       });
     },
 
-    /** Ends protection: nothing of the item stays in the storage account. */
-    async purgeItem(input: { item: ItemSpec }): Promise<{ deletedBlobs: number }> {
-      const diskIds = input.item.disks.map((disk) => disk.diskId);
-      return supervised(({ signal }) => purgeItem(storage, input.item.itemId, diskIds, signal));
+    /** Ends protection: nothing of the item stays in the storage account, nor of the streams of its ways home. */
+    async purgeItem(input: { item: ItemSpec; generations?: number }): Promise<{ deletedBlobs: number }> {
+      const { itemId, disks } = input.item;
+      return supervised(async ({ signal }) => {
+        let deletedBlobs = 0;
+        for (let generation = 1; generation <= (input.generations ?? 0); generation += 1) {
+          const stream = reverseStream(itemId, generation);
+          const reverse = disks.map((disk) => reverseDisk(disk.diskId, generation));
+          deletedBlobs += (await purgeItem(storage, stream, reverse, signal)).deletedBlobs;
+        }
+        const forward = disks.map((disk) => disk.diskId);
+        return {
+          deletedBlobs: deletedBlobs + (await purgeItem(storage, itemId, forward, signal)).deletedBlobs,
+        };
+      });
     },
 
     /** Commit: the point the machine runs on stays, the others go. */

@@ -19,6 +19,7 @@ import { megabytes, paint } from './screen.ts';
 import { item, job, MACHINE, resultOf, type Stage } from './story.ts';
 
 const AZURE_BYTES_PER_SECOND = 4 * 2 ** 20;
+const AZURE_BLOCK_BYTES = 64 * 2 ** 10;
 const AZURE_BYTES_MIN = 24 * 2 ** 20;
 const HOME_BYTES_PER_SECOND = 2 ** 20;
 const HOME_BYTES_MIN = 6 * 2 ** 20;
@@ -97,7 +98,12 @@ async function goToAzure({ lab, screen, cli }: Stage, round: number, ids: JobIds
 
 async function writeInAzure({ lab, screen }: Pick<Stage, 'lab' | 'screen'>, { vmId }: FailoverResult) {
   const machine = vmId;
-  await lab.azure.startWorkload({ machine, seed: lab.seed + 7, bytesPerSecond: AZURE_BYTES_PER_SECOND });
+  await lab.azure.startWorkload({
+    machine,
+    seed: lab.seed + 7,
+    bytesPerSecond: AZURE_BYTES_PER_SECOND,
+    blockBytes: AZURE_BLOCK_BYTES,
+  });
   await waitFor(async () => (await lab.azure.workload(machine)).bytes >= AZURE_BYTES_MIN, {
     what: 'the guest to write in Azure',
     withinMs: 120_000,

@@ -216,12 +216,12 @@ const plans: Plans = {
   },
   disable: {
     workflow: () => 'disable',
-    input: (record, run) => ({ ...run, purge: false, ...homeOf(record) }),
+    input: (record, run) => ({ ...run, purge: false, generations: record.generation, ...homeOf(record) }),
     ends: (_record, _request, outcome) => (succeeded(outcome) ? ENDED : {}),
   },
   purge: {
     workflow: () => 'disable',
-    input: (record, run) => ({ ...run, purge: true, ...homeOf(record) }),
+    input: (record, run) => ({ ...run, purge: true, generations: record.generation, ...homeOf(record) }),
     ends: (_record, _request, outcome) => (succeeded(outcome) ? ENDED : {}),
   },
 };

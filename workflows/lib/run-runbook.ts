@@ -88,10 +88,14 @@ class Player<I extends Run, F> {
     if (asked?.decision === 'rollBack') return 'rollBack';
     if (asked?.decision === 'hold') return this.#hold();
     this.#setPhase('running');
-    if (!this.#begun.includes(step)) this.#begun.push(step);
+    const isRepeated = this.#begun.includes(step);
+    if (!isRepeated) this.#begun.push(step);
     this.#log.offer(this.#choices());
     try {
-      await this.#inScope(() => this.#perform(step));
+      await this.#inScope(async () => {
+        if (isRepeated) await this.#renewEpoch();
+        await this.#perform(step);
+      });
       return 'next';
     } catch (error) {
       if (this.#decision !== undefined || this.#displaced) return 'again';
@@ -110,6 +114,13 @@ class Player<I extends Run, F> {
       (result) => result.detail,
     );
     this.#facts = { ...this.#facts, ...done.facts };
+  }
+
+  /** An earlier try of the step may still run somewhere: what this one writes must not be taken for that one's. */
+  async #renewEpoch(): Promise<void> {
+    if (!('sessionEpoch' in this.#facts)) return;
+    const sessionEpoch = await this.#stopReplication();
+    this.#facts = { ...this.#facts, sessionEpoch };
   }
 
   async #inScope(work: () => Promise<void>): Promise<void> {
