@@ -3,11 +3,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runDelta, type DeltaRequest } from '../../activities/replication/delta.ts';
 import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
 import { blobNames, snapshotName } from '../../domain/names.ts';
-import { requests } from '../../providers/vsphere/requests.ts';
-import { runTask } from '../../providers/vsphere/task.ts';
-import { mor, typed } from '../../providers/vsphere/values.ts';
 import { codeOf } from '../providers/vsphere/practice-vcenter.ts';
 import { endedAfterBarrier, heldAtBarrier } from './support/barrier-hold.ts';
+import { reconfigureDisk, virtualDisk } from './support/disks.ts';
 import {
   BLOCK_BYTES,
   at,
@@ -109,41 +107,22 @@ test('an old attempt that finishes late leaves the snapshot of the newer one', a
   expect(await machine.snapshotNames()).toEqual([]);
 });
 
-/** Changes the machine's disk as an administrator would. */
-async function reconfigureDisk(machine: Machine, change: object): Promise<void> {
-  const { moRef } = await rig.session.getMachine(machine.item.machineId);
-  const request = requests.enableChangeTracking(mor('VirtualMachine', moRef));
-  const args = { ...request.args, spec: { deviceChange: [change] } };
-  await runTask(rig.vsphere.vimSession(rig.practice.connection), { ...request, args }, () => undefined);
-}
-
-async function virtualDisk(machine: Machine, capacityBytes: number) {
-  const { disks } = await rig.session.getMachine(machine.item.machineId);
-  const [live] = disks;
-  return typed('VirtualDisk', {
-    key: live?.deviceKey,
-    backing: typed('VirtualDiskFlatVer2BackingInfo', { fileName: live?.fileName, diskMode: 'persistent' }),
-    capacityInKB: capacityBytes / 1024,
-    capacityInBytes: capacityBytes,
-  });
-}
-
 test.each([
   [
     'grown',
     'grew',
-    async (machine: Machine) => ({ operation: 'edit', device: await virtualDisk(machine, at(64)) }),
+    async (machine: Machine) => ({ operation: 'edit', device: await virtualDisk(rig, machine, at(64)) }),
   ],
   [
     'shrunk',
     'vanished',
-    async (machine: Machine) => ({ operation: 'remove', device: await virtualDisk(machine, at(32)) }),
+    async (machine: Machine) => ({ operation: 'remove', device: await virtualDisk(rig, machine, at(32)) }),
   ],
 ])('of machine %s, whose disk %s, nothing is shipped', async (name, _, changeOf) => {
   const machine = await protectedMachine(name);
   const { item } = machine;
   await machine.write(at(7));
-  await reconfigureDisk(machine, await changeOf(machine));
+  await reconfigureDisk(rig, machine, await changeOf(machine));
   expect(await codeOf(delta(machine, { epoch: 2 }))).toBe('DR_MACHINE_DISK_CHANGED');
   expect((await latestBarrier(rig.ports.storage, item.itemId))?.number).toBe(1);
   const journal = item.disks.map(({ diskId }) => blobNames.journalPrefix(diskId));

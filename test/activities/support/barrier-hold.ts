@@ -1,17 +1,17 @@
 /** Stops an attempt where it is about to make its barrier, or right after it has. */
-import type { MovePorts } from '../../../activities/replication/read-cycle.ts';
+import type { StreamPorts } from '../../../activities/replication/frozen-state.ts';
 
 const isBarrier = (blob: string) => blob.startsWith('barriers/');
 
-export interface Held {
-  readonly ports: MovePorts;
+export interface Held<P extends StreamPorts> {
+  readonly ports: P;
   /** Resolves when the attempt has shipped everything but the barrier; rejects when it ended before. */
   reached(attempt: Promise<unknown>): Promise<void>;
   /** Lets this and all later barriers be made. */
   release(): void;
 }
 
-export function heldAtBarrier(ports: MovePorts): Held {
+export function heldAtBarrier<P extends StreamPorts>(ports: P): Held<P> {
   const arrival = Promise.withResolvers<void>();
   const leave = Promise.withResolvers<void>();
   const { storage } = ports;
@@ -35,7 +35,7 @@ export function heldAtBarrier(ports: MovePorts): Held {
 }
 
 /** Ends the attempt as a crash between two barriers would: `controller` aborts once its first barrier is durable. */
-export function endedAfterBarrier(ports: MovePorts, controller: AbortController): MovePorts {
+export function endedAfterBarrier<P extends StreamPorts>(ports: P, controller: AbortController): P {
   const { storage } = ports;
   const putOnce: typeof storage.putOnce = async (name, body, signal) => {
     const outcome = await storage.putOnce(name, body, signal);

@@ -54,8 +54,11 @@ export interface Machine {
   /** Hashes of all disks as they are now, or as the newest snapshot of that name froze them. */
   hashes(snapshotName?: string): Promise<string[]>;
   snapshotNames(): Promise<readonly string[]>;
-  /** Applies everything durable and hashes the newest recovery point's disks. */
-  newestPoint(): Promise<{ readonly point: RecoveryPoint; readonly hashes: string[] }>;
+  /** Applies everything durable and hashes the newest recovery point's disks; `item` when its disks have changed since. */
+  newestPoint(
+    epoch?: number,
+    item?: ItemSpec,
+  ): Promise<{ readonly point: RecoveryPoint; readonly hashes: string[] }>;
   points(): Promise<readonly RecoveryPoint[]>;
 }
 
@@ -158,11 +161,11 @@ function machineOf(
         }),
       ),
     snapshotNames: async () => (await session.getMachine(item.machineId)).snapshotNames,
-    newestPoint: async () => {
-      applyEpoch += 1;
+    newestPoint: async (epoch, changed = item) => {
+      applyEpoch = epoch ?? applyEpoch + 1;
       await applyPending({
         item: item.itemId,
-        disks: item.disks,
+        disks: changed.disks,
         epoch: applyEpoch,
         key: await ensureItemKey(storage, ports.vaultKey, item.itemId),
         storage,
