@@ -16,7 +16,6 @@ import { SegmentCache } from './segment-cache.ts';
 
 export type { LandDisk } from './land-barrier.ts';
 export { readLanded } from './landed-record.ts';
-export type { Landed } from './landed-record.ts';
 
 export interface LandRequest {
   /** `reverseStream(…)`: names barriers, journal and record. */
