@@ -50,9 +50,14 @@ export function usedBytes(image: DiskImage): number {
   let blocks = 0;
   for (const disk of image) {
     const counts = new Map<string, number>();
-    for (const hash of disk.blocks) counts.set(hash, (counts.get(hash) ?? 0) + 1);
-    // The most frequent content of a disk is its empty blocks.
-    blocks += disk.blocks.length - Math.max(0, ...counts.values());
+    let empty = 0;
+    for (const hash of disk.blocks) {
+      const count = (counts.get(hash) ?? 0) + 1;
+      counts.set(hash, count);
+      // The most frequent content of a disk is its empty blocks.
+      empty = Math.max(empty, count);
+    }
+    blocks += disk.blocks.length - empty;
   }
   return blocks * BLOCK_BYTES;
 }
