@@ -1,13 +1,16 @@
 /** Bytes coming home: written into VMware disks by the master target. Polled from `land.<site>`. */
 import { hostname } from 'node:os';
 import { fencingEpoch } from '../../domain/replication.ts';
+import type { VaultStorage } from '../../domain/ports.ts';
 import type { DiskDigest, HomeWay, LandActivities } from '../../workflows/contracts/home.ts';
 import type { ApplyHeartbeat, SessionOutcome } from '../../workflows/contracts/types.ts';
 import { hashDisk } from '../../dataplane/compare/hash-disk.ts';
-import { latestBarrier } from '../../dataplane/journal/barriers.ts';
+import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
 import { landPending, readLanded, type LandResult } from '../../dataplane/land/land-pending.ts';
+import { pruneLandedJournal } from '../../dataplane/land/prune-landed.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
+import { lastPoint } from '../replication/windows.ts';
 import { runSessionAttempt } from '../replication/session-loop.ts';
 import { supervised, type Supervision } from '../supervise.ts';
 import { describeHome } from './describe-home.ts';
@@ -51,7 +54,10 @@ export function createLandActivities(ports: LandPorts): LandActivities {
             supervision.report({ ...before, appliedBarrier, pendingBytes });
           },
         }),
-      ),
+      ).then(async (done) => {
+        await prune(storage, way, done.landedBarrier);
+        return done;
+      }),
     );
 
   const landAll = async (
@@ -134,6 +140,18 @@ export function createLandActivities(ports: LandPorts): LandActivities {
         return purgeItem(storage, way.stream, diskIds, signal);
       }),
   };
+}
+
+/** A delta that was interrupted starts over from its last point: that stays, until a newer one is landed. */
+async function prune(
+  storage: VaultStorage,
+  { stream, disks }: HomeWay,
+  landedBarrier: number,
+): Promise<void> {
+  const point = await lastPoint(storage, await readBarrier(storage, stream, landedBarrier));
+  if (point !== null && point.number !== landedBarrier) return;
+  const diskIds = disks.map(({ diskId }) => diskId);
+  await pruneLandedJournal(storage, stream, diskIds);
 }
 
 function hooksOf({ signal, flush }: Pick<Supervision<unknown>, 'signal' | 'flush'>) {

@@ -1,7 +1,7 @@
 /** Machines come home: practice Azure to practice vCenter. The practice grounds' own hashes are the referees. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runFirstCopy, runReverseDelta } from '../../activities/home/reverse-copy.ts';
-import { latestBarrier } from '../../dataplane/journal/barriers.ts';
+import { barrierNumbers, latestBarrier } from '../../dataplane/journal/barriers.ts';
 import type { Barrier } from '../../domain/replication.ts';
 import { codeOf } from '../providers/vsphere/practice-vcenter.ts';
 import { endedAfterBarrier } from './support/barrier-hold.ts';
@@ -52,6 +52,7 @@ test('to the original disks only changes travel, and drift at home is overwritte
   const azure = await inActivity(() => reverse.hashAzureDisks({ way, barrierNumber }));
   expect(await inActivity(() => land.hashHomeDisks({ way }))).toEqual(azure);
   expect(azure.map(({ sha256 }) => sha256)).toEqual(await out.machine.hashes());
+  expect(await barrierNumbers(home.reversePorts.storage, way.stream)).toEqual([barrierNumber]);
 });
 
 test('to original disks of which nothing is known any more, what differs travels', async () => {
