@@ -1,12 +1,24 @@
 /** What the server is made of; only `workers/` and tests put it together. */
 import type { Logger } from 'pino';
-import type { ProtectedItemId } from '../domain/ids.ts';
+import type { ProtectedItemId, RecoveryPointId } from '../domain/ids.ts';
 import type { VCenterDirectory } from '../domain/ports.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { ServerTls } from './tls.ts';
 import type { Tokens } from './tokens.ts';
+
+/** Recovery points as the storage account holds them. */
+export interface RecoveryPoints {
+  /**
+   * Newest first, behind the point `after`. A point that cannot be understood is left out: a page may hold fewer than
+   * `limit` while `nextCursor` says that there are more.
+   */
+  page(
+    item: ProtectedItemId,
+    page: { readonly after?: RecoveryPointId; readonly limit: number },
+  ): Promise<{ readonly items: readonly RecoveryPoint[]; readonly nextCursor?: RecoveryPointId }>;
+}
 
 export interface ServerDeps {
   /** Site whose process server reaches the vCenters. */
@@ -20,8 +32,7 @@ export interface ServerDeps {
   readonly tls: ServerTls;
   readonly catalogue: Catalogue;
   readonly runbooks: Runbooks;
-  /** Recovery points as the storage account holds them, in any order. */
-  readonly points: { list(item: ProtectedItemId): Promise<readonly RecoveryPoint[]> };
+  readonly points: RecoveryPoints;
   readonly vcenters: VCenterDirectory;
   readonly tokens: Tokens;
   readonly log: Logger;

@@ -4,7 +4,7 @@ import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
 import type { JobKind, Requester } from '../domain/job.ts';
 import type { OperationAccepted } from '../workflows/contracts/types.ts';
 import type { ServerDeps } from './deps.ts';
-import { withoutCatalogue } from './resolve.ts';
+import { withoutCatalogue } from './catalogue/open.ts';
 
 export interface Operation {
   readonly operationId: OperationId;

@@ -4,7 +4,7 @@ import { asId, type PolicyId, type ProtectedItemId } from '../domain/ids.ts';
 import type { ReplicationPolicy } from '../domain/machine.ts';
 import type { ItemView } from '../workflows/contracts/types.ts';
 import type { Catalogue, ListedMachine } from './catalogue/catalogue.ts';
-import { catalogueError } from './catalogue/open.ts';
+import { withoutCatalogue } from './catalogue/open.ts';
 
 /** @throws DR_MACHINE_UNKNOWN, DR_MACHINE_AMBIGUOUS */
 export async function machineNamed(catalogue: Catalogue, idOrName: string): Promise<ListedMachine> {
@@ -50,17 +50,6 @@ export async function itemToOperate(catalogue: Catalogue, idOrName: string): Pro
     (item) => item.itemId === itemId,
   );
   return recorded === undefined ? { itemId } : { itemId, recorded };
-}
-
-/** What the catalogue answers, or `instead` while it is out of reach. */
-export async function withoutCatalogue<T>(answer: Promise<T>, instead: T): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    const known = catalogueError(error);
-    if (known instanceof DrError && known.code === 'DR_CATALOGUE_UNREACHABLE') return instead;
-    throw error;
-  }
 }
 
 function single<T>(found: readonly T[], id: (one: T) => string, machine: string, unknown: DrError): T {

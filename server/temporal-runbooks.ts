@@ -24,7 +24,7 @@ export interface TemporalRunbooksOptions {
   readonly address: string;
   /** Bound of every single call; default 10 s. */
   readonly timeoutMs?: number;
-  /** Bound of waiting for a discovery or a check, which goes on after it; default 60 s. */
+  /** Bound of waiting for a discovery or a check, which goes on after it; default 80 s, less than clients wait. */
   readonly runTimeoutMs?: number;
 }
 
@@ -50,7 +50,7 @@ const detailsSchema = z.object({
 export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runbooks {
   const timeoutMs = options.timeoutMs ?? 10_000;
   const lookMs = Math.min(timeoutMs, LOOK_MS_MAX);
-  const runMs = options.runTimeoutMs ?? 60_000;
+  const runMs = options.runTimeoutMs ?? 80_000;
   const temporal = temporalCalls(options.client, options.address, timeoutMs);
 
   const toItem = <T>(item: ProtectedItemId, call: (handle: WorkflowHandle) => Promise<T>, boundMs?: number) =>

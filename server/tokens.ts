@@ -3,12 +3,16 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../domain/errors.ts';
-import type { Catalogue } from './catalogue/catalogue.ts';
+import type { Catalogue, TokenRecord } from './catalogue/catalogue.ts';
+import { withoutCatalogue } from './catalogue/open.ts';
 
 export interface Tokens {
   /** Who presents this token; null when it is not valid. */
   principalOf(token: string): Promise<string | null>;
 }
+
+/** Tokens that are remembered for a time without the catalogue. */
+const SEEN_MAX = 1_000;
 
 export const ADMINISTRATOR_TOKEN_FILE = 'administrator.token';
 
@@ -24,14 +28,21 @@ export async function openTokens(options: {
 }): Promise<Tokens> {
   const { catalogue, dataDir } = options;
   const { id, secret } = await administratorToken(dataDir);
-  if ((await catalogue.token(id)) === undefined) {
-    await catalogue.replaceTokens({ id, sha256: sha256(secret), principal: 'administrator' });
-  }
+  const fresh = { id, sha256: sha256(secret), principal: 'administrator' };
+  const known = await catalogue.token(id);
+  if (known === undefined) await catalogue.replaceTokens(fresh);
+  // While the catalogue is away nobody can revoke a token either: what was seen before still counts.
+  const seen = new Map<string, TokenRecord>([[id, known ?? { ...fresh, isRevoked: false }]]);
+  const recordOf = async (tokenId: string) => {
+    const record = await withoutCatalogue(catalogue.token(tokenId), seen.get(tokenId));
+    if (record !== undefined && seen.size < SEEN_MAX) seen.set(tokenId, record);
+    return record;
+  };
   return {
     async principalOf(token) {
       const parts = split(token);
       if (parts === undefined) return null;
-      const known = await catalogue.token(parts.id);
+      const known = await recordOf(parts.id);
       const matches = equal(sha256(parts.secret), known?.sha256 ?? sha256(''));
       return known !== undefined && matches && !known.isRevoked ? known.principal : null;
     },

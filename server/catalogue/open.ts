@@ -67,8 +67,8 @@ function unreachable(error: unknown): DrError {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  return error.cause instanceof Error ? reasonOf(error.cause) : (codeOf(error) ?? error.message);
+  if (!Error.isError(error)) return 'unknown';
+  return Error.isError(error.cause) ? reasonOf(error.cause) : (codeOf(error) ?? error.message);
 }
 
 function codeOf(error: Error): string | undefined {
@@ -80,10 +80,21 @@ const lostConnection = /^(?:ECONN|ENOTFOUND|EPIPE|ETIMEDOUT|EHOSTUNREACH|08|57P|
 
 /** Tells a database that is away from a bug: the former becomes DR_CATALOGUE_UNREACHABLE, anything else stays. */
 export function catalogueError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
+  if (!Error.isError(error)) return error;
   const reason = reasonOf(error);
   return lostConnection.test(reason) ||
     /timeout exceeded when trying to connect|Connection terminated/.test(reason)
     ? unreachable(error)
     : error;
+}
+
+/** What the catalogue answers, or `instead` while it is out of reach. */
+export async function withoutCatalogue<T>(answer: Promise<T>, instead: T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const known = catalogueError(error);
+    if (known instanceof DrError && known.code === 'DR_CATALOGUE_UNREACHABLE') return instead;
+    throw error;
+  }
 }

@@ -1,17 +1,18 @@
 import { itemOperations, type ItemOperation } from '../../domain/item-operations.ts';
 import { DrError, type ErrorCode } from '../../domain/errors.ts';
-import type { ProtectedItemId } from '../../domain/ids.ts';
-import type { RecoveryPoint } from '../../domain/replication.ts';
-import type { ItemCheckInput, ItemView, OperationAccepted } from '../../workflows/contracts/types.ts';
+import { asId, type ProtectedItemId, type RecoveryPointId } from '../../domain/ids.ts';
+import type { ItemCheckInput, OperationAccepted } from '../../workflows/contracts/types.ts';
 import type { ServerDeps } from '../deps.ts';
 import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 import { operationRequest } from '../item-operations.ts';
 import { itemAnswer } from '../item-answer.ts';
 import { startOnce } from '../operations.ts';
-import { pageOf, afterKey } from '../page-in-memory.ts';
 import { problemOf } from '../problem.ts';
 import { protectOperation } from '../protect.ts';
 import { itemNamed, itemToOperate, type NamedItem } from '../resolve.ts';
+
+/** How many points behind one that cannot be understood are looked at for the newest. */
+const POINTS_LOOKED_AT = 20;
 
 export function protectedItemHandlers(deps: ServerDeps) {
   const { catalogue, runbooks } = deps;
@@ -24,23 +25,19 @@ export function protectedItemHandlers(deps: ServerDeps) {
     },
 
     getItem: async ({ params }) => {
-      const recorded = await itemNamed(catalogue, params.id);
+      const item = await itemToOperate(catalogue, params.id);
       const [observed, newest, activities] = await Promise.all([
-        observe(deps, recorded),
-        newestPoint(deps, recorded.itemId),
-        replicating(deps, recorded),
+        observe(deps, item),
+        newestPoint(deps, item.itemId),
+        replicating(deps, item),
       ]);
       return { ...observed, observedAt: new Date().toISOString(), activities, ...newest };
     },
 
     listRecoveryPoints: async ({ params, query }) => {
       const { itemId } = await itemNamed(catalogue, params.id);
-      const points = newestFirst(await deps.points.list(itemId));
-      return pageOf(
-        afterKey(points, (point) => point.pointId, query.cursor),
-        query.limit,
-        (point) => point.pointId,
-      );
+      const after = query.cursor === undefined ? {} : { after: pointCursor(query.cursor) };
+      return deps.points.page(itemId, { limit: query.limit, ...after });
     },
 
     checkItem: async ({ params, body, requester }) => {
@@ -105,12 +102,12 @@ function refusedByEnd({ recorded }: NamedItem, operation: ItemOperation) {
 }
 
 /** The workflow's own word, or what was last recorded when it cannot be asked. */
-async function observe(deps: ServerDeps, recorded: ItemView) {
+async function observe(deps: ServerDeps, { itemId, recorded }: NamedItem) {
   try {
-    const view = await deps.runbooks.describeItem(recorded.itemId);
+    const view = await deps.runbooks.describeItem(itemId);
     return { ...itemAnswer(view), observedFrom: 'workflow' as const };
   } catch (error) {
-    if (!isAway(error)) throw error;
+    if (!isAway(error) || recorded === undefined) throw error;
     return { ...itemAnswer(recorded), observedFrom: 'catalogue' as const };
   }
 }
@@ -118,13 +115,21 @@ async function observe(deps: ServerDeps, recorded: ItemView) {
 /** State and operations are told also while the storage account cannot be read. */
 async function newestPoint(deps: ServerDeps, item: ProtectedItemId) {
   try {
-    const [latestRecoveryPoint] = newestFirst(await deps.points.list(item));
+    const latestRecoveryPoint = await newestReadable(deps, item);
     return latestRecoveryPoint === undefined ? {} : { latestRecoveryPoint };
   } catch (error) {
     if (!isStorageAway(error)) throw error;
     deps.log.warn({ err: error, item }, 'recovery points cannot be read');
     return { recoveryPointsProblem: problemOf(error) };
   }
+}
+
+/** Mostly the first: one that cannot be understood is passed over. */
+async function newestReadable({ points }: ServerDeps, item: ProtectedItemId) {
+  const first = await points.page(item, { limit: 1 });
+  if (first.items.length > 0 || first.nextCursor === undefined) return first.items[0];
+  const { items } = await points.page(item, { after: first.nextCursor, limit: POINTS_LOOKED_AT });
+  return items[0];
 }
 
 function isStorageAway(error: unknown): error is DrError {
@@ -135,7 +140,8 @@ function isStorageAway(error: unknown): error is DrError {
 }
 
 /** The copy of a running operation first: it is the one that is waited for. */
-async function replicating({ runbooks }: ServerDeps, { itemId, running }: ItemView) {
+async function replicating({ runbooks }: ServerDeps, { itemId, recorded }: NamedItem) {
+  const running = recorded?.running;
   const [ofRun, ofItem] = await Promise.all([
     running === undefined ? [] : runbooks.progress(itemId, running.operationId).catch(emptyWhenAway),
     runbooks.progress(itemId).catch(emptyWhenAway),
@@ -158,6 +164,8 @@ function isAway(error: unknown): boolean {
   return error instanceof DrError && awayCodes.has(error.code);
 }
 
-function newestFirst(points: readonly RecoveryPoint[]): RecoveryPoint[] {
-  return points.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+/** @throws DR_REQUEST_INVALID */
+function pointCursor(cursor: string): RecoveryPointId {
+  if (/^p\d{6,15}$/.test(cursor)) return asId(cursor);
+  throw new DrError('DR_REQUEST_INVALID', { problems: 'query.cursor: is not one of ours' });
 }

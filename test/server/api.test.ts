@@ -264,6 +264,12 @@ describe('policies', () => {
     ['intervalSeconds', { intervalSeconds: 3601 }],
     ['retentionHours', { retentionHours: 8761 }],
     ['rpoThresholdSeconds', { intervalSeconds: 120, rpoThresholdSeconds: 60 }],
+    ['appConsistentHours', { appConsistentHours: 13 }],
+    ['autoResync.fromHour', { autoResync: { fromHour: 24, toHour: 3 } }],
+    ['autoResync.toHour', { autoResync: { fromHour: 3, toHour: 25 } }],
+    ['autoResync.toHour', { autoResync: { fromHour: 3, toHour: 3 } }],
+    ['failback.intervalSeconds', { failback: { intervalSeconds: 30 } }],
+    ['failback.rpoThresholdSeconds', { failback: { intervalSeconds: 120, rpoThresholdSeconds: 60 } }],
   ])('%s out of range is refused with the range', async (field, values) => {
     const failure = server.client.call(contract.createPolicy, { body: { name: 'range', ...values } });
     await expect(failure).rejects.toMatchObject({

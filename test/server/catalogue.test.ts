@@ -1,10 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { asId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
+import { asId, type PolicyId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
 import { Secret } from '../../domain/ports.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
+import { migrations } from '../../server/catalogue/migrations.ts';
 import { openCatalogue } from '../../server/catalogue/open.ts';
 import { hasPostgres, startPostgres, type PostgresCluster } from '../support/postgres.ts';
 import { machineUuid, sampleItem, sampleJob, sampleMachine, samplePolicy } from '../support/samples.ts';
@@ -155,6 +157,16 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     expect(await catalogue.createPolicy(samplePolicy)).toBe(true);
     expect(await catalogue.createPolicy({ ...samplePolicy, intervalSeconds: 1 })).toBe(false);
     expect(await catalogue.policy(samplePolicy.id)).toEqual(samplePolicy);
+    const whole = {
+      ...samplePolicy,
+      id: asId<PolicyId>('whole'),
+      appConsistentHours: 4,
+      autoResync: { fromHour: 22, toHour: 4 },
+      failback: { ...samplePolicy.failback, id: asId<PolicyId>('whole-failback') },
+    };
+    await catalogue.createPolicy(whole);
+    expect(await catalogue.policy(whole.id)).toEqual(whole);
+    expect((await catalogue.listPolicies({ limit: 9 })).items).toEqual([samplePolicy, whole]);
   });
 
   test('everything recorded is there after closing and opening again', async () => {
@@ -176,6 +188,30 @@ describe('embedded catalogue', () => {
     await expect(openCatalogue(place)).rejects.toMatchObject({ code: 'DR_CATALOGUE_UNREACHABLE' });
     await first.close();
     await (await openCatalogue(place)).close();
+  });
+
+  test('policies and items of the first version are completed when it is opened', async () => {
+    const place = join(folder, 'first-version');
+    const first = await PGlite.create(place);
+    for (const statement of migrations[0]?.statements ?? []) await first.exec(statement);
+    await first.exec(
+      'create table switchback_migrations (number integer primary key, applied_at timestamptz not null default now())',
+    );
+    await first.exec('insert into switchback_migrations (number) values (1)');
+    await first.exec(`insert into policies values ('slow', 600, 24, 1800), ('fast', 60, 24, 900)`);
+    const { direction, paused, ...early } = sampleItem(1, { state: 'disabled' });
+    await first.query(`insert into items values ($1, 'm', 'disabled', 'normal', 1, $2)`, [
+      early.itemId,
+      early,
+    ]);
+    await first.close();
+
+    const catalogue = await openCatalogue({ folder: place });
+    const failbackOf = async (name: string) => (await catalogue.policy(asId<PolicyId>(name)))?.failback;
+    expect(await failbackOf('slow')).toMatchObject({ intervalSeconds: 600, rpoThresholdSeconds: 1_200 });
+    expect(await failbackOf('fast')).toMatchObject({ intervalSeconds: 300, rpoThresholdSeconds: 900 });
+    expect(await catalogue.itemsNamed(machineUuid(1))).toEqual([{ ...early, direction, paused }]);
+    await catalogue.close();
   });
 
   test('a lock left by a process that is gone is taken over', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
-import { asId } from '../../domain/ids.ts';
+import { asId, type OperationId } from '../../domain/ids.ts';
+import { itemOperations, type ItemOperation } from '../../domain/item-operations.ts';
 import {
   machineUuid,
   sampleFailover,
@@ -11,6 +12,7 @@ import {
   samplePoint,
   samplePolicy,
 } from '../support/samples.ts';
+import type { ItemView } from '../../workflows/contracts/types.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
 
 const subnetId =
@@ -181,21 +183,72 @@ describe('protected items', () => {
     expect(second.nextCursor).toBeUndefined();
   });
 
-  test.each([
-    ['testFailover', { choice: { kind: 'latestProcessed' }, subnetId }],
-    ['cleanupTestFailover', { notes: 'fine' }],
-    ['failover', { choice: { kind: 'custom', pointId: 'p000001' }, shutdownSource: true }],
-    ['commit', {}],
-    ['disable', {}],
-  ] as const)('%s reaches the runbook with a new id where none was chosen', async (name, body) => {
-    const route = contract[name];
-    const input = { params: { id: 'item-one' }, body } as never;
-    const { operationId } = await server.client.call(route, input);
+  const nothing = { direct: {}, booked: {} };
+  const latest = { choice: { kind: 'latest' } };
+  const place = { datastore: 'fast', network: 'lan' };
+  const bodies: Record<ItemOperation, { readonly direct: object; readonly booked: object }> = {
+    testFailover: same({ choice: { kind: 'latestProcessed' }, subnetId }),
+    cleanupTestFailover: same({ notes: 'fine' }),
+    failover: same({ choice: { kind: 'custom', pointId: 'p000001' }, shutdownSource: true }),
+    changeRecoveryPoint: same(latest),
+    rollback: nothing,
+    commit: nothing,
+    completeMigration: nothing,
+    reprotect: { direct: { place }, booked: { place: { alternate: place } } },
+    failback: nothing,
+    cancelFailback: nothing,
+    reEnable: nothing,
+    pause: nothing,
+    resume: nothing,
+    resync: nothing,
+    updateSettings: {
+      direct: { policy: 'gold', target: { zone: null } },
+      booked: { policy: samplePolicy, target: { zone: null } },
+    },
+    addDisks: same({ deviceKeys: [2001] }),
+    excludeDisks: same({ deviceKeys: [2001] }),
+    disable: nothing,
+    purge: nothing,
+  };
+  function same(body: object) {
+    return { direct: body, booked: body };
+  }
+
+  test.each(itemOperations)('%s reaches the item with a new id where none was chosen', async (operation) => {
+    const { direct, booked } = bodies[operation];
+    const input = { params: { id: 'item-one' }, body: direct } as never;
+    const { operationId } = await server.client.call(contract[operation], input);
     expect(operationId).toMatch(/^[0-9a-f-]{36}$/);
-    const [call] = server.runbooks.calls;
-    expect(call).toMatchObject({
-      name,
-      args: [machineUuid(1), { ...body, operationId, requestedBy: { principal: 'administrator' } }],
+    const requestedBy = { principal: 'administrator', requestId: expect.any(String) };
+    expect(server.runbooks.calls).toEqual([
+      { name: operation, args: [machineUuid(1), { ...booked, operation, operationId, requestedBy }] },
+    ]);
+    const job = await server.client.call(contract.getJob, { params: { id: operationId } });
+    expect(job).toMatchObject({ kind: operation, machineName: 'item-one', state: 'notStarted' });
+  });
+
+  test('an item that only its workflow knows is found by its id', async () => {
+    const id = machineUuid(77).toUpperCase();
+    await server.client.call(contract.pause, { params: { id }, body: {} });
+    expect(server.runbooks.calls).toMatchObject([{ name: 'pause', args: [machineUuid(77), {}] }]);
+    server.runbooks.failures.set('pause', [new DrError('DR_ITEM_UNKNOWN', { item: id })]);
+    const unknown = server.client.call(contract.pause, { params: { id }, body: {} });
+    await expect(unknown).rejects.toMatchObject({ code: 'DR_ITEM_UNKNOWN' });
+  });
+
+  test('a zone and an availability set together are refused as a contradiction', async () => {
+    const availabilitySetId = subnetId.replace(/Microsoft.*/, 'Microsoft.Compute/availabilitySets/web');
+    const both = { zone: '1', availabilitySetId };
+    const update = { params: { id: 'item-one' }, body: { target: both } };
+    await expect(server.client.call(contract.updateSettings, update)).rejects.toMatchObject({
+      code: 'DR_SETTINGS_CONFLICT',
+      status: 400,
+    });
+    const swap = { params: { id: 'item-one' }, body: { target: { ...both, zone: null } } };
+    await expect(server.client.call(contract.updateSettings, swap)).resolves.toBeDefined();
+    const body = { machine: 'web', policy: 'gold', target: { ...target, ...both } };
+    await expect(server.client.call(contract.protect, { body })).rejects.toMatchObject({
+      code: 'DR_SETTINGS_CONFLICT',
     });
   });
 
@@ -208,5 +261,49 @@ describe('protected items', () => {
     server.runbooks.failures.set('commit', [ended]);
     const late = server.client.call(contract.commit, { params: { id: 'item-one' }, body: {} });
     await expect(late).rejects.toMatchObject({ code: 'DR_OPERATION_REFUSED' });
+  });
+
+  test('a check answers every problem with 200, and says what would be done', async () => {
+    server.runbooks.views.set(machineUuid(1), sampleItem(1, { machineName: 'item-one' }));
+    const problem = { code: 'DR_MASTER_TARGET_MISSING', message: 'm', remedy: 'r' } as const;
+    server.runbooks.problems = [problem];
+    const body = { operation: 'reprotect', place } as const;
+    const answer = await server.client.call(contract.checkItem, { params: { id: 'item-one' }, body });
+    expect(answer).toEqual({ problems: [problem], checkedAt: '2026-11-21T10:00:00.000Z' });
+    const [call] = server.runbooks.calls.filter(({ name }) => name === 'check');
+    expect(call?.args[0]).toMatchObject({
+      view: { machineName: 'item-one', state: 'protected' },
+      request: { operation: 'reprotect', place: { alternate: place } },
+    });
+  });
+
+  test('only operations with prerequisites can be checked', async () => {
+    const body = { operation: 'commit' } as never;
+    const failure = server.client.call(contract.checkItem, { params: { id: 'item-one' }, body });
+    await expect(failure).rejects.toMatchObject({ code: 'DR_REQUEST_INVALID' });
+  });
+
+  test('the way home is told by where it leads, nothing of its inside', async () => {
+    const home = {
+      generation: 2,
+      home: { machineId: asId(machineUuid(9)), isOriginal: false },
+      stream: asId(machineUuid(8)),
+    } as unknown as NonNullable<ItemView['home']>;
+    const runId = asId<OperationId>('d');
+    const last = { runId, endedAt: '2026-11-20T10:00:00.000Z', clean: true, notes: '' };
+    const view = sampleItem(1, {
+      state: 'protectedReverse',
+      direction: 'reverse',
+      home,
+      drill: { state: 'none', last },
+    });
+    server.runbooks.views.set(machineUuid(1), view);
+    const item = await server.client.call(contract.getItem, { params: { id: 'item-one' } });
+    expect(item).toMatchObject({ direction: 'reverse', paused: false, drill: { last } });
+    expect(item.home).toEqual({ generation: 2, machineId: machineUuid(9), isOriginal: false });
+    const reprotect = item.allowedOperations.find(({ operation }) => operation === 'reprotect');
+    expect(reprotect).toMatchObject({ allowed: false, reason: expect.any(String) });
+    const update = item.allowedOperations.find(({ operation }) => operation === 'updateSettings');
+    expect(update?.input?.map(({ name }) => name)).toEqual(['policy', 'target']);
   });
 });

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { DrError } from '../../domain/errors.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
 import { openCatalogue } from '../../server/catalogue/open.ts';
 import { openTokens } from '../../server/tokens.ts';
@@ -85,4 +86,26 @@ test.each([
   expect(await readFile(file, 'utf8')).toBe(content);
   await writeFile(file, token);
   expect(await (await open()).principalOf(token)).toBe('administrator');
+});
+
+test('while the catalogue is away, tokens count as they were seen last', async () => {
+  await open();
+  const revoked = await written();
+  await rm(file);
+  const away = new DrError('DR_CATALOGUE_UNREACHABLE', { reason: 'ECONNREFUSED' });
+  let isAway = false;
+  const tokens = await openTokens({
+    dataDir,
+    catalogue: {
+      replaceTokens: (token) => catalogue.replaceTokens(token),
+      token: (id) => (isAway ? Promise.reject(away) : catalogue.token(id)),
+    },
+  });
+  const valid = await written();
+  expect(await tokens.principalOf(revoked)).toBeNull();
+  isAway = true;
+  expect(await tokens.principalOf(valid)).toBe('administrator');
+  expect(await tokens.principalOf(revoked)).toBeNull();
+  expect(await tokens.principalOf(`${valid.slice(0, -2)}xx`)).toBeNull();
+  expect(await tokens.principalOf(`sb_000000000000_${'a'.repeat(43)}`)).toBeNull();
 });

@@ -45,14 +45,18 @@ export class PlayedRunbooks implements Runbooks {
   problems: JobError[] = [];
   /** What a discovery writes. */
   onDiscover: (vcenterId: VCenterId) => Promise<number> = async () => 0;
+  /** What happens while a decision is on its way. */
+  onDecided: () => Promise<void> = async () => undefined;
   /** What the workflow does at once. */
   onAccepted: (operationId: string) => Promise<void> = async () => undefined;
 
   protect = (input: Parameters<Runbooks['protect']>[0]) => this.#accept('protect', input.operationId, input);
   operate = (item: ProtectedItemId, request: OperationRequest) =>
     this.#accept(request.operation, request.operationId, item, request);
-  decide = (item: ProtectedItemId, job: OperationId, decision: DecisionInput) =>
-    this.#accept('decide', job, item, job, decision);
+  decide = async (item: ProtectedItemId, job: OperationId, decision: DecisionInput) => {
+    await this.onDecided();
+    return this.#accept('decide', job, item, job, decision);
+  };
 
   async check(input: ItemCheckInput): Promise<ItemCheckResult> {
     this.#called('check', input);
@@ -125,9 +129,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export async function startServer(): Promise<RunningServer> {
+export async function startServer(options: { readonly catalogueUrl?: Secret } = {}): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'switchback-server-'));
-  const catalogue = await openCatalogue({ folder: join(folder, 'catalogue') });
+  const catalogue = await openCatalogue({
+    folder: join(folder, 'catalogue'),
+    ...(options.catalogueUrl === undefined ? {} : { url: options.catalogueUrl }),
+  });
   const tls = await ensureServerTls({ folder: join(folder, 'tls'), hosts: ['127.0.0.1', 'localhost'] });
   const runbooks = new PlayedRunbooks();
   const points: RecoveryPoint[] = [];
@@ -144,11 +151,16 @@ export async function startServer(): Promise<RunningServer> {
     catalogue,
     runbooks,
     points: {
-      async list(item) {
+      async page(item, { after, limit }) {
         pointReads.push(item);
         const failure = pointFailures.shift();
         if (failure !== undefined) throw failure;
-        return points.filter((point) => point.itemId === item);
+        const rest = points
+          .filter((point) => point.itemId === item && (after === undefined || point.pointId < after))
+          .toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+        const items = rest.slice(0, limit);
+        const last = items.at(-1);
+        return rest.length > limit && last !== undefined ? { items, nextCursor: last.pointId } : { items };
       },
     },
     vcenters: {

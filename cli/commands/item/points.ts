@@ -2,7 +2,7 @@ import { contract } from '../../../api/contract.ts';
 import { verb, type Cli } from '../../cli.ts';
 import { moment, table } from '../../render/text.ts';
 
-/** The server reads all points for every page: as few pages as it allows. */
+/** The server lists the names of all points for every page: as few pages as it allows. */
 const PAGE_LIMIT = 500;
 
 export function itemPoints(cli: Cli) {
