@@ -32,19 +32,13 @@ function tableProblems({ view, request }: ItemCheckInput): JobError[] {
 }
 
 async function problems(spec: ItemSpec, { view, request }: ItemCheckInput): Promise<JobError[]> {
-  switch (request.operation) {
-    case 'failover':
-    case 'testFailover': {
-      const run = failoverRun(spec, request);
-      return azure(spec.target.location, true).checkFailover({ run });
-    }
-    case 'reprotect':
-      return view.failover === undefined
-        ? []
-        : homeProblems({ item: spec, azure: azureSide(spec, view.failover), place: request.place });
-    case 'failback':
-      return view.home === undefined ? [] : readyProblems(view.home);
+  if (request.operation === 'failover' || request.operation === 'testFailover') {
+    return azure(spec.target.location, true).checkFailover({ run: failoverRun(spec, request) });
   }
+  if (request.operation === 'failback') return view.home === undefined ? [] : readyProblems(view.home);
+  const { failover } = view;
+  if (failover === undefined) return [];
+  return homeProblems({ item: spec, azure: azureSide(spec, failover), place: request.place });
 }
 
 function failoverRun(

@@ -60,7 +60,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   let booked: Booked | undefined;
   let renewal = false;
   let upgradeAsked = false;
-  let stopsAsked = 0;
+  let stopAsked = false;
   let homeSeen = false;
   let protecting: CancellationScope | undefined;
 
@@ -99,7 +99,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   });
   setHandler(describeQuery, () => known().view());
   setHandler(stopReplicationSignal, () => {
-    stopsAsked += 1;
+    stopAsked = true;
   });
   setHandler(upgradeSignal, () => {
     upgradeAsked = true;
@@ -166,14 +166,13 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     const next = booked;
     if (next === undefined) continue;
     booked = undefined;
-    stopsAsked = 0;
+    stopAsked = false;
     item.running = item.booked;
     item.booked = undefined;
     await operate(item, next, supervision, {
+      isStopAsked: () => stopAsked,
       takeStopAsked: () => {
-        if (stopsAsked === 0) return false;
-        stopsAsked = 0;
-        return true;
+        stopAsked = false;
       },
       isDisplaced: () => booked?.permission.displaces === true,
     });

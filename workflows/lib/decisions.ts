@@ -40,23 +40,20 @@ function isPossible<I extends Run, F>({ begun, step }: RunSituation<I, F>, decis
 }
 
 function meaning<I extends Run, F>(situation: RunSituation<I, F>, decision: JobDecision): string {
-  const { book, step } = situation;
-  switch (decision) {
-    case 'finish':
-      return book.finish;
-    case 'rollBack':
-      return rollBackMeans(situation.begun);
-    case 'hold':
-      return `Stops at "${step.name}" and waits. ${heldMeans(situation)}`;
-    case 'retry':
-      return situation.phase === 'undoFailed'
+  const { book, step, phase } = situation;
+  const meanings: Readonly<Record<JobDecision, () => string>> = {
+    finish: () => book.finish,
+    rollBack: () => rollBackMeans(situation.begun),
+    hold: () => `Stops at "${step.name}" and waits. ${heldMeans(situation)}`,
+    retry: () =>
+      phase === 'undoFailed'
         ? 'The undo is tried again.'
-        : 'The step runs again and finds what it has made already.';
-    case 'skip':
-      return step.skip ?? '';
-    case 'abandon':
-      return 'The job ends although something may be left; the same operation may be started again and finds it.';
-  }
+        : 'The step runs again and finds what it has made already.',
+    skip: () => step.skip ?? '',
+    abandon: () =>
+      'The job ends although something may be left; the same operation may be started again and finds it.',
+  };
+  return meanings[decision]();
 }
 
 function rollBackMeans<I extends Run, F>(begun: readonly Step<I, F>[]): string {

@@ -230,7 +230,8 @@ const ENDED: ItemChanges = { hasRecoveryPoint: false, home: undefined, condition
 
 /** The table's lines are exact for their operation; a request and its line always come together. */
 function planOf(operation: ItemOperation): RunPlan<ItemOperation> {
-  return plans[operation] as unknown as RunPlan<ItemOperation>;
+  const lines: Readonly<Record<ItemOperation, unknown>> = plans;
+  return lines[operation] as RunPlan<ItemOperation>;
 }
 
 export interface PlannedRun {
@@ -265,14 +266,9 @@ export function changesAtEnd(
 }
 
 function stateAfter(operation: ItemOperation, permission: Permission, { ended }: Outcome): ItemState {
-  switch (ended) {
-    case 'succeeded':
-      return permission.done;
-    case 'undone':
-      return permission.undone;
-    case 'lost':
-      return operation === 'failover' ? 'failoverFailed' : permission.next;
-  }
+  if (ended === 'succeeded') return permission.done;
+  if (ended === 'undone') return permission.undone;
+  return operation === 'failover' ? 'failoverFailed' : permission.next;
 }
 
 function failedOver({ facts }: Outcome): ItemChanges {

@@ -1,9 +1,10 @@
 /** Runs one booked operation of an item: its run as a child workflow, and what the item holds before and after. */
-import { condition, executeChild, getExternalWorkflowHandle, ParentClosePolicy } from '@temporalio/workflow';
+import { condition, ParentClosePolicy, startChild, type ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Condition } from '../../domain/health.ts';
 import type { Permission } from '../../domain/protected-item.ts';
 import { workflowIds } from '../contracts/ids.ts';
 import { giveWaySignal, replicationStoppedSignal } from '../contracts/messages.ts';
+import type { Run } from '../contracts/runs.ts';
 import type { OperationRequest } from '../contracts/types.ts';
 import { jobError } from './failures.ts';
 import { changesAtEnd, changesAtStart, plannedRun, type Outcome } from './item-runs.ts';
@@ -18,8 +19,9 @@ export interface Booked {
 
 /** How a running operation hears of the entity's messages. */
 export interface Interruptions {
-  /** The run has asked for replication to stop; true once for each time it asked. */
-  takeStopAsked(): boolean;
+  /** The run has asked for replication to stop. */
+  isStopAsked(): boolean;
+  takeStopAsked(): void;
   /** Something more urgent is booked. */
   isDisplaced(): boolean;
 }
@@ -39,43 +41,68 @@ export async function operate(
   await supervision.followHome();
   const { workflow, input } = plannedRun(store.record, spec, request);
   const workflowId = workflowIds.run(spec.itemId, request.operationId);
-  let outcome: Outcome | undefined;
-  const running = executeChild<(run: typeof input) => Promise<Outcome>>(workflow, {
-    workflowId,
-    args: [input],
-    // An entity that is ended by force must not leave a run that waits for its answers.
-    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-  })
-    .catch((error: unknown): Outcome => ({ ended: 'lost', facts: {}, error: jobError(error) }))
-    .then((ended) => {
-      outcome = ended;
-    });
-  const run = getExternalWorkflowHandle(workflowId);
-  let toldToGiveWay = false;
-  while (outcome === undefined) {
-    await condition(
-      () =>
-        outcome !== undefined ||
-        interruptions.takeStopAsked() ||
-        (interruptions.isDisplaced() && !toldToGiveWay),
-    );
-    if (outcome !== undefined) break;
-    if (interruptions.isDisplaced() && !toldToGiveWay) {
-      toldToGiveWay = true;
-      await run.signal(giveWaySignal).catch(() => undefined);
-      continue;
-    }
-    await supervision.stop();
-    const sessionEpoch = store.nextSessionEpoch();
-    // A run that has ended in the meantime needs no answer.
-    await run.signal(replicationStoppedSignal, { sessionEpoch }).catch(() => undefined);
-  }
-  await running;
+  const outcome = await runToEnd({ workflow, workflowId, input }, (run) =>
+    attend(store, supervision, interruptions, run),
+  );
   settle(store, booked, outcome);
 }
 
-function settle(store: ItemStore, { request, permission }: Booked, outcome: Outcome | undefined): void {
-  if (outcome === undefined) return;
+interface Attended {
+  isOver(): boolean;
+  signal: ChildWorkflowHandle<(run: Run) => Promise<Outcome>>['signal'];
+}
+
+/** Signals reach a run only once it has started; a run that was ended from outside says nothing of what it left. */
+async function runToEnd(
+  run: { readonly workflow: string; readonly workflowId: string; readonly input: Run },
+  attended: (run: Attended) => Promise<void>,
+): Promise<Outcome> {
+  try {
+    const child = await startChild<(input: Run) => Promise<Outcome>>(run.workflow, {
+      workflowId: run.workflowId,
+      args: [run.input],
+      // An entity that is ended by force must not leave a run that waits for its answers.
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    });
+    let isOver = false;
+    const ending = child.result().finally(() => {
+      isOver = true;
+    });
+    // Awaited below; a failure must not count as unhandled until then.
+    ending.catch(() => undefined);
+    await attended({ isOver: () => isOver, signal: (...message) => child.signal(...message) });
+    return await ending;
+  } catch (error) {
+    return { ended: 'lost', facts: {}, error: jobError(error) };
+  }
+}
+
+/** Answers a run until it is over: replication stops when it asks, and it gives way when something is more urgent. */
+async function attend(
+  store: ItemStore,
+  supervision: Supervision,
+  interruptions: Interruptions,
+  run: Attended,
+): Promise<void> {
+  let toldToGiveWay = false;
+  const mustGiveWay = () => interruptions.isDisplaced() && !toldToGiveWay;
+  for (;;) {
+    await condition(() => run.isOver() || interruptions.isStopAsked() || mustGiveWay());
+    if (run.isOver()) return;
+    // A run that has ended in the meantime needs no answer.
+    if (mustGiveWay()) {
+      toldToGiveWay = true;
+      await run.signal(giveWaySignal).catch(() => undefined);
+    } else {
+      interruptions.takeStopAsked();
+      await supervision.stop();
+      const sessionEpoch = store.nextSessionEpoch();
+      await run.signal(replicationStoppedSignal, { sessionEpoch }).catch(() => undefined);
+    }
+  }
+}
+
+function settle(store: ItemStore, { request, permission }: Booked, outcome: Outcome): void {
   store.change(changesAtEnd(store.record, request, permission, { outcome, at: now() }));
   const trouble = failure(request.operation, outcome);
   if (trouble !== undefined) store.raise(trouble);

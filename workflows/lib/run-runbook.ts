@@ -262,7 +262,7 @@ class Player<I extends Run, F> {
   // ------------------------------------------------------------ the entity
 
   #tools(tasks: TaskLog): StepTools {
-    return { task: tasks.task, stopReplication: () => this.#stopReplication() };
+    return { ...tasks, stopReplication: () => this.#stopReplication() };
   }
 
   /**

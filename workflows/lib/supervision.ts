@@ -44,7 +44,7 @@ export class Supervision {
     if (wanted !== null) {
       this.#sessions(wanted).start('ship');
       this.#sessions(wanted).start('apply');
-      this.#rpoWatch ??= background(() => watchRpo(this.#store, this.#hooks.onLook)).scope;
+      this.#rpoWatch ??= background(() => watchRpo(this.#store, () => this.#hooks.onLook())).scope;
     }
     await this.followHome();
   }
@@ -52,7 +52,7 @@ export class Supervision {
   /** The watch alone; operations that power the machine themselves must not be taken for somebody else. */
   async followHome(): Promise<void> {
     if (watchesHome(this.#store.record)) {
-      this.#homeWatch ??= background(() => watchHome(this.#store, this.#hooks.onHomeSeen));
+      this.#homeWatch ??= background(() => watchHome(this.#store, () => this.#hooks.onHomeSeen()));
       return;
     }
     const watch = this.#homeWatch;
@@ -88,7 +88,7 @@ export class Supervision {
         onTrouble: (side, trouble) => store.raiseTrouble(side, trouble),
         onRecovered: (side) => store.clearTrouble(side),
         isTroubled: (side) => store.isTroubled(side),
-        onSessionEnded: this.#hooks.onSessionEnded,
+        onSessionEnded: () => this.#hooks.onSessionEnded(),
       }),
     };
     return this.#replication.sessions;
