@@ -23,6 +23,8 @@ export interface LabOptions {
   readonly catalogueUrlFile?: string;
   /** Without Temporal's web page. */
   readonly headless?: boolean;
+  /** Stands between everybody and the storage account: given its address, answers the one it is reached by. */
+  readonly storageFront?: (accountUrl: string) => Promise<string>;
   /** Called when a part is ready. */
   readonly onReady?: (part: ReadyPart) => void;
 }
@@ -87,7 +89,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   await note(identify(process.pid));
   let running: RunningParts;
   try {
-    running = await startParts(parts, tools, started, options.onReady);
+    running = await startParts(parts, tools, started, options);
   } catch (error) {
     await stopAll(started);
     throw error;
@@ -131,7 +133,7 @@ async function startParts(
   parts: LabParts,
   [temporalProgram, vcenterProgram]: readonly [string, string],
   started: Running[],
-  onReady: LabOptions['onReady'],
+  { onReady, storageFront }: Pick<LabOptions, 'onReady' | 'storageFront'>,
 ): Promise<RunningParts> {
   const noted = async <T extends Running>(starting: Promise<T>, address: (part: T) => string): Promise<T> => {
     const from = Date.now();
@@ -147,7 +149,9 @@ async function startParts(
   ] as const;
   // One that fails must not hide another that is still starting and has to be stopped.
   await Promise.allSettled(outside);
-  const [temporal, vcenter, azurite] = await Promise.all(outside);
+  const [temporal, vcenter, storage] = await Promise.all(outside);
+  const accountUrl = (await storageFront?.(storage.accountUrl)) ?? storage.accountUrl;
+  const azurite = { ...storage, accountUrl };
   const arm = await noted(parts.arm(azurite.accountUrl), (part) => part.facts.url);
   const outer = { temporal, vcenter, arm, azurite };
   const product = await noted(parts.product(aroundOf(outer)), (part) => part.apiUrl);

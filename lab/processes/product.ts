@@ -41,7 +41,7 @@ export async function startProduct(options: ProductOptions): Promise<ProductRunn
       const pids = await Promise.all(productRoles.map(rolePid));
       return pids.every((pid) => pid !== undefined) && (await answers(`${apiUrl}/health`)) ? true : undefined;
     },
-    readyWithinMs: 90_000,
+    readyWithinMs: 300_000,
   });
   return { ...running, apiUrl, rolePid };
 }

@@ -19,7 +19,7 @@ export async function startTemporaryProcessServer(options: {
     logFile,
     // Earlier starts have written to the same log.
     ready: async () => ((await pollingLines(logFile)) > polled ? true : undefined),
-    readyWithinMs: 60_000,
+    readyWithinMs: 180_000,
   });
 }
 

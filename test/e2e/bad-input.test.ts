@@ -59,7 +59,7 @@ const protectArgs = (machine: string, size = SIZE) => {
 /** Starts an operation that is accepted and whose job fails with this code. */
 async function jobFails(code: string, names: string, ...args: string[]): Promise<void> {
   await flow.itemIs('the slot to be free', (item) => item.running === undefined);
-  const job = await flow.ends(await flow.start(...args));
+  const job = await flow.pauses(await flow.start(...args));
   expect({ state: job.state, code: job.error?.code }).toEqual({ state: 'failed', code });
   expect(job.error?.message).toContain(names);
   expect(job.error?.remedy).not.toMatch(/\{\w+\}/);
@@ -210,7 +210,7 @@ describe('an operation', () => {
       const job = await other.start(...protectArgs('other-01', 'Standard_No_Such'), '--private-ip', taken);
       await other.succeeds(job);
       await other.itemIs('the slot to be free', (item) => item.running === undefined);
-      const failed = await other.ends(await other.start('item', 'failover', 'other-01', '--yes'));
+      const failed = await other.pauses(await other.start('item', 'failover', 'other-01', '--yes'));
       expect(failed.error?.code).toBe('DR_PREFLIGHT_FAILED');
       expect(failed.error?.message).toContain('DR_AZURE_SIZE_UNAVAILABLE');
       expect(failed.error?.message).toContain('DR_AZURE_ADDRESS_TAKEN');

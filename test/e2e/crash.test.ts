@@ -1,54 +1,45 @@
-/** Every process of the product and Temporal are killed in every phase; the work finishes, once, with the right bytes. */
+/** Every process of the product and Temporal are killed while a machine is being protected, replicates and is drilled; the work finishes, once, with the right bytes. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { FailoverResult } from '../../workflows/contracts/types.ts';
-import { productRoles } from '../../lab/processes/product.ts';
 import { smallMachine, startPractice, type Practice } from '../support/harness.ts';
 import { seededRandom, type Random } from '../support/random.ts';
+import { Auditor } from './support/auditor.ts';
 import { Flow } from './support/flow.ts';
+import { make, type Trip } from './support/moves.ts';
+import { slowDown } from './support/slow-down.ts';
+import { stepsOf } from './support/steps.ts';
+import { kill, strike, TEMPORARY, victims as everybody } from './support/strike.ts';
 
-type Victim = (typeof productRoles)[number] | 'temporal';
-const victims: readonly Victim[] = [...productRoles, 'temporal'];
-const PHASE_MS = 240_000;
+const victims = everybody.filter((victim) => victim !== TEMPORARY && victim !== 'master-target');
+const PHASE_MS = 400_000;
 
 let practice: Practice;
 let flow: Flow;
 let random: Random;
+let trip: Trip;
+let auditor: Auditor;
 
 beforeAll(async () => {
   random = seededRandom('crash tests');
   practice = await startPractice({ seed: random.seed });
   flow = new Flow(practice, smallMachine(random.seed).name);
+  trip = { flow, random, wroteInAzure: undefined };
+  auditor = await Auditor.of(flow);
   await flow.addVCenter();
   await flow.must('policy', 'create', 'quick', '--interval', '2s', '--retention', '1h');
-  // Slow enough that a kill lands inside a phase.
-  await practice.lab.guest.client.post('/_lab/delays', { nbdReadBytesPerSecond: 12 << 20 });
-  await practice.lab.azure.client.post('/_lab/settings', {
-    importMs: 1_500,
-    vmStartMs: 1_500,
-    deleteMs: 500,
-  });
-}, 400_000);
+  await slowDown(practice);
+}, PHASE_MS);
 afterAll(() => practice?.stop(), 60_000);
-
-const kill = (victim: Victim) =>
-  victim === 'temporal' ? practice.killTemporal() : practice.killRole(victim);
-
-/** Kills all in a seeded order, each when a seeded task of the job has begun. */
-async function killDuring(job: string, tasks: readonly string[]): Promise<void> {
-  const moments = victims.map(() => random.below(tasks.length)).sort((a, b) => a - b);
-  for (const [index, victim] of random.shuffled(victims).entries()) {
-    await flow.taskIs(job, tasks[moments[index] ?? 0] ?? '', ['inProgress', 'succeeded']);
-    await kill(victim);
-  }
-}
 
 describe('kill -9 of every process', () => {
   it(
     'in initial replication: the machine ends up protected, with one chain',
     async () => {
-      const job = await flow.protect('quick');
-      await killDuring(job, ['check', 'initial-replication', 'initial-replication', 'first-point']);
-      await flow.succeeds(job);
+      const { id, accepted } = flow.begin(...flow.protectArgs('quick'));
+      for (const victim of random.shuffled(victims)) {
+        await strike(flow, id, { step: 'initial-replication', victims: [victim] });
+      }
+      await accepted;
+      await flow.succeeds(id);
       const item = await flow.itemIs('the item to be protected', (each) => each.state === 'protected');
       expect(item.spec?.disks).toHaveLength(2);
     },
@@ -64,10 +55,9 @@ describe('kill -9 of every process', () => {
         bytesPerSecond: 1 << 20,
       });
       for (const victim of random.shuffled(victims)) {
+        await kill(practice, victim);
         await flow.newPoint();
-        await kill(victim);
       }
-      await flow.newPoint();
       await flow.newPoint();
       const item = await flow.itemIs('health to be normal', (each) => each.health === 'normal');
       expect(item.state).toBe('protected');
@@ -76,52 +66,19 @@ describe('kill -9 of every process', () => {
   );
 
   it(
-    'in a drill: one machine runs on the right bytes, and cleanup leaves nothing',
+    'in a drill: one machine runs on the right bytes, replication goes on, and cleanup leaves nothing',
     async () => {
-      const { isolatedSubnetId } = practice.lab.addresses;
-      const drill = await flow.start('item', 'test-failover', flow.machine, '--subnet', isolatedSubnetId);
-      await killDuring(drill, ['point', 'disk-0', 'disk-1', 'nic', 'vm']);
-      const result = (await flow.succeeds(drill)).result as unknown as FailoverResult;
-      await flow.expectOneOfEach(result);
-      await flow.expectEqual(result);
+      const steps = stepsOf('drill');
+      const moments = victims.map(() => random.below(steps.length)).sort((a, b) => a - b);
+      const killed = random.shuffled(victims);
+      await make(trip, 'drill', async (id) => {
+        for (const [index, victim] of killed.entries()) {
+          await strike(flow, id, { step: steps[moments[index] ?? 0] ?? '', victims: [victim] });
+        }
+      });
       await flow.newPoint();
-      await flow.itemIs('the slot to be free', (each) => each.running === undefined);
-      await flow.succeeds(await flow.start('item', 'cleanup', flow.machine, '--notes', 'killed and well'));
-      expect(await practice.resourcesOfRuns()).toEqual([]);
-    },
-    PHASE_MS,
-  );
-
-  it(
-    'in a failover: the source is off, one machine runs on its last bytes, nothing is left over',
-    async () => {
-      await flow.itemIs('the slot to be free', (each) => each.running === undefined);
-      const failover = await flow.start('item', 'failover', flow.machine, '--yes');
-      await killDuring(failover, [
-        'stop-replication',
-        'shut-down-source',
-        'final-delta',
-        'point',
-        'disk-0',
-        'nic',
-        'vm',
-      ]);
-      const result = (await flow.succeeds(failover)).result as unknown as FailoverResult;
-      expect((await practice.lab.guest.machine(flow.machine)).powerState).toBe('poweredOff');
-      await flow.expectOneOfEach(result);
-      await flow.expectEqual(result);
-      // The last point holds what the source holds now that it is off: nothing was lost.
-      for (const disk of (await flow.item()).spec?.disks ?? []) {
-        const at = { machine: flow.machine, deviceKey: disk.deviceKey };
-        const live = await practice.lab.guest.hash(at);
-        const last = await practice.lab.guest.hash({ ...at, snapshot: result.point.snapshotName });
-        expect(last.sha256).toBe(live.sha256);
-      }
-      await flow.itemIs('the slot to be free', (each) => each.running === undefined);
-      await flow.succeeds(await flow.start('item', 'commit', flow.machine));
-      expect(await practice.snapshotsOf(flow.machine)).toEqual([]);
-      expect(await flow.points()).toHaveLength(1);
-      await flow.expectOneOfEach(result);
+      await make(trip, 'cleanup');
+      expect(await auditor.look()).toEqual([]);
     },
     PHASE_MS,
   );

@@ -1,8 +1,11 @@
 /** A small practice ground for end-to-end tests: the real product as separate processes, disturbed from outside. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createClient, type Client } from '../../api/client.ts';
+import { loadConfig, type Config } from '../../config/load.ts';
 import { RUN_TAG } from '../../domain/names.ts';
+import { Secret } from '../../domain/ports.ts';
 import { runCli, type CliOptions, type CliResult } from '../../lab/cli.ts';
 import type { AzureResource } from '../../lab/controls.ts';
 import type { InventoryMachine } from '../../lab/inventory.ts';
@@ -13,6 +16,7 @@ import type { ProductRole } from '../../lab/processes/product.ts';
 import type { TemporalRunning } from '../../lab/processes/temporal.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { startPostgres, type PostgresCluster } from './postgres.ts';
+import { slowStorage, type StorageDelay } from './slow-storage.ts';
 
 export interface PracticeOptions {
   readonly seed: number;
@@ -27,6 +31,12 @@ export interface PracticeResult extends CliResult {
 
 export interface Practice {
   readonly lab: Lab;
+  /** For looking often; what an operator does goes through `switchback`. */
+  readonly api: Client;
+  /** The product's own settings, for tests that look into the storage account. */
+  configuration(): Promise<Config>;
+  /** Replaces all delays of requests to the storage account. */
+  delayStorage(delays: readonly StorageDelay[]): void;
   /** Runs the real CLI; add `--output json` to read `json`. */
   switchback(args: readonly string[], options?: CliOptions): Promise<PracticeResult>;
   /** `kill -9` of a role's process; resolves when its supervisor has started another. */
@@ -41,8 +51,8 @@ export interface Practice {
   resourcesOfRuns(runId?: string): Promise<readonly AzureResource[]>;
   /** Names of the snapshots the machine has now. */
   snapshotsOf(machine: string): Promise<readonly string[]>;
-  /** Ends every process and removes every file. */
-  stop(): Promise<void>;
+  /** Ends every process and, unless asked to keep them, removes every file. */
+  stop(options?: { readonly keepFiles?: boolean }): Promise<void>;
 }
 
 export const smallMachine = (seed: number): InventoryMachine => ({
@@ -64,21 +74,33 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
   const inventory = machines ?? [smallMachine(seed)];
   const postgres =
     process.env['SWITCHBACK_TEST_CATALOGUE'] === 'postgres' ? await startPostgres() : undefined;
-  const remove = async () => {
+  const storage = slowStorage();
+  const remove = async (keepFiles = false) => {
+    await storage.stop();
     await postgres?.stop();
-    await rm(folder, { recursive: true, force: true });
+    if (!keepFiles) await rm(folder, { recursive: true, force: true });
   };
   const catalogue = postgres === undefined ? {} : { catalogueUrlFile: await urlFile(postgres, folder) };
-  const lab = await startLab({ folder, seed, inventory, headless: true, ...catalogue }).catch(
-    async (error: unknown) => {
-      await remove();
-      throw error;
-    },
-  );
+  const storageFront = (accountUrl: string) => storage.inFrontOf(accountUrl);
+  const lab = await startLab({
+    folder,
+    seed,
+    inventory,
+    headless: true,
+    storageFront,
+    ...catalogue,
+  }).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
+  const api = await clientOf(lab);
   let temporal: TemporalRunning = lab.temporal;
   let temporary: Running | undefined;
   return {
     lab,
+    api,
+    configuration: () => loadConfig({ file: lab.paths.configuration, env: {}, flags: {} }),
+    delayStorage: (delays) => storage.delay(delays),
     async switchback(args, options) {
       const result = await runCli(lab.paths, args, options);
       return { ...result, json: jsonOf(result.stdout) };
@@ -108,11 +130,24 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
     async snapshotsOf(machine) {
       return (await lab.guest.machine(machine)).snapshots.map(({ name }) => name);
     },
-    async stop() {
+    async stop({ keepFiles } = {}) {
+      await api.close();
       await lab.stop();
-      await remove();
+      await remove(keepFiles);
     },
   };
+}
+
+async function clientOf({ paths }: Lab): Promise<Client> {
+  const profile = JSON.parse(await readFile(paths.profile, 'utf8')) as Record<
+    'server' | 'tokenFile' | 'caFile',
+    string
+  >;
+  const [token, authorityPem] = await Promise.all([
+    readFile(profile.tokenFile, 'utf8'),
+    readFile(profile.caFile, 'utf8'),
+  ]);
+  return createClient({ server: profile.server, authorityPem, token: new Secret(token.trim()) });
 }
 
 async function urlFile(postgres: PostgresCluster, folder: string): Promise<string> {

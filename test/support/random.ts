@@ -6,8 +6,8 @@ export interface Random {
   shuffled<T>(values: readonly T[]): T[];
 }
 
-export function seededRandom(name: string): Random {
-  const seed = Number(process.env['SWITCHBACK_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+export function seededRandom(name: string, given = process.env['SWITCHBACK_SEED']): Random {
+  const seed = Number(given ?? Math.floor(Math.random() * 2 ** 31));
   process.stderr.write(`${name}: seed ${seed}\n`);
   let state = seed >>> 0;
   // mulberry32, a public-domain generator by Tommy Ettinger.

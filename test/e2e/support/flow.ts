@@ -1,18 +1,26 @@
-/** One machine's way through the product, as an operator takes it: the real CLI, repeated with the same operation id while something is down. */
-import { expect } from '@jest/globals';
+/**
+ * One machine's way through the product, as an operator takes it: the real CLI, repeated with the same operation id while
+ * something is down. Looking, which tests do often, goes through the API's own client.
+ */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Job } from '../../../domain/job.ts';
-import type { RecoveryPoint } from '../../../domain/replication.ts';
-import type { FailoverResult, ItemView } from '../../../workflows/contracts/types.ts';
+import { ApiError } from '../../../api/client.ts';
+import { contract } from '../../../api/contract.ts';
+import type { Job, Task } from '../../../api/jobs.ts';
+import type { ProtectedItemDetail } from '../../../api/protected-items.ts';
+import type { RecoveryPointView } from '../../../api/replication.ts';
+import { DrError } from '../../../domain/errors.ts';
+import type { FailoverResult } from '../../../workflows/contracts/types.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { verdict } from '../../../scripts/verdict.ts';
 import type { Practice, PracticeResult } from '../../support/harness.ts';
 
 /** CLI exit code of "out of reach": the only answer a crash may cause. */
 const OUT_OF_REACH = 6;
-const TRIES_MAX = 60;
-const ENDS_WITHIN_MS = 180_000;
+const TRIES_MAX = 120;
+const ENDS_WITHIN_MS = 300_000;
+const POINTS_LOOKED_AT = 100;
 
 export const VCENTER = 'practice';
 export const SIZE = 'Standard_D2s_v5';
@@ -42,22 +50,25 @@ export class Flow {
 
   /** Starts an operation; while a part is down it is asked for again under the same id, which must stay one job. */
   async start(...args: string[]): Promise<string> {
-    const operationId = randomUUID();
-    await this.insist([...args, '--operation-id', operationId]);
-    return operationId;
+    const { id, accepted } = this.begin(...args);
+    await accepted;
+    return id;
+  }
+
+  /** As `start`, for those who look at the job before the command has ended. */
+  begin(...args: string[]): { readonly id: string; readonly accepted: Promise<unknown> } {
+    const id = randomUUID();
+    return { id, accepted: this.insist([...args, '--operation-id', id]) };
+  }
+
+  protectArgs(policy: string): string[] {
+    const { arm, productionSubnetId } = this.practice.lab.addresses;
+    const target = ['--location', arm.location, '--size', SIZE, '--subnet', productionSubnetId];
+    return ['item', 'protect', this.machine, '--policy', policy, ...target];
   }
 
   async protect(policy: string, ...more: string[]): Promise<string> {
-    const { addresses } = this.practice.lab;
-    const target = [
-      '--location',
-      addresses.arm.location,
-      '--size',
-      SIZE,
-      '--subnet',
-      addresses.productionSubnetId,
-    ];
-    return this.start('item', 'protect', this.machine, '--policy', policy, ...target, ...more);
+    return this.start(...this.protectArgs(policy), ...more);
   }
 
   async insist(args: readonly string[]): Promise<PracticeResult> {
@@ -72,66 +83,92 @@ export class Flow {
   }
 
   async job(id: string): Promise<Job> {
-    return (await this.insist(['job', 'show', id])).json as Job;
+    return reachable(() => this.practice.api.call(contract.getJob, { params: { id } }));
   }
 
-  /** Waits until the job has this task in this state, or is over. */
+  /** Undefined while nobody knows it, or nobody answers. */
+  async jobSeen(id: string): Promise<Job | undefined> {
+    return this.practice.api.call(contract.getJob, { params: { id } }).catch((error: unknown) => {
+      if (isOutOfReach(error) || (error instanceof ApiError && error.code === 'DR_JOB_UNKNOWN'))
+        return undefined;
+      throw error;
+    });
+  }
+
+  /** Waits until the job has this task, wherever in its tree, in this state, or is over. */
   async taskIs(id: string, task: string, states: readonly string[]): Promise<void> {
     await waitFor(
       async () => {
-        const job = await this.job(id);
-        const found = job.tasks.find((each) => each.id === task);
-        return job.endedAt !== undefined || (found !== undefined && states.includes(found.state));
+        const job = await this.jobSeen(id);
+        const found = taskOf(job?.tasks ?? [], task);
+        return job?.endedAt !== undefined || (found !== undefined && states.includes(found.state));
       },
       {
         what: `task ${task} of job ${id} to be ${states.join(' or ')}`,
         withinMs: ENDS_WITHIN_MS,
-        everyMs: 100,
+        everyMs: 50,
       },
     );
   }
 
-  async ends(id: string): Promise<Job> {
+  /** Waits until the job is over or asks for a decision. */
+  async pauses(id: string): Promise<Job> {
     return waitFor(
       async () => {
         const job = await this.job(id);
-        return job.endedAt === undefined ? undefined : job;
+        return job.endedAt === undefined && job.state !== 'waitingForInput' ? undefined : job;
       },
-      { what: `job ${id} to end`, withinMs: ENDS_WITHIN_MS, everyMs: 250 },
+      { what: `job ${id} to end`, withinMs: ENDS_WITHIN_MS, everyMs: 100 },
     );
   }
 
   async succeeds(id: string): Promise<Job> {
-    const job = await this.ends(id);
-    if (job.state !== 'succeeded') throw new Error(`job ${id} ${job.state}: ${JSON.stringify(job.error)}`);
-    return job;
+    const job = await this.pauses(id);
+    if (job.state === 'succeeded') return job;
+    const failed = flat(job.tasks).flatMap(({ id: task, error }) =>
+      error === undefined ? [] : [`${task}: ${error.code} ${error.message}`],
+    );
+    throw new Error(`${job.kind} ${id} is ${job.state}: ${JSON.stringify(job.error)}; ${failed.join('; ')}`);
   }
 
-  async item(): Promise<ItemView> {
-    return (await this.insist(['item', 'show', this.machine])).json as ItemView;
+  async item(): Promise<ProtectedItemDetail> {
+    return reachable(() => this.practice.api.call(contract.getItem, { params: { id: this.machine } }));
   }
 
-  async itemIs(what: string, holds: (item: ItemView) => boolean): Promise<ItemView> {
+  async itemIs(
+    what: string,
+    holds: (item: ProtectedItemDetail) => boolean,
+    withinMs = ENDS_WITHIN_MS,
+  ): Promise<ProtectedItemDetail> {
     return waitFor(
       async () => {
         const item = await this.item();
         return holds(item) ? item : undefined;
       },
-      { what, withinMs: ENDS_WITHIN_MS, everyMs: 250 },
+      { what, withinMs, everyMs: 100 },
     );
   }
 
-  async points(): Promise<readonly RecoveryPoint[]> {
-    return (await this.insist(['item', 'points', this.machine])).json as RecoveryPoint[];
+  async isFree(): Promise<ProtectedItemDetail> {
+    return this.itemIs('the slot to be free', (item) => item.running === undefined);
+  }
+
+  /** The newest first. */
+  async points(): Promise<readonly RecoveryPointView[]> {
+    const query = { limit: POINTS_LOOKED_AT };
+    const page = await reachable(() =>
+      this.practice.api.call(contract.listRecoveryPoints, { params: { id: this.machine }, query }),
+    );
+    return page.items;
   }
 
   /** Waits for a recovery point newer than all there are now. */
-  async newPoint(): Promise<RecoveryPoint> {
-    const before = (await this.points())[0]?.barrierNumber ?? 0;
+  async newPoint(): Promise<RecoveryPointView> {
+    const before = (await this.points())[0]?.pointId ?? '';
     return waitFor(
       async () => {
         const newest = (await this.points())[0];
-        return newest !== undefined && newest.barrierNumber > before ? newest : undefined;
+        return newest !== undefined && newest.pointId > before ? newest : undefined;
       },
       { what: 'a new recovery point', withinMs: ENDS_WITHIN_MS, everyMs: 250 },
     );
@@ -144,7 +181,7 @@ export class Flow {
       deviceKey: disk.deviceKey,
       azureDiskId: result.diskIds[disk.index] ?? '',
     }));
-    expect(disks.length).toBeGreaterThan(0);
+    assert.ok(disks.length > 0);
     const verdicts = await verdict({
       guest: this.practice.lab.guest,
       azure: this.practice.lab.azure,
@@ -152,21 +189,48 @@ export class Flow {
       snapshotName: result.point.snapshotName,
       disks,
     });
-    expect(verdicts.map(({ deviceKey, differing }) => ({ deviceKey, differing }))).toEqual(
-      disks.map(({ deviceKey }) => ({ deviceKey, differing: [] })),
+    assert.deepEqual(
+      verdicts.map(({ deviceKey, equal, differing }) => ({ deviceKey, equal, differing })),
+      disks.map(({ deviceKey }) => ({ deviceKey, equal: true, differing: [] })),
+      `Azure does not hold what the source held at point ${result.point.pointId}`,
     );
-    expect(verdicts.every((disk) => disk.equal)).toBe(true);
   }
 
-  /** Exactly one group, one machine, one interface and the disks carry the run's tag. */
+  /** Exactly one group, one machine, one interface, the disks and, of a real run, their baseline carry the run's tag. */
   async expectOneOfEach(result: FailoverResult): Promise<void> {
     const made = await this.practice.resourcesOfRuns(result.runId);
     const types = made.map((each) => each.type.toLowerCase().split('/').at(-1) ?? '').toSorted(byText);
     const disks = result.diskIds.map(() => 'disks');
-    expect(types).toEqual(
-      [...disks, 'networkinterfaces', 'resourcegroups', 'virtualmachines'].toSorted(byText),
-    );
+    const baseline = (result.baselineSnapshotIds ?? []).map(() => 'snapshots');
+    const others = ['networkinterfaces', 'resourcegroups', 'virtualmachines'];
+    assert.deepEqual(types, [...disks, ...baseline, ...others].toSorted(byText));
   }
+}
+
+function flat(tasks: readonly Task[]): Task[] {
+  return tasks.flatMap((task) => [task, ...flat(task.children ?? [])]);
+}
+
+/** Wherever in the tree. */
+export function taskOf(tasks: readonly Task[], id: string): Task | undefined {
+  return flat(tasks).find((task) => task.id === id);
+}
+
+/** Looks again while something is down. */
+async function reachable<T>(look: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await look();
+    } catch (error) {
+      if (!isOutOfReach(error) || tries === TRIES_MAX * 5) throw error;
+      await pause(100);
+    }
+  }
+}
+
+function isOutOfReach(error: unknown): boolean {
+  if (error instanceof ApiError) return error.exit === OUT_OF_REACH;
+  return error instanceof DrError && error.code === 'DR_SERVER_UNREACHABLE';
 }
 
 const byText = (a: string, b: string) => a.localeCompare(b);
