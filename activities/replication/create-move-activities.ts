@@ -46,17 +46,23 @@ export function createMoveActivities(ports: MovePorts) {
             const startedAt = Date.now();
             const { item } = input;
             const epoch = fencingEpoch(input.sessionEpoch, supervision.attempt);
-            const known = await appConsistencyOf(ports.storage, item, memory.appConsistency);
+            const known = await appConsistencyOf(
+              ports.storage,
+              item,
+              memory.appConsistency ?? input.appConsistency,
+            );
             const quiesce = isDue(known, startedAt);
             const barrier = await runDelta(ports, { item, epoch, quiesce }, track.hooks);
             track.add(barrier);
             const appConsistency = quiesce ? afterAsking(item, barrier) : known;
+            const hasTurned = appConsistency?.warning?.type !== known?.warning?.type;
             return {
               memory: {
                 failures: 0,
                 totals: track.totals(),
                 ...(appConsistency === undefined ? {} : { appConsistency }),
               },
+              ...(hasTurned && appConsistency !== undefined ? { notice: appConsistency } : {}),
               nextDelayMs: Math.max(0, item.policy.intervalSeconds * 1_000 - (Date.now() - startedAt)),
             };
           },

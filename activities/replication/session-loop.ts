@@ -9,7 +9,7 @@
  */
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { DrError } from '../../domain/errors.ts';
-import type { SessionOutcome } from '../../workflows/contracts/types.ts';
+import type { AppConsistency, SessionOutcome } from '../../workflows/contracts/types.ts';
 import type { Supervision } from '../supervise.ts';
 
 const TROUBLE_LIMIT = 3;
@@ -26,8 +26,14 @@ interface CycleOptions<M extends SessionMemory> {
   readonly reportRecovery: boolean;
   readonly supervision: Supervision<M>;
   readonly start: M;
-  /** One cycle; returns what to remember and when the next one is due. */
-  cycle(memory: M): Promise<{ memory: M; nextDelayMs: number }>;
+  /** One cycle; returns what to remember, when the next one is due, and what the item's health should show. */
+  cycle(memory: M): Promise<CycleDone<M>>;
+}
+
+interface CycleDone<M> {
+  readonly memory: M;
+  readonly nextDelayMs: number;
+  readonly notice?: AppConsistency;
 }
 
 export async function runSessionAttempt<M extends SessionMemory>(
@@ -36,7 +42,7 @@ export async function runSessionAttempt<M extends SessionMemory>(
   const { supervision } = options;
   const memory = supervision.previous ?? options.start;
   if (Date.now() >= Date.parse(options.endsAt)) return { outcome: 'sessionEnded' };
-  let done: { memory: M; nextDelayMs: number };
+  let done: CycleDone<M>;
   try {
     done = await options.cycle(memory);
   } catch (error) {
@@ -44,6 +50,7 @@ export async function runSessionAttempt<M extends SessionMemory>(
     return afterTrouble(error, memory, supervision);
   }
   supervision.report({ ...done.memory, failures: 0 });
+  if (done.notice !== undefined) return { outcome: 'noticed', appConsistency: done.notice };
   if (options.reportRecovery) return { outcome: 'recovered' };
   throw nextCycle(done.nextDelayMs);
 }

@@ -139,11 +139,15 @@ export interface ShipSessionInput {
   readonly endsAt: string;
   /** The session before this one stopped in trouble: answer `recovered` after the first good cycle. */
   readonly reportRecovery: boolean;
+  /** What the session before this one has noticed. */
+  readonly appConsistency?: AppConsistency;
 }
 
 export type SessionOutcome =
   | { readonly outcome: 'sessionEnded' }
   | { readonly outcome: 'recovered' }
+  /** Quiescing has begun to fail, or works again; the next session goes on from what is known. */
+  | { readonly outcome: 'noticed'; readonly appConsistency: AppConsistency }
   | { readonly outcome: 'stopped'; readonly condition: Omit<Condition, 'since'> };
 
 export type ApplySessionInput = ShipSessionInput;

@@ -13,7 +13,7 @@ import type { Condition } from '../../domain/health.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { Direction } from '../../domain/streams.ts';
 import type { HomeWay } from '../contracts/home.ts';
-import type { SessionOutcome } from '../contracts/types.ts';
+import type { AppConsistency, SessionOutcome } from '../contracts/types.ts';
 import { now } from './job-log.ts';
 import { applySessions, landSessions, reverseSessions, shipSessions } from './proxies.ts';
 import { longerPause, TROUBLE_PAUSE_MS, troubleOf } from './trouble.ts';
@@ -32,6 +32,8 @@ export interface ReplicationHooks {
   nextSessionEpoch(): number;
   onTrouble(side: SessionSide, condition: Condition): void;
   onRecovered(side: SessionSide): void;
+  /** Quiescing has begun to fail, or works again. */
+  onAppConsistency(appConsistency: AppConsistency): void;
   /** A condition of this side is shown. */
   isTroubled(side: SessionSide): boolean;
   /** A session reached its planned end; the next one has begun. */
@@ -77,11 +79,12 @@ export function replication(flow: Flow, hooks: ReplicationHooks): Replication {
 
 async function supervise(flow: Flow, side: SessionSide, hooks: ReplicationHooks): Promise<never> {
   let pauseMs = TROUBLE_PAUSE_MS;
+  let noticed: { readonly appConsistency?: AppConsistency } = {};
   for (;;) {
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     const reportRecovery = hooks.isTroubled(side);
     const sessionEpoch = hooks.nextSessionEpoch();
-    const outcome = await runSession(flow, side, { sessionEpoch, endsAt, reportRecovery });
+    const outcome = await runSession(flow, side, { sessionEpoch, endsAt, reportRecovery, ...noticed });
     switch (outcome.outcome) {
       case 'sessionEnded':
         hooks.onSessionEnded();
@@ -89,6 +92,12 @@ async function supervise(flow: Flow, side: SessionSide, hooks: ReplicationHooks)
       case 'recovered':
         pauseMs = TROUBLE_PAUSE_MS;
         hooks.onRecovered(side);
+        break;
+      case 'noticed':
+        noticed = { appConsistency: outcome.appConsistency };
+        pauseMs = TROUBLE_PAUSE_MS;
+        hooks.onRecovered(side);
+        hooks.onAppConsistency(outcome.appConsistency);
         break;
       case 'stopped':
         hooks.onTrouble(side, { ...outcome.condition, since: now() });
@@ -103,6 +112,7 @@ interface SessionTerms {
   readonly sessionEpoch: number;
   readonly endsAt: string;
   readonly reportRecovery: boolean;
+  readonly appConsistency?: AppConsistency;
 }
 
 /** A session that fails (instead of stopping) is trouble as well: the entity must outlive it. */

@@ -7,8 +7,11 @@ import type { ItemSpec } from '../../domain/machine.ts';
 import { watchHome } from './home-watch.ts';
 import { wantedDirection, watchesHome, type ItemRecord } from './item-state.ts';
 import type { ItemStore } from './item-store.ts';
+import { now } from './job-log.ts';
 import { replication, type Flow, type Replication, type SessionSide } from './replication.ts';
 import { watchRpo } from './rpo-watch.ts';
+
+const NOT_QUIESCED = 'DR_HEALTH_NOT_QUIESCED';
 
 export interface SupervisionHooks {
   /** A session reached its planned end: a good moment to continue as new. */
@@ -87,6 +90,10 @@ export class Supervision {
         nextSessionEpoch: () => store.nextSessionEpoch(),
         onTrouble: (side, trouble) => store.raiseTrouble(side, trouble),
         onRecovered: (side) => store.clearTrouble(side),
+        onAppConsistency: ({ warning }) => {
+          if (warning === undefined) store.clear(NOT_QUIESCED);
+          else store.raise({ ...warning, since: now() });
+        },
         isTroubled: (side) => store.isTroubled(side),
         onSessionEnded: () => this.#hooks.onSessionEnded(),
       }),
