@@ -28,8 +28,6 @@ export interface ShortRun {
   readonly whenSilent: DrError;
 }
 
-export type TemporalCalls = ReturnType<typeof temporalCalls>;
-
 export function temporalCalls(client: Client, address: string, timeoutMs: number) {
   const translated = async (error: unknown, boundMs: number) =>
     temporalError(error, address, isTimeout(error) ? await whySilent(address, boundMs) : '');

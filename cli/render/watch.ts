@@ -54,6 +54,7 @@ function plainView(io: Io): WatchView {
       if (task.state === 'notStarted' || seen.get(task.id) === task.state) continue;
       seen.set(task.id, task.state);
       line(taskLine(task, { colour: false, now: task.startedAt ?? job.startedAt }));
+      if (task.error !== undefined) line(`  ${task.error.message} (${task.error.code})`);
     }
     const waiting = waitingLines(job).join('\n');
     if (waiting !== '' && waiting !== waitedFor) line([...failure(job), waiting].join('\n'));

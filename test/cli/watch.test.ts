@@ -135,7 +135,9 @@ describe('job watch', () => {
   test('what a job waits for is told once, with what to type, and watching goes on', async () => {
     const id = 'stuck';
     const waiting = { ...base, kind: 'failover', state: 'waitingForInput', choices } as const;
-    await server.catalogue.recordJob(sampleJob(id, { ...waiting, tasks: [task('a', 'failed')] }));
+    const error = { code: 'DR_AZURE_BUSY', message: 'Azure is busy', remedy: 'Nothing to do' } as const;
+    const tasks = [{ ...task('a', 'failed'), error }];
+    await server.catalogue.recordJob(sampleJob(id, { ...waiting, tasks }));
     let told = false;
     const ran = await cli(`job watch ${id}`, {
       onOutput: (stdout) => {
@@ -148,6 +150,7 @@ describe('job watch', () => {
     });
     expect(ran).toMatchObject({ exit: 10, stderr: '' });
     expect(ran.stdout.match(/It waits for a decision:/g)).toHaveLength(1);
+    expect(ran.stdout).toContain('✗ Task a (2 s)\n  Azure is busy (DR_AZURE_BUSY)\n');
     expect(ran.stdout).toContain(
       [
         '  retry: The step runs again.',
