@@ -122,11 +122,12 @@ function legend(): string {
 function goings(operation: ItemOperation): string[][] {
   const rows = new Map<string, { from: ItemState[]; rest: string[] }>();
   for (const state of itemStates) {
-    const move = moves[operation][state];
-    if (move === undefined) continue;
-    const stays = move.during === state && move.done === state;
-    const undone = move.undone === undefined ? 'where it began' : code(move.undone);
-    const rest = stays ? ['stays', 'stays', 'stays'] : [code(move.during), code(move.done), undone];
+    const decided = verdict(state, operation);
+    if (!decided.allowed) continue;
+    const { next, done, undone } = decided;
+    const stays = next === state && done === state;
+    const back = undone === state ? 'where it began' : code(undone);
+    const rest = stays ? ['stays', 'stays', 'stays'] : [code(next), code(done), back];
     const row = rows.get(rest.join()) ?? { from: [], rest };
     row.from.push(state);
     rows.set(rest.join(), row);
