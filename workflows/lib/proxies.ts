@@ -21,9 +21,9 @@ import { taskQueues } from '../contracts/task-queues.ts';
 type Site = SiteActivities & HomeSiteActivities;
 type Azure = AzureActivities & ApplyActivities & HomeAzureActivities & CompareActivities;
 
-/** Quick calls that may be repeated at will. */
+/** Quick calls that may be repeated at will. They do not beat: a worker that was killed is noticed by the timeout alone. */
 const CALL = {
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 } as const;
 
@@ -37,7 +37,12 @@ const LONG = {
 /** A quick call is given up after this, so that an operator gets an answer while a site is out of reach. */
 const ANSWER_WITHIN = '90 seconds';
 
-export const catalogue = proxyActivities<CatalogueActivities>({ ...CALL, taskQueue: taskQueues.control });
+/** A run that has ended waits for its last record, and whoever asks next waits for the run. */
+export const catalogue = proxyActivities<CatalogueActivities>({
+  ...CALL,
+  startToCloseTimeout: '10 seconds',
+  taskQueue: taskQueues.control,
+});
 
 export const siteCalls = (site: string) =>
   proxyActivities<Site>({
