@@ -22,7 +22,7 @@ beforeAll(async () => {
   random = seededRandom('crash tests');
   practice = await startPractice({ seed: random.seed });
   flow = new Flow(practice, smallMachine(random.seed).name);
-  trip = { flow, random, wroteInAzure: undefined };
+  trip = { flow, random, machineInAzure: undefined };
   auditor = await Auditor.of(flow);
   await flow.addVCenter();
   await flow.must('policy', 'create', 'quick', '--interval', '2s', '--retention', '1h');

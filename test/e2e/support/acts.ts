@@ -5,7 +5,7 @@ import type { JobDecision } from '../../../domain/job.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import type { Auditor } from './auditor.ts';
 import type { Flow } from './flow.ts';
-import { guestWroteInAzure, isAt, make, moves, type MoveName, type Place, type Trip } from './moves.ts';
+import { guestWritesInAzure, isAt, make, moves, type MoveName, type Place, type Trip } from './moves.ts';
 
 export interface Act {
   readonly from: Place;
@@ -132,7 +132,7 @@ async function splitBrain(trip: Trip, auditor: Auditor): Promise<void> {
     NOTICED_WITHIN_MS,
   );
   assert.equal(seen.health, 'critical');
-  await guestWroteInAzure(trip);
+  await guestWritesInAzure(trip);
   const refused = await flow.practice.switchback(['item', 'failback', machine, '--yes', '--output', 'json']);
   assert.equal(refused.exitCode, 4, refused.stderr);
   assert.match(refused.stderr, /DR_REPLICATION_DIVERGED/);

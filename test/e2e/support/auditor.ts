@@ -1,6 +1,4 @@
 /** Gathers the evidence of a practice ground whenever asked, and keeps every finding. */
-import { asId, type ProtectedItemId } from '../../../domain/ids.ts';
-import { driftSnapshotName, safetySnapshotName } from '../../../domain/names.ts';
 import type { VaultStorage } from '../../../domain/ports.ts';
 import type { ProtectedItemDetail } from '../../../api/protected-items.ts';
 import type { ItemState } from '../../../domain/protected-item.ts';
@@ -91,12 +89,11 @@ function liveRuns({ failover, drill }: ProtectedItemDetail): string[] {
   );
 }
 
-function mayHaveSnapshot({ state, itemId, home }: ProtectedItemDetail, name: string): boolean {
-  const item = asId<ProtectedItemId>(itemId);
-  if (state === 'failedBack') return name === safetySnapshotName(item, home?.generation ?? 0);
-  if (name.startsWith(driftSnapshotName(item, 0).slice(0, -4))) return false;
-  if (name.startsWith(safetySnapshotName(item, 0).slice(0, -4))) return false;
-  return !bare.includes(state);
+/** One safety snapshot, of this way home, while the machine waits for commit. */
+function mayHaveSnapshot({ state, home }: ProtectedItemDetail, name: string): boolean {
+  const [, purpose, generation] = /-(home|drift)-(\d+)/.exec(name) ?? [];
+  if (state === 'failedBack') return purpose === 'home' && Number(generation) === home?.generation;
+  return purpose === undefined && !bare.includes(state);
 }
 
 /** An open end moves with every look. */

@@ -1,8 +1,6 @@
 /** Every operation of the round trip: from which state, how an operator asks for it, and what must hold after it. */
 import assert from 'node:assert/strict';
 import type { Job } from '../../../api/jobs.ts';
-import { asId, type ProtectedItemId } from '../../../domain/ids.ts';
-import { safetySnapshotName } from '../../../domain/names.ts';
 import type { ItemState } from '../../../domain/protected-item.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { imageAtHome, imageInAzure, isSameImage, type DiskImage } from '../../../scripts/demo/measure.ts';
@@ -43,8 +41,8 @@ export interface Move {
 export interface Trip {
   readonly flow: Flow;
   readonly random: Random;
-  /** Where the workload of the Azure machine writes. */
-  wroteInAzure: string | undefined;
+  /** Id of the machine that the last failover has made. */
+  machineInAzure: string | undefined;
 }
 
 const GUEST_BYTES_PER_SECOND = 256 * 1024;
@@ -118,10 +116,7 @@ export const moves: Readonly<Record<MoveName, Move>> = {
   reprotect: {
     from: at('committed'),
     to: at('protectedReverse'),
-    words: async (trip) => {
-      await guestWroteInAzure(trip);
-      return ['item', 'reprotect', trip.flow.machine, '--yes'];
-    },
+    words: verb('reprotect', '--yes'),
     holds: async ({ flow }) => homeIs(flow, 'poweredOff'),
   },
   failback: {
@@ -139,7 +134,7 @@ export const moves: Readonly<Record<MoveName, Move>> = {
     words: verb('cancel-failback', '--yes'),
     holds: async (trip) => {
       await homeIs(trip.flow, 'poweredOff');
-      await guestWroteInAzure(trip);
+      await guestWritesInAzure(trip);
     },
   },
   'commit-failback': {
@@ -198,21 +193,17 @@ async function homeIs({ practice, machine }: Flow, state: 'poweredOn' | 'powered
 async function landedInAzure(trip: Trip, result: FailoverResult): Promise<void> {
   await trip.flow.expectOneOfEach(result);
   await trip.flow.expectEqual(result);
-  const { vmId } = result;
-  const { seed } = trip.random;
-  await trip.flow.practice.lab.azure.startWorkload({
-    machine: vmId,
-    seed,
-    bytesPerSecond: GUEST_BYTES_PER_SECOND,
-  });
-  trip.wroteInAzure = vmId;
+  trip.machineInAzure = result.vmId;
+  await guestWritesInAzure(trip);
 }
 
-export async function guestWroteInAzure({ flow, wroteInAzure }: Trip): Promise<void> {
-  const machine = wroteInAzure ?? '';
+/** From now on, until its machine stops; some of it at once. */
+export async function guestWritesInAzure({ flow, random, machineInAzure }: Trip): Promise<void> {
+  const machine = machineInAzure ?? '';
   const { azure } = flow.practice.lab;
-  const before = (await azure.workload(machine)).bytes;
-  await waitFor(async () => (await azure.workload(machine)).bytes >= before + WRITTEN_MIN, {
+  const { seed } = random;
+  await azure.startWorkload({ machine, seed, bytesPerSecond: GUEST_BYTES_PER_SECOND });
+  await waitFor(async () => (await azure.workload(machine)).bytes >= WRITTEN_MIN, {
     what: 'the guest to write in Azure',
     withinMs: WITHIN_MS,
     everyMs: 100,
@@ -221,8 +212,9 @@ export async function guestWroteInAzure({ flow, wroteInAzure }: Trip): Promise<v
 
 /** What the stopped Azure machine holds is what the machine at home started from. */
 async function landedAtHome(flow: Flow): Promise<void> {
-  const { itemId, failover, home } = await flow.item();
-  const snapshot = safetySnapshotName(asId<ProtectedItemId>(itemId), home?.generation ?? 0);
+  const { failover } = await flow.item();
+  const [snapshot, ...more] = await flow.practice.snapshotsOf(flow.machine);
+  assert.deepEqual(more, []);
   const there = await imageInAzure(flow.practice.lab.azure, failover?.diskIds ?? []);
   const here = await homeImage(flow, there, snapshot);
   assert.ok(

@@ -15,5 +15,5 @@ export async function protectedMachine(practice: Practice, machine: string, rand
   await flow.succeeds(await flow.protect('quick'));
   const { seed } = random;
   await practice.lab.guest.startWorkload({ machine, seed, bytesPerSecond: HOME_BYTES_PER_SECOND });
-  return { flow, random, wroteInAzure: undefined };
+  return { flow, random, machineInAzure: undefined };
 }
