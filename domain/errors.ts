@@ -351,6 +351,13 @@ export const errorCatalogue = {
     '"{item}" has no recovery point for the choice {choice}',
     'Wait for replication to make one, or choose another kind of point.',
   ),
+  DR_POINT_INCOMPLETE: entry(
+    'pause',
+    409,
+    7,
+    'Recovery point {point} of "{item}" does not hold these disks: {disks}',
+    'Wait for a point made after they joined, or skip the step: the machine then starts without them.',
+  ),
   DR_JOB_UNKNOWN: entry('fail', 404, 3, 'There is no job "{job}"', 'List jobs with `switchback job list`.'),
   DR_FINAL_DELTA_MISSING: entry(
     'pause',
@@ -594,6 +601,13 @@ export const errorCatalogue = {
     6,
     'The Azure machine of "{machine}" is {state}: it is not proven stopped',
     'Stop it in Azure; the step is tried again.',
+  ),
+  DR_AZURE_WROTE_LATE: entry(
+    'pause',
+    409,
+    7,
+    'The Azure machine of "{machine}" ran after its last changes were taken: {bytes} bytes are not at home',
+    'Roll the failback back and start it again; find out who starts the machine in Azure.',
   ),
   DR_REPLICATION_DIVERGED: entry(
     'pause',

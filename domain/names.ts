@@ -74,8 +74,12 @@ export const azureNames = {
 } as const;
 
 /** Snapshot of a machine that came home, taken before it is powered on: cancelling the failback goes back to it. */
-export function safetySnapshotName(item: ProtectedItemId, generation: number): string {
-  return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-home-${pad(generation, 4)}`;
+export function safetySnapshotName(item: ProtectedItemId, generation: number, barrierNumber: number): string {
+  return `${safetySnapshotPrefix(item, generation)}${pad(barrierNumber, 8)}`;
+}
+
+export function safetySnapshotPrefix(item: ProtectedItemId, generation: number): string {
+  return `${SNAPSHOT_PREFIX}${item.slice(0, 8)}-home-${pad(generation, 4)}-`;
 }
 
 /** Snapshot of a machine at home while its disks are compared with the point that was failed over. */

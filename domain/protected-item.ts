@@ -58,8 +58,6 @@ export type Verdict = Permission | Refusal;
 interface Move {
   readonly during: ItemState;
   readonly done: ItemState;
-  /** Absent: the state it was started in. */
-  readonly undone?: ItemState;
 }
 
 type Moves = Partial<Record<ItemState, Move>>;
@@ -70,15 +68,11 @@ const staying = (...states: readonly ItemState[]): Moves =>
 
 /**
  * From `from` through `during` to `done`. A run whose process was ended from outside leaves the item in `during`
- * with nobody working: there the same operation may be started again, and its undo leads back to `undone`.
+ * with nobody working: there the same operation may be started again. What that one undoes is only what it has begun
+ * itself, so the item stays in `during` until something leads on.
  */
-const moving = (from: readonly ItemState[], during: ItemState, done: ItemState, undone?: ItemState): Moves =>
-  Object.fromEntries(
-    [...from, during].map((state) => [
-      state,
-      { during, done, ...(state === during ? { undone: undone ?? from[0] ?? during } : {}) },
-    ]),
-  );
+const moving = (from: readonly ItemState[], during: ItemState, done: ItemState): Moves =>
+  Object.fromEntries([...from, during].map((state) => [state, { during, done }]));
 
 export const moves: Readonly<Record<ItemOperation, Moves>> = {
   testFailover: staying('protected'),
@@ -92,14 +86,9 @@ export const moves: Readonly<Record<ItemOperation, Moves>> = {
     'failedBack',
     'failedBackCommitted',
   ),
-  failover: moving(['protected', 'failoverFailed'], 'failingOver', 'failedOver', 'protected'),
+  failover: moving(['protected', 'failoverFailed'], 'failingOver', 'failedOver'),
   changeRecoveryPoint: moving(['failedOver'], 'changingRecoveryPoint', 'failedOver'),
-  rollback: moving(
-    ['failedOver', 'failoverFailed', 'changingRecoveryPoint'],
-    'rollingBack',
-    'protected',
-    'failedOver',
-  ),
+  rollback: moving(['failedOver', 'failoverFailed', 'changingRecoveryPoint'], 'rollingBack', 'protected'),
   commit: {
     ...moving(['failedOver'], 'committing', 'committed'),
     ...moving(['failedBack'], 'committingFailback', 'failedBackCommitted'),
@@ -107,12 +96,7 @@ export const moves: Readonly<Record<ItemOperation, Moves>> = {
   completeMigration: moving(['committed'], 'completingMigration', 'migrated'),
   reprotect: moving(['committed'], 'reprotecting', 'protectedReverse'),
   failback: moving(['protectedReverse'], 'failingBack', 'failedBack'),
-  cancelFailback: moving(
-    ['failedBack', 'failingBack'],
-    'cancellingFailback',
-    'protectedReverse',
-    'failedBack',
-  ),
+  cancelFailback: moving(['failedBack', 'failingBack'], 'cancellingFailback', 'protectedReverse'),
   reEnable: moving(['failedBackCommitted'], 'reEnabling', 'protected'),
   pause: staying('protected', 'protectedReverse'),
   resume: staying('protected', 'protectedReverse'),
@@ -133,7 +117,6 @@ export const moves: Readonly<Record<ItemOperation, Moves>> = {
     ],
     'disabling',
     'disabled',
-    'disabling',
   ),
   purge: { disabling: { during: 'disabling', done: 'disabled' } },
 };
@@ -158,7 +141,7 @@ export function decide(situation: ItemSituation, operation: ItemOperation): Verd
     allowed: true,
     next: move.during,
     done: move.done,
-    undone: move.undone ?? situation.state,
+    undone: situation.state,
     displaces,
   };
 }

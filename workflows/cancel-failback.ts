@@ -16,7 +16,11 @@ import { runRunbook } from './lib/run-runbook.ts';
 
 const SHUTDOWN_GRACE_SECONDS = 120;
 
-export const cancelFailbackBook: Runbook<HomeRun, object> = {
+export interface CancelFailbackFacts {
+  readonly isReverted: boolean;
+}
+
+export const cancelFailbackBook: Runbook<HomeRun, CancelFailbackFacts> = {
   kind: 'cancelFailback',
   onFailure: 'wait',
   finish: 'The machine goes back to Azure.',
@@ -45,7 +49,12 @@ export const cancelFailbackBook: Runbook<HomeRun, object> = {
       undo: {
         name: 'Power the machine at home on again',
         means: 'The machine runs at home again.',
-        run: ({ item, way }, _facts, tools) => powerOnAtHome(item, way.home.machineId, tools),
+        async run({ item, way }, _facts, tools) {
+          const { machineId } = way.home;
+          // Interrupted, the guest may be on its way down: it is seen off before it is powered on again.
+          await urgentSite(item.site).powerOffHome({ item, machineId, graceSeconds: SHUTDOWN_GRACE_SECONDS });
+          return powerOnAtHome(item, { machineId, side: way.azure }, tools);
+        },
       },
     },
     {
@@ -53,20 +62,39 @@ export const cancelFailbackBook: Runbook<HomeRun, object> = {
       name: 'Go back to the safety snapshot',
       key: 'name of the way home’s snapshot',
       pointOfNoReturn: true,
+      skip: 'The disks at home are not what was landed: they must be compared (resync) before the next failback.',
+      applies: ({ way }) => way.safetySnapshot !== undefined,
       async run({ item, way }) {
-        await siteTasks(item.site).revertToSafetySnapshot({ way });
-        return { detail: 'disks are as they were landed' };
+        await siteTasks(item.site).revertToSafetySnapshot({
+          way,
+          name: way.safetySnapshot ?? '',
+          mayBeGone: false,
+        });
+        return { facts: { isReverted: true }, detail: 'disks are as they were landed' };
+      },
+    },
+    {
+      id: 'drop-safety-snapshot',
+      name: 'Remove the safety snapshot',
+      key: 'name of the way home’s snapshot',
+      applies: ({ way }) => way.safetySnapshot !== undefined,
+      async run({ item, way }) {
+        await siteTasks(item.site).dropSafetySnapshot({ way, name: way.safetySnapshot ?? '' });
+        return {};
       },
     },
     {
       id: 'start-azure',
       name: 'Start the Azure machine',
       key: 'fence record and power state of the Azure machine',
-      run: async ({ item, way }, _facts, tools) => ({ detail: await startInAzure(item, way.azure, tools) }),
+      async run({ item, way }, _facts, tools) {
+        const { machineId: homeMachineId } = way.home;
+        return { detail: await startInAzure(item, { side: way.azure, homeMachineId }, tools) };
+      },
     },
   ],
 };
 
-export async function cancelFailback(run: HomeRun): Promise<RunOutcome<object>> {
+export async function cancelFailback(run: HomeRun): Promise<RunOutcome<CancelFailbackFacts>> {
   return runRunbook(cancelFailbackBook, run);
 }

@@ -9,8 +9,9 @@
  */
 import type { HomeRun, RunOutcome } from './contracts/runs.ts';
 import { refusal } from './lib/failures.ts';
+import { proveAzureOff } from './lib/fence.ts';
 import { landings, siteCalls, siteTasks } from './lib/proxies.ts';
-import { removeRun, scopeOf } from './lib/remove-run.ts';
+import { removeRun, scopeOfSide } from './lib/remove-run.ts';
 import type { Runbook } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
@@ -21,13 +22,15 @@ export const commitFailbackBook: Runbook<HomeRun, object> = {
   steps: [
     {
       id: 'preflight',
-      name: 'Look at the machine at home',
+      name: 'Look at both machines',
       key: 'reads only',
       kind: 'check',
       async run({ item, way }) {
         const { machineId } = way.home;
         const { state } = await siteCalls(item.site).homePowerState({ item, machineId });
-        if (state === 'poweredOn') return { detail: 'it runs' };
+        if (state === 'poweredOn') {
+          return { detail: `it runs; in Azure it is ${await proveAzureOff(item, way.azure)}` };
+        }
         throw refusal('DR_OPERATION_REFUSED', {
           operation: 'commit',
           item: item.machineName,
@@ -42,7 +45,7 @@ export const commitFailbackBook: Runbook<HomeRun, object> = {
       pointOfNoReturn: true,
       held: 'The machine runs at home; part of the Azure machine may be left, stopped.',
       async run({ item, way }, _facts, tools) {
-        const { deleted } = await removeRun(tools, scopeOf(item, way.azure.runId, 'real'));
+        const { deleted } = await removeRun(tools, scopeOfSide(item.itemId, way.azure));
         return { detail: `${deleted.length} removed, listing by run tag is empty` };
       },
     },
@@ -50,8 +53,9 @@ export const commitFailbackBook: Runbook<HomeRun, object> = {
       id: 'safety-snapshot',
       name: 'Merge the safety snapshot',
       key: 'name of the way home’s snapshot',
+      applies: ({ way }) => way.safetySnapshot !== undefined,
       async run({ item, way }) {
-        await siteTasks(item.site).dropSafetySnapshot({ way });
+        await siteTasks(item.site).dropSafetySnapshot({ way, name: way.safetySnapshot ?? '' });
         return {};
       },
     },

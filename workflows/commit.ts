@@ -8,7 +8,9 @@
  * step; every step only removes. When the operator is silent after a failure the run waits and the machine runs on.
  */
 import type { AfterFailoverRun, RunOutcome } from './contracts/runs.ts';
-import { azure, siteTasks } from './lib/proxies.ts';
+import { azureSide } from './lib/azure-side.ts';
+import { refusal } from './lib/failures.ts';
+import { azure, azureUndo, siteTasks } from './lib/proxies.ts';
 import type { Runbook } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
@@ -17,6 +19,19 @@ export const commitBook: Runbook<AfterFailoverRun, object> = {
   onFailure: 'wait',
   finish: 'The commit goes on to its end.',
   steps: [
+    {
+      id: 'preflight',
+      name: 'Look at the Azure machine',
+      key: 'reads only',
+      kind: 'check',
+      async run({ item, failover }) {
+        const { state } = await azureUndo(item.target.location).azurePowerState({
+          azure: azureSide(item, failover),
+        });
+        if (state !== 'absent') return { detail: `it is ${state}` };
+        throw refusal('DR_AZURE_MACHINE_GONE', { machine: item.machineName, reason: 'it does not exist' });
+      },
+    },
     {
       id: 'staged',
       name: 'Delete staged page blobs',

@@ -5,8 +5,8 @@
  * left in the storage account, no snapshot of ours on the source, and the machine may be protected again. Kept: the
  * machine on premises as it is, and what has failed over to Azure. Deleted: replicas, recovery points, journal, key,
  * and on the way home the reverse stream, its Azure snapshots and a machine that was made at home. A site that is gone
- * for good must not keep an item for ever: its steps are best effort, and purge leaves them out. From the deletion on
- * there is no return. On a crash the run goes on at its step; after a failure it waits, and purge displaces it.
+ * for good must not keep an item for ever: its steps are best effort, and purge leaves them out. From the deletion on,
+ * and on the way home from the first step that takes something of it away, there is no return. On a crash the run goes on at its step; after a failure it waits, and purge displaces it.
  */
 import type { DisableRun, RunOutcome } from './contracts/runs.ts';
 import { azure, azureUndo, siteTasks } from './lib/proxies.ts';
@@ -45,11 +45,11 @@ const steps: readonly DisableStep[] = [
     name: 'Let go of the machine at home',
     key: 'key of the item’s way home',
     kind: 'bestEffort',
-    applies: (run) => asksSite(run) && isOnWayHome(run),
-    async run({ item, way }) {
-      if (way !== undefined) {
-        await siteTasks(item.site).releaseHomeMachine({ item, generation: way.generation, way });
-      }
+    pointOfNoReturn: true,
+    applies: (run) => asksSite(run) && (isOnWayHome(run) || run.unfinishedWay !== undefined),
+    async run({ item, way, unfinishedWay = 0 }) {
+      const known = way === undefined ? { generation: unfinishedWay } : { generation: way.generation, way };
+      await siteTasks(item.site).releaseHomeMachine({ item, ...known });
       return {};
     },
   },
@@ -58,6 +58,7 @@ const steps: readonly DisableStep[] = [
     name: 'Delete the Azure snapshots of the way home',
     key: 'names of the snapshots in the run’s group',
     kind: 'bestEffort',
+    pointOfNoReturn: true,
     applies: isOnWayHome,
     async run({ item, way }) {
       if (way === undefined) return {};

@@ -11,11 +11,12 @@
  * landing that still lives somewhere is older than this run's epoch. On a crash the run goes on at its step; when the
  * operator is silent after a failure it waits, and says on which side the machine is.
  */
+import { safetySnapshotName } from '../domain/names.ts';
 import type { DiskDigest, HomeWay, ReverseShipped } from './contracts/home.ts';
 import type { HomeRun, RunOutcome } from './contracts/runs.ts';
 import { landAll } from './lib/copy-home.ts';
 import { refusal } from './lib/failures.ts';
-import { startInAzure, takeFence } from './lib/fence.ts';
+import { proveAzureOff, startInAzure, takeFence } from './lib/fence.ts';
 import { checkReadyHome } from './lib/home-preflight.ts';
 import { azureUndo, landings, reverseCopies, siteTasks, urgentSite } from './lib/proxies.ts';
 import type { Runbook } from './lib/runbook.ts';
@@ -28,7 +29,10 @@ export interface FailbackFacts {
   readonly sessionEpoch: number;
   readonly final: ReverseShipped;
   readonly disks: readonly DiskDigest[];
+  readonly safetySnapshot: string;
   readonly fence: number;
+  /** From here on the machine at home may have been started. */
+  readonly mayHaveRun: boolean;
 }
 
 export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
@@ -68,7 +72,10 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
       undo: {
         name: 'Start the Azure machine again',
         means: 'The machine runs in Azure again and replication home goes on.',
-        run: ({ item, way }, _facts, tools) => startInAzure(item, way.azure, tools),
+        async run({ item, way }, { fence }, tools) {
+          const mayRunAtHome = fence === undefined ? {} : { homeMachineId: way.home.machineId };
+          return startInAzure(item, { side: way.azure, ...mayRunAtHome }, tools);
+        },
       },
     },
     {
@@ -103,16 +110,22 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
       id: 'safety-snapshot',
       name: 'Take a safety snapshot at home',
       key: 'name of the way home’s snapshot',
-      async run({ item, way }) {
-        const { name } = await siteTasks(item.site).takeSafetySnapshot({ way });
-        return { detail: name };
+      async run({ item, way }, { final }) {
+        const barrierNumber = final?.barrierNumber ?? 0;
+        const { name } = await siteTasks(item.site).takeSafetySnapshot({ way, barrierNumber });
+        return { facts: { safetySnapshot: name }, detail: name };
       },
       undo: {
         name: 'Go back to the safety snapshot',
         means: 'What the machine wrote at home since its start is lost.',
-        async run({ item, way }) {
-          await siteTasks(item.site).revertToSafetySnapshot({ way });
-          return undefined;
+        async run({ item, way }, { final, mayHaveRun }) {
+          const name = safetySnapshotName(item.itemId, way.generation, final?.barrierNumber ?? 0);
+          // Nothing has written to the disks unless the machine may have been started.
+          if (mayHaveRun === true) {
+            await siteTasks(item.site).revertToSafetySnapshot({ way, name, mayBeGone: true });
+          }
+          await siteTasks(item.site).dropSafetySnapshot({ way, name });
+          return name;
         },
       },
     },
@@ -135,11 +148,26 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
       },
     },
     {
+      id: 'prove-azure',
+      name: 'See that nothing was written in Azure meanwhile',
+      key: 'barrier of a session epoch of its own',
+      async run({ item, way }, _facts, tools) {
+        const state = await proveAzureOff(item, way.azure);
+        const sessionEpoch = await tools.stopReplication();
+        const late = await reverseCopies(item.target.location).shipReverseFinal({ way, sessionEpoch });
+        if (late.rawBytes === 0) {
+          return { facts: { mayHaveRun: true }, detail: `it is ${state}, nothing was written` };
+        }
+        throw refusal('DR_AZURE_WROTE_LATE', { machine: item.machineName, bytes: late.rawBytes });
+      },
+    },
+    {
       id: 'power-on',
       name: 'Power the machine on',
       key: 'power state of the machine',
       async run({ item, way }, { fence = 0 }) {
         const { machineId } = way.home;
+        await proveAzureOff(item, way.azure);
         const { outcome } = await urgentSite(item.site).powerOnHome({ item, machineId, fence });
         return { detail: outcome };
       },

@@ -20,11 +20,12 @@
 import { azureNames } from '../domain/names.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
 import type { FailoverResult, FailoverRun, RunOutcome, SourceOutcome } from './contracts/runs.ts';
-import { jobError, refusal } from './lib/failures.ts';
+import { azureSide } from './lib/azure-side.ts';
+import { jobError, refusal, rethrowIfCancelled } from './lib/failures.ts';
 import { powerOnAtHome, takeFence } from './lib/fence.ts';
 import { azureOf, lastSegment, makeDisks, makeNic, makeVm } from './lib/provision.ts';
-import { azureUndo, drains, urgentSite } from './lib/proxies.ts';
-import { removeRun, scopeOf } from './lib/remove-run.ts';
+import { azureUndo, drains, siteCalls, urgentSite } from './lib/proxies.ts';
+import { removeRun, scopeOf, scopeOfSide } from './lib/remove-run.ts';
 import type { Done, Runbook, Step } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
@@ -33,6 +34,8 @@ const SHUTDOWN_GRACE_SECONDS = 300;
 
 export interface FailoverFacts {
   readonly startedMs: number;
+  /** Before this run touched it; absent: nobody could say. */
+  readonly sourceWas: 'on' | 'off';
   /** Newer than that of every session; absent in a drill, which writes nothing to the replica. */
   readonly sessionEpoch: number;
   readonly source: SourceOutcome;
@@ -86,6 +89,20 @@ const stopReplication: FailoverStep = {
   run: async (_run, _facts, tools) => ({ facts: { sessionEpoch: await tools.stopReplication() } }),
 };
 
+/** Read before anything is done to it: a step that is repeated finds only what it has done itself. */
+const lookAtSource: FailoverStep = {
+  id: 'look-at-source',
+  name: 'Look at the source machine',
+  key: 'reads only',
+  kind: 'bestEffort',
+  applies: (run) => touchesSource(run) && run.shutdownSource,
+  async run({ item }) {
+    const { machineId } = item;
+    const { state } = await siteCalls(item.site).homePowerState({ item, machineId });
+    return { facts: { sourceWas: state === 'poweredOn' ? 'on' : 'off' }, detail: `it is ${state}` };
+  },
+};
+
 const SEEN_OFF_BY_US: readonly SourceOutcome[] = ['shutDown', 'poweredOff'];
 
 const shutDownSource: FailoverStep = {
@@ -95,12 +112,14 @@ const shutDownSource: FailoverStep = {
   kind: 'bestEffort',
   held: 'The source is off and the Azure machine does not run yet: the application is down.',
   applies: (run) => touchesSource(run) && run.shutdownSource,
-  async run({ item }) {
+  async run({ item }, { sourceWas }) {
     const graceSeconds = SHUTDOWN_GRACE_SECONDS;
     try {
-      const source = await urgentSite(item.site).shutDownSource({ item, graceSeconds });
+      const seen = await urgentSite(item.site).shutDownSource({ item, graceSeconds });
+      const source = seen === 'alreadyOff' && sourceWas === 'on' ? 'shutDown' : seen;
       return { facts: { source, offAtMs: Date.now() }, detail: `source is off (${source})` };
     } catch (error) {
+      rethrowIfCancelled(error);
       return {
         facts: { source: 'sourceStateUnknown' },
         detail: `source state unknown: ${jobError(error).message}`,
@@ -110,10 +129,15 @@ const shutDownSource: FailoverStep = {
   undo: {
     name: 'Power the source on again',
     means: 'The source is powered on again if this run has switched it off.',
-    async run({ item }, { source }, tools) {
-      if (source === undefined || !SEEN_OFF_BY_US.includes(source))
-        return 'it was not switched off by this run';
-      return powerOnAtHome(item, item.machineId, tools);
+    async run({ item }, { source, sourceWas }, tools) {
+      const { machineId } = item;
+      const isOurs = sourceWas === 'on' || (source !== undefined && SEEN_OFF_BY_US.includes(source));
+      if (!isOurs) return 'it was not switched off by this run';
+      // Interrupted, the guest may be on its way down: it is seen off before it is powered on again.
+      if (source === undefined) {
+        await urgentSite(item.site).shutDownSource({ item, graceSeconds: SHUTDOWN_GRACE_SECONDS });
+      }
+      return powerOnAtHome(item, { machineId }, tools);
     },
   },
 };
@@ -129,6 +153,7 @@ const finalDelta: FailoverStep = {
       const final = await urgentSite(item.site).shipFinal({ item, sessionEpoch });
       return { facts: { finalBarrier: final.barrierNumber }, detail: `durable up to ${final.sourceTime}` };
     } catch (error) {
+      rethrowIfCancelled(error);
       const reason = jobError(error).message;
       if (offAtMs === undefined) return { detail: `the site does not answer: ${reason}` };
       throw refusal('DR_FINAL_DELTA_MISSING', { machine: item.machineName, reason });
@@ -147,6 +172,24 @@ const choosePoint: FailoverStep = {
       ? await drains(item.target.location).drain({ item, sessionEpoch, barrierNumber: finalBarrier })
       : await azureOf(run).resolvePoint({ item, choice });
     return { facts: { point }, detail: `${point.pointId} of ${point.sourceTime}` };
+  },
+};
+
+/** A disk that has joined since the point was made is not in it. */
+const pointIsWhole: FailoverStep = {
+  id: 'point-is-whole',
+  name: 'See that the point holds every disk',
+  key: 'reads only',
+  skip: 'The machine starts in Azure without the disks that the point does not hold.',
+  async run({ item }, { point }) {
+    const held = present(point).disks.map(({ diskId }) => diskId);
+    const missing = item.disks.filter(({ diskId }) => !held.includes(diskId)).map(({ label }) => label);
+    if (missing.length === 0) return { detail: `${held.length} disks` };
+    throw refusal('DR_POINT_INCOMPLETE', {
+      item: item.machineName,
+      point: present(point).pointId,
+      disks: missing.join(', '),
+    });
   },
 };
 
@@ -179,7 +222,7 @@ const removeReplaced: FailoverStep = {
   applies: (run) => run.replaces !== undefined,
   async run({ item, replaces }, _facts, tools) {
     if (replaces === undefined) return {};
-    const { deleted } = await removeRun(tools, scopeOf(item, replaces.runId, 'real'));
+    const { deleted } = await removeRun(tools, scopeOfSide(item.itemId, azureSide(item, replaces)));
     return { detail: `${deleted.length} removed` };
   },
 };
@@ -292,9 +335,11 @@ export const failoverBook: Runbook<FailoverRun, FailoverFacts> = {
     removeEarlier,
     preflight,
     stopReplication,
+    lookAtSource,
     shutDownSource,
     finalDelta,
     choosePoint,
+    pointIsWhole,
     fence,
     removeReplaced,
     group,

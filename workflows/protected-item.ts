@@ -44,7 +44,7 @@ import { refusal } from './lib/failures.ts';
 import { newRecord, upgraded, type ItemRecord, type ItemRecordV1 } from './lib/item-state.ts';
 import { ItemStore } from './lib/item-store.ts';
 import { now } from './lib/job-log.ts';
-import { operate, type Booked } from './lib/operate.ts';
+import { operate, tellDisplaced, type Booked } from './lib/operate.ts';
 import { Supervision } from './lib/supervision.ts';
 
 /** Continue as new well before Temporal's own suggestion at 4,096 events. */
@@ -72,7 +72,9 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
   };
   const book = (request: OperationRequest): OperationAccepted => {
     const { operation, operationId } = request;
-    booked = { request, permission: known().permit(operation) };
+    const permission = known().permit(operation);
+    if (booked !== undefined) void tellDisplaced(known(), booked.request);
+    booked = { request, permission };
     known().booked = { operation, operationId };
     if (operation === 'disable') protecting?.cancel();
     known().change({});

@@ -7,22 +7,26 @@
  * the failover, so nothing is copied again. What the machine wrote in Azure is lost, which is why removal comes last:
  * until then everything can be undone.
  *
- * No split brain: the Azure machine is proven stopped before the fence goes back to the site, and the source is
- * started with that fence only. On a crash the run goes on at its step. When the operator is silent after a failure
+ * No split brain: what an unfinished failover left (its machine may run) is proven gone, and the Azure machine proven
+ * stopped, before the fence goes back to the site, and the source is started with that fence only. On a crash the run goes on at its step. When the operator is silent after a failure
  * it waits, with the machine off on both sides if it got that far.
  */
-import type { RollbackRun, RunOutcome } from './contracts/runs.ts';
+import type { RollbackRun, RunOutcome, SourceOutcome } from './contracts/runs.ts';
 import { azureSide } from './lib/azure-side.ts';
 import { refusal } from './lib/failures.ts';
-import { startInAzure, takeFence } from './lib/fence.ts';
+import { proveAzureOff, startInAzure, takeFence } from './lib/fence.ts';
 import { azureUndo, siteCalls, urgentSite } from './lib/proxies.ts';
-import { removeRun, scopeOf } from './lib/remove-run.ts';
+import { removeRun, scopeOf, scopeOfSide } from './lib/remove-run.ts';
 import type { Runbook } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
 export interface RollbackFacts {
+  /** The source runs although the failover had seen it off: a lost rollback has started it. */
+  readonly runsAlready: boolean;
   readonly fence: number;
 }
+
+const SEEN_OFF: readonly SourceOutcome[] = ['shutDown', 'poweredOff', 'alreadyOff'];
 
 /** A machine that was off before the failover stays off. */
 const wantsPower = ({ failover }: RollbackRun) => failover?.source !== 'alreadyOff';
@@ -37,10 +41,22 @@ export const rollbackBook: Runbook<RollbackRun, RollbackFacts> = {
       name: 'Look at the source machine',
       key: 'reads only',
       kind: 'check',
-      async run({ item }) {
+      async run({ item, failover }) {
         const { state } = await siteCalls(item.site).homePowerState({ item, machineId: item.machineId });
         if (state === 'absent') throw refusal('DR_MACHINE_UNKNOWN', { machine: item.machineName });
-        return { detail: `it is ${state}` };
+        const wasOff = failover !== undefined && SEEN_OFF.includes(failover.source);
+        return { facts: { runsAlready: wasOff && state === 'poweredOn' }, detail: `it is ${state}` };
+      },
+    },
+    {
+      id: 'remove-earlier',
+      name: 'Remove what an unfinished failover left',
+      key: 'tag of the unfinished run',
+      held: 'The machine is where the failover left it; part of an unfinished one may be gone.',
+      applies: ({ removeFirst }) => removeFirst.length > 0,
+      async run({ item, removeFirst }, _facts, tools) {
+        for (const run of removeFirst) await removeRun(tools, scopeOf(item, run, 'real'), `${run}-`);
+        return { detail: `${removeFirst.length} removed` };
       },
     },
     {
@@ -60,8 +76,14 @@ export const rollbackBook: Runbook<RollbackRun, RollbackFacts> = {
       undo: {
         name: 'Start the Azure machine again',
         means: 'The machine runs in Azure again, as it was.',
-        async run({ item, failover }, _facts, tools) {
-          return failover === undefined ? undefined : startInAzure(item, azureSide(item, failover), tools);
+        async run({ item, failover }, { runsAlready, fence }, tools) {
+          if (runsAlready === true) {
+            throw refusal('DR_SOURCE_RUNS', { machine: item.machineName, state: 'poweredOn' });
+          }
+          if (failover === undefined) return undefined;
+          const side = azureSide(item, failover);
+          const mayRunAtHome = fence === undefined ? {} : { homeMachineId: item.machineId };
+          return startInAzure(item, { side, ...mayRunAtHome }, tools);
         },
       },
     },
@@ -80,8 +102,9 @@ export const rollbackBook: Runbook<RollbackRun, RollbackFacts> = {
       key: 'power state of the machine',
       skip: 'The machine stays off on premises until somebody powers it on in vCenter.',
       applies: (run) => wantsPower(run),
-      async run({ item }, { fence = 0 }) {
+      async run({ item, failover }, { fence = 0 }) {
         const { machineId } = item;
+        if (failover !== undefined) await proveAzureOff(item, azureSide(item, failover));
         const { outcome } = await urgentSite(item.site).powerOnHome({ item, machineId, fence });
         return { detail: outcome };
       },
@@ -105,9 +128,11 @@ export const rollbackBook: Runbook<RollbackRun, RollbackFacts> = {
       key: 'tag of the failover',
       pointOfNoReturn: true,
       held: 'The machine runs on premises; part of what the failover made in Azure may be left.',
-      async run({ item, failover, removeFirst }, _facts, tools) {
-        const runs = failover === undefined ? removeFirst : [...removeFirst, failover.runId];
-        for (const run of runs) await removeRun(tools, scopeOf(item, run, 'real'), `${run}-`);
+      applies: ({ failover }) => failover !== undefined,
+      async run({ item, failover }, _facts, tools) {
+        if (failover !== undefined) {
+          await removeRun(tools, scopeOfSide(item.itemId, azureSide(item, failover)));
+        }
         return { detail: 'listing by run tag is empty' };
       },
     },

@@ -50,6 +50,9 @@ export function createHomeAzureActivities({ cloud, storage }: HomeAzurePorts): H
         throw new DrError('DR_AZURE_NOT_STOPPED', { machine: item.machineName, state: vm.powerState });
       }),
 
+    azurePowerState: ({ azure }) =>
+      supervised(async () => ({ state: (await cloud.vm(azure.vmId))?.powerState ?? 'absent' })),
+
     /** Looks at the fence again once the machine runs: an attempt that was overtaken takes back what it did. */
     startAzureMachine: ({ item, azure, fence }) =>
       supervised(async (beat) => {

@@ -32,7 +32,6 @@ export function createHomeSiteActivities(ports: HomeSitePorts): HomeSiteActiviti
     way: HomeWay,
     work: (session: VCenterSession, machine: MachineId, beat: () => void) => Promise<R>,
   ) => supervised(async ({ flush }) => work(await sessionFor(way.item), way.home.machineId, flush));
-  const safetyName = (way: HomeWay) => safetySnapshotName(way.item.itemId, way.generation);
 
   return {
     checkHome: ({ item, place }) =>
@@ -52,26 +51,23 @@ export function createHomeSiteActivities(ports: HomeSitePorts): HomeSiteActiviti
     openHomeForWriting: ({ way }) =>
       atHome(way, (session, machine, beat) => session.setChangeTracking(machine, false, beat)),
 
-    takeSafetySnapshot: ({ way }) =>
+    takeSafetySnapshot: ({ way, barrierNumber }) =>
       atHome(way, async (session, machine, beat) => {
         const description = `${way.item.machineName} as it came home; removed when the failback is committed`;
-        const wanted = { name: safetyName(way), description, quiesce: false };
+        const name = safetySnapshotName(way.item.itemId, way.generation, barrierNumber);
+        const wanted = { name, description, quiesce: false };
         return { name: (await session.createSnapshot(machine, wanted, beat)).name };
       }),
 
-    revertToSafetySnapshot: ({ way }) =>
+    revertToSafetySnapshot: ({ way, name, mayBeGone }) =>
       atHome(way, async (session, machine, beat) => {
-        const name = safetyName(way);
-        // Reverted before, when it is gone: it is removed only after that.
-        if ((await session.findSnapshot(machine, name)) !== null) {
-          await session.revertToSnapshot(machine, name, beat);
-          await session.removeSnapshot(machine, name, beat);
-        }
+        const isGone = mayBeGone && (await session.findSnapshot(machine, name)) === null;
+        if (!isGone) await session.revertToSnapshot(machine, name, beat);
         await session.setMarker(machine, homeMarker(way.item), beat);
       }),
 
-    dropSafetySnapshot: ({ way }) =>
-      atHome(way, (session, machine, beat) => session.removeSnapshot(machine, safetyName(way), beat)),
+    dropSafetySnapshot: ({ way, name }) =>
+      atHome(way, (session, machine, beat) => session.removeSnapshot(machine, name, beat)),
 
     connectHomeNetworks: ({ way }) =>
       atHome(way, async (session, machine, beat) => {

@@ -35,7 +35,7 @@ export async function shutDown(
     }
     // The earlier attempt may have ended before it had asked: the guest is asked once more, with a short grace.
     const grace = asked === undefined ? graceSeconds : REPEATED_GRACE_SECONDS;
-    return OUTCOMES[await session.powerOff(machine, grace, supervision.flush)];
+    return OUTCOMES[await session.powerOff(machine, grace, supervision.flush, supervision.signal)];
   });
 }
 

@@ -84,11 +84,15 @@ export interface VCenterSession {
     query: { readonly snapshot: MachineSnapshot; readonly deviceKey: number; readonly changeId: string },
   ): AsyncIterable<Extent>;
   powerState(machine: MachineId): Promise<PowerState>;
-  /** Asks the guest to shut down, after `graceSeconds` powers off. Resolves when off was observed. */
+  /**
+   * Asks the guest to shut down, after `graceSeconds` powers off. Resolves when off was observed. The power is not cut
+   * any more once `signal` is aborted.
+   */
   powerOff(
     machine: MachineId,
     graceSeconds: number,
     onProgress: OnProgress,
+    signal?: AbortSignal,
   ): Promise<'guestShutdown' | 'poweredOff' | 'alreadyOff'>;
   /** Resolves when on was observed. @throws DR_MACHINE_FILE_LOCKED while its disks are being written */
   powerOn(machine: MachineId, onProgress: OnProgress): Promise<'poweredOn' | 'alreadyOn'>;

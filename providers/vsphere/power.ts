@@ -25,6 +25,7 @@ export async function powerOff(
   machine: MoRef,
   graceSeconds: number,
   onProgress: OnProgress,
+  signal?: AbortSignal,
 ): Promise<'guestShutdown' | 'poweredOff' | 'alreadyOff'> {
   const state = await powerState(session, machine);
   if (state === 'poweredOff') return 'alreadyOff';
@@ -33,6 +34,8 @@ export async function powerOff(
   if (state === 'poweredOn' && graceSeconds > 0 && (await askGuest(session, machine))) {
     if (await isOffWithin(graceSeconds)) return 'guestShutdown';
   }
+  // Whoever asked may have turned back meanwhile: then the guest's own shutdown is all that happens.
+  signal?.throwIfAborted();
   await cutPower(session, machine, onProgress);
   if (await isOffWithin(OBSERVE_SECONDS_MAX)) return 'poweredOff';
   throw new VimFault('InvalidPowerState', 'the machine is still on after it was powered off');

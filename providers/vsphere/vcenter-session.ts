@@ -46,8 +46,8 @@ export function createVCenterSession(session: VimSession): VCenterSession {
         yield* changedAreas(session, { id, ref }, query);
       }),
     powerState: (id) => onMachine('read the power state', id, (ref) => powerState(session, ref)),
-    powerOff: (id, graceSeconds, onProgress) =>
-      onMachine('turn off the power', id, (ref) => powerOff(session, ref, graceSeconds, onProgress)),
+    powerOff: (id, graceSeconds, onProgress, signal) =>
+      onMachine('turn off the power', id, (ref) => powerOff(session, ref, graceSeconds, onProgress, signal)),
     powerOn: (id, onProgress) =>
       onMachine('turn on the power', id, (ref) => powerOn(session, ref, onProgress)),
     ...homewardMethods(session, attempts),

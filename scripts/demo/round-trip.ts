@@ -4,7 +4,7 @@
  * practice ground; what travelled stands beside what really changed and what a full copy would have cost.
  */
 import { asId, type ProtectedItemId } from '../../domain/ids.ts';
-import { safetySnapshotName } from '../../domain/names.ts';
+import { safetySnapshotPrefix } from '../../domain/names.ts';
 import type { FailoverResult } from '../../workflows/contracts/types.ts';
 import { waitFor } from '../../lab/wait.ts';
 import {
@@ -142,7 +142,10 @@ async function comeHome(
 /** The machine runs at home already: what it started from is its safety snapshot. */
 async function crossedHome({ lab, cli }: Stage, round: number, result: FailoverResult): Promise<Crossing> {
   const { itemId, home } = await item(cli);
-  const snapshot = safetySnapshotName(asId<ProtectedItemId>(itemId), home?.generation ?? round);
+  const prefix = safetySnapshotPrefix(asId<ProtectedItemId>(itemId), home?.generation ?? round);
+  const { snapshots } = await lab.guest.machine(MACHINE);
+  const snapshot = snapshots.find(({ name }) => name.startsWith(prefix))?.name;
+  if (snapshot === undefined) throw new Error(`${MACHINE} has no snapshot ${prefix}…`);
   const inAzure = await imageInAzure(lab.azure, result.diskIds);
   const disks = await homeDisks({ lab, cli }, result);
   const atHome = await imageAtHome(lab.guest, MACHINE, disks, snapshot);

@@ -90,7 +90,7 @@ test('a machine that is powered on behind our back is noticed, also after vCente
     return home.rig.session;
   };
   const { machineId } = machine.item;
-  const watched = { machineId, last: 'off', endsAt: '2999-01-01T00:00:00.000Z' } as const;
+  const watched = { machineIds: [machineId], last: 'off', endsAt: '2999-01-01T00:00:00.000Z' } as const;
   expect(await watchPower(openSession, watched, new AbortController().signal, 1)).toBe('on');
   expect(looks).toBe(3);
   const ended = { ...watched, last: 'on', endsAt: new Date().toISOString() } as const;
@@ -99,6 +99,21 @@ test('a machine that is powered on behind our back is noticed, also after vCente
   expect(await watchPower(openSession, { ...watched, last: 'on' }, new AbortController().signal, 1)).toBe(
     'off',
   );
+});
+
+test('a look-out that sees nothing any more says so, and again when it sees', async () => {
+  const { machine } = out;
+  let isAway = true;
+  const openSession = async () => {
+    if (isAway) throw new DrError('DR_VCENTER_UNREACHABLE', { url: 'u', reason: 'no answer' });
+    return home.rig.session;
+  };
+  const { machineId } = machine.item;
+  const watched = { machineIds: [machineId], last: 'off', endsAt: '2999-01-01T00:00:00.000Z' } as const;
+  const { signal } = new AbortController();
+  expect(await watchPower(openSession, watched, signal, 1, 20)).toBe('unseen');
+  isAway = false;
+  expect(await watchPower(openSession, { ...watched, last: 'unseen' }, signal, 1, 20)).toBe('off');
 });
 
 async function problems(machine: Machine, place: HomePlace, link = 'required' as 'required' | 'any') {
@@ -177,14 +192,20 @@ test('cancelling goes back to the disks as they were landed', async () => {
   const { homeSite } = home.activities;
   const way = await out.prepare({}, 6);
   const before = await out.machine.hashes();
-  const { name } = await inActivity(() => homeSite.takeSafetySnapshot({ way }));
+  const { name } = await inActivity(() => homeSite.takeSafetySnapshot({ way, barrierNumber: 3 }));
   await out.machine.power('poweredOn');
   await out.machine.write(2 ** 20);
   await out.machine.power('poweredOff');
   expect(await out.machine.hashes()).not.toEqual(before);
   expect(await out.machine.snapshotNames()).toEqual([name]);
-  await inActivity(() => homeSite.revertToSafetySnapshot({ way }));
-  await inActivity(() => homeSite.revertToSafetySnapshot({ way }));
+  const revert = (mayBeGone: boolean) =>
+    inActivity(() => homeSite.revertToSafetySnapshot({ way, name, mayBeGone }));
+  await revert(false);
+  await revert(false);
   expect(await out.machine.hashes()).toEqual(before);
+  await inActivity(() => homeSite.dropSafetySnapshot({ way, name }));
+  await inActivity(() => homeSite.dropSafetySnapshot({ way, name }));
   expect(await out.machine.snapshotNames()).toEqual([]);
+  await revert(true);
+  await expect(revert(false)).rejects.toMatchObject({ code: 'DR_VCENTER_PLACE_UNKNOWN' });
 });

@@ -66,6 +66,8 @@ export interface HomeWay {
   readonly home: HomeMachine;
   readonly disks: readonly HomeDisk[];
   readonly policy: FailbackPolicy;
+  /** Set once the machine runs at home: cancelling goes back to it. */
+  readonly safetySnapshot?: string;
 }
 
 /** What the first reverse copy reads. */
@@ -160,6 +162,8 @@ export interface LandActivities {
   purgeReverseStream(input: { readonly way: HomeWay }): Promise<{ readonly deletedBlobs: number }>;
 }
 
+export type HomeSight = 'on' | 'off' | 'unseen';
+
 /** vSphere calls of the way home; queues `site.<site>` and `urgent.site.<site>`. */
 export interface HomeSiteActivities {
   /** Every prerequisite on the site that is missing, all at once; changes nothing. */
@@ -187,10 +191,23 @@ export interface HomeSiteActivities {
   }): Promise<void>;
   /** Change tracking off: VMDKs are written from outside from now on. */
   openHomeForWriting(input: { readonly way: HomeWay }): Promise<void>;
-  takeSafetySnapshot(input: { readonly way: HomeWay }): Promise<{ readonly name: string }>;
-  /** Disks as they were landed; the snapshot goes. */
-  revertToSafetySnapshot(input: { readonly way: HomeWay }): Promise<void>;
-  dropSafetySnapshot(input: { readonly way: HomeWay }): Promise<void>;
+  /** Named after the barrier that the disks hold: one of an earlier try is another. */
+  takeSafetySnapshot(input: {
+    readonly way: HomeWay;
+    readonly barrierNumber: number;
+  }): Promise<{ readonly name: string }>;
+  /**
+   * Disks as they were landed, and the mark is back; the snapshot stays until it is dropped. `mayBeGone`: an undo that
+   * is repeated has dropped it already.
+   * @throws DR_VCENTER_PLACE_UNKNOWN when it is gone: then nobody can say what the disks hold
+   */
+  revertToSafetySnapshot(input: {
+    readonly way: HomeWay;
+    readonly name: string;
+    readonly mayBeGone: boolean;
+  }): Promise<void>;
+  /** Absent is done. */
+  dropSafetySnapshot(input: { readonly way: HomeWay; readonly name: string }): Promise<void>;
   /** Interfaces of an original machine stay as they are; those of a new one are connected. The mark goes. */
   connectHomeNetworks(input: { readonly way: HomeWay }): Promise<void>;
   /** Needs the fence: `number` must be what the fence record holds for this side. */
@@ -208,13 +225,16 @@ export interface HomeSiteActivities {
     readonly item: ItemSpec;
     readonly machineId: MachineId;
   }): Promise<{ readonly state: 'poweredOn' | 'poweredOff' | 'suspended' | 'absent' }>;
-  /** Watches a machine that must be off: answers as soon as its state is not `last`, or `sessionEnded`. */
+  /**
+   * Watches machines that must be off: answers as soon as what is seen is not `last`, or `sessionEnded`. `on`: any of
+   * them runs. `unseen`: vCenter has not answered for a minute.
+   */
   watchHome(input: {
     readonly item: ItemSpec;
-    readonly machineId: MachineId;
-    readonly last: 'on' | 'off';
+    readonly machineIds: readonly MachineId[];
+    readonly last: HomeSight;
     readonly endsAt: string;
-  }): Promise<{ readonly outcome: 'on' | 'off' | 'sessionEnded' }>;
+  }): Promise<{ readonly outcome: HomeSight | 'sessionEnded' }>;
   /** Baseline of forward replication after a way home: tracking on, with a run of its own. */
   resumeChangeTracking(input: { readonly item: ItemSpec }): Promise<void>;
 }
@@ -233,6 +253,8 @@ export interface HomeAzureActivities {
   stopAzureMachine(input: { readonly item: ItemSpec; readonly azure: AzureSide }): Promise<{
     readonly state: 'deallocated' | 'absent';
   }>;
+  /** As it is now; changes nothing. `absent`: there is no such machine. */
+  azurePowerState(input: { readonly azure: AzureSide }): Promise<{ readonly state: string }>;
   /** Needs the fence, as `powerOnHome`. */
   startAzureMachine(input: {
     readonly item: ItemSpec;

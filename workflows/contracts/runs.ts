@@ -117,6 +117,8 @@ export interface ResyncRun extends Run {
 export interface DisableRun extends Run {
   /** Set while the machine is on its way home. */
   readonly way?: HomeWay;
+  /** Generation of a way home that was begun and is not known. */
+  readonly unfinishedWay?: number;
   /** Ways home so far: each had a stream. */
   readonly generations: number;
   /** Nothing is asked of the site. */

@@ -85,8 +85,10 @@ export const compareSteps: readonly Step<Run, CompareFacts>[] = [
     id: 'point',
     name: 'Make a recovery point',
     key: 'recovery point of the barrier',
-    async run(_run, { item, sessionEpoch = 0, shipped }) {
+    async run(_run, { item, shipped }, tools) {
       const fresh = present(item);
+      // Hashing has taken the pen with an attempt of the epoch before: applying needs a newer one.
+      const sessionEpoch = await tools.stopReplication();
       const barrierNumber = present(shipped).barrierNumber;
       const point = await drains(fresh.target.location).drain({ item: fresh, sessionEpoch, barrierNumber });
       return { facts: { point }, detail: `${point.pointId} of ${point.sourceTime}` };

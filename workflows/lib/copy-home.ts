@@ -2,6 +2,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { HomeCopy, HomeWay, ReverseShipped } from '../contracts/home.ts';
 import type { TaskLog } from './job-log.ts';
+import type { StepTools } from './runbook.ts';
 import { landings, landSessions, reverseCopies } from './proxies.ts';
 
 export interface CopiedHome extends ReverseShipped {
@@ -14,19 +15,20 @@ const SESSION_DAYS = 30;
 export async function copyHome(
   way: HomeWay,
   wanted: { readonly sessionEpoch: number; readonly copy: HomeCopy; readonly again: boolean },
-  tasks: TaskLog,
+  tools: StepTools,
 ): Promise<CopiedHome> {
   const { sessionEpoch } = wanted;
   const { location } = way.item.target;
   const shipped = await besideLanding(way, sessionEpoch, () =>
-    tasks.task(
+    tools.task(
       'ship-home',
       'Ship from Azure',
       () => reverseCopies(location).reverseFirstCopy({ way, ...wanted }),
       ({ readBytes, wireBytes }) => `${mebibytes(readBytes)} read, ${mebibytes(wireBytes)} sent`,
     ),
   );
-  const landed = await landAll(way, sessionEpoch, shipped.barrierNumber, tasks);
+  // The session beside the copy has written with later attempts of the same epoch: this landing needs a newer one.
+  const landed = await landAll(way, await tools.stopReplication(), shipped.barrierNumber, tools);
   return { ...shipped, words: `${mebibytes(shipped.wireBytes)} travelled, whole as of ${landed.sourceTime}` };
 }
 

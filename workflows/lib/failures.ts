@@ -2,7 +2,9 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
   ChildWorkflowFailure,
+  isCancellation,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import {
@@ -22,6 +24,14 @@ export function jobError(error: unknown): JobError {
     return { code, message: failure.message, remedy: errorRemedy(code, context) };
   }
   return knownError('DR_INTERNAL', { reason: reasonOf(error) });
+}
+
+/**
+ * Inside a step that turns failures into facts: a step that somebody stopped has found out nothing. An activity of a
+ * lost site ends as a timeout, not as a cancellation, so the scope is asked.
+ */
+export function rethrowIfCancelled(error: unknown): void {
+  if (isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
 }
 
 /** Refuses an update. Only ApplicationFailure may leave a handler: anything else would fail the workflow task for ever. */

@@ -1,58 +1,103 @@
 /**
- * Watches the machine at home while it must be off. Somebody who powers it on behind our back is noticed within
- * seconds: a critical condition, and nothing writes to its disks until they were compared.
+ * Watches the side that must be off. Somebody who powers the machine on at home while it runs in Azure is noticed
+ * within seconds: a critical condition, and nothing writes to its disks until they were compared. After a failback it
+ * is the Azure machine that must stay stopped. A watch that sees nothing says so.
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { HomeSight, HomeSiteActivities } from '../contracts/home.ts';
+import { azureSideOff } from './fence.ts';
+import { DIVERGED, homeMachines, SPLIT_BRAIN } from './item-state.ts';
 import type { ItemStore } from './item-store.ts';
 import { now } from './job-log.ts';
-import { watches } from './proxies.ts';
+import { looks, watches } from './proxies.ts';
 import { troubleOf } from './trouble.ts';
 
-const SPLIT_BRAIN = 'DR_HEALTH_SPLIT_BRAIN';
-const DIVERGED = 'DR_HEALTH_DIVERGED';
 const UNWATCHED = 'DR_HEALTH_SOURCE_UNWATCHED';
 const SESSION_HOURS = 12;
 const PAUSE_MS = 30_000;
+const AZURE_LOOK_MS = 60_000;
+
+type Seen = Awaited<ReturnType<HomeSiteActivities['watchHome']>>;
 
 /** Runs until cancelled; `changed` is called when what may be replicated has changed. */
 export async function watchHome(store: ItemStore, changed: () => void): Promise<never> {
+  let isBlind = false;
   for (;;) {
-    const { spec, home, homeSeen } = store.record;
+    const { spec, homeSeen } = store.record;
     if (spec === undefined) {
       await sleep(PAUSE_MS);
       continue;
     }
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
-    const machineId = home?.home.machineId ?? spec.machineId;
+    const machineIds = homeMachines(store.record);
     try {
-      const seen = await watches(spec.site).watchHome({ item: spec, machineId, last: homeSeen, endsAt });
+      const last: HomeSight = isBlind ? 'unseen' : homeSeen;
+      const seen: Seen = await watches(spec.site).watchHome({ item: spec, machineIds, last, endsAt });
+      const { outcome } = seen;
+      if (outcome === 'sessionEnded') continue;
+      isBlind = outcome === 'unseen';
+      if (outcome === 'unseen') {
+        raiseUnwatched(store, 'vCenter does not answer', 'Check that vCenter runs and is reached.');
+        continue;
+      }
       store.clear(UNWATCHED);
-      if (seen.outcome === 'sessionEnded') continue;
-      show(store, seen.outcome);
+      if (outcome === homeSeen) continue;
+      show(store, outcome);
       changed();
     } catch (error) {
       if (CancellationScope.current().consideredCancelled) throw error;
+      isBlind = true;
       const { reason, suggestion } = troubleOf(error);
-      store.raise({
-        type: UNWATCHED,
-        category: 'warning',
-        reason: `nobody sees whether the machine at home is off: ${reason}`,
-        suggestion,
-        since: now(),
-      });
+      raiseUnwatched(store, reason, suggestion);
       await sleep(PAUSE_MS);
     }
   }
 }
 
+/** Runs until cancelled. */
+export async function watchAzure(store: ItemStore): Promise<never> {
+  for (;;) {
+    const { spec, home } = store.record;
+    if (spec !== undefined && home !== undefined) {
+      try {
+        const { state } = await looks(spec.target.location).azurePowerState({ azure: home.azure });
+        store.clear(UNWATCHED);
+        if (azureSideOff(state)) store.clear(SPLIT_BRAIN);
+        else raiseAzureRuns(store, state);
+      } catch (error) {
+        if (CancellationScope.current().consideredCancelled) throw error;
+        const { reason, suggestion } = troubleOf(error);
+        raiseUnwatched(store, reason, suggestion);
+      }
+    }
+    await sleep(AZURE_LOOK_MS);
+  }
+}
+
+function raiseAzureRuns(store: ItemStore, state: string): void {
+  store.raise({
+    type: SPLIT_BRAIN,
+    category: 'critical',
+    reason: `the Azure machine is ${state} while the machine runs at home`,
+    suggestion:
+      'Stop it in Azure. What it writes is lost when the failback is committed; commit is refused meanwhile.',
+    since: now(),
+  });
+}
+
+function raiseUnwatched(store: ItemStore, why: string, suggestion: string): void {
+  const reason = `nobody sees whether the other side is off: ${why}`;
+  store.raise({ type: UNWATCHED, category: 'warning', reason, suggestion, since: now() });
+}
+
 function show(store: ItemStore, seen: 'on' | 'off'): void {
-  const { home } = store.record;
+  const { home, homeStarts } = store.record;
   if (seen === 'off') {
     store.clear(SPLIT_BRAIN);
     store.change({ homeSeen: 'off' });
     return;
   }
-  store.change({ homeSeen: 'on', ...(home === undefined ? {} : { diverged: true }) });
+  store.change({ homeSeen: 'on', homeStarts: homeStarts + 1 });
   store.raise({
     type: SPLIT_BRAIN,
     category: 'critical',

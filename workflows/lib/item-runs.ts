@@ -2,6 +2,7 @@
  * One line for every operation of a protected item: which runbook it is, what the run is given, and what the entity
  * holds after it. Pure: the entity only starts the run and writes down what these functions say.
  */
+import type { Condition } from '../../domain/health.ts';
 import { asId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { ItemOperation, Permission } from '../../domain/protected-item.ts';
@@ -11,13 +12,15 @@ import type { HomeWay } from '../contracts/home.ts';
 import type { OperationRequest } from '../contracts/types.ts';
 import { azureSide } from './azure-side.ts';
 import { refusal } from './failures.ts';
-import type { ItemChanges, ItemRecord } from './item-state.ts';
+import { DIVERGED, SPLIT_BRAIN, type ItemChanges, type ItemRecord } from './item-state.ts';
 
 /** Facts that any runbook may leave; each sets some. */
 export interface AnyFacts {
   readonly result: unknown;
   readonly way: HomeWay;
   readonly item: ItemSpec;
+  readonly safetySnapshot: string;
+  readonly isReverted: boolean;
 }
 
 export type Outcome = RunOutcome<AnyFacts>;
@@ -84,9 +87,7 @@ const plans: Plans = {
     }),
     ends: (record, { operationId }, outcome) => {
       if (succeeded(outcome)) return failedOver(outcome);
-      return outcome.ended === 'lost'
-        ? { unremovedRuns: [...record.unremovedRuns, operationId] }
-        : { unremovedRuns: [] };
+      return outcome.ended === 'lost' ? { unremovedRuns: [...record.unremovedRuns, operationId] } : {};
     },
   },
   changeRecoveryPoint: {
@@ -126,7 +127,7 @@ const plans: Plans = {
         home: undefined,
         failover: undefined,
         hasRecoveryPoint: false,
-        diverged: false,
+        homeCompared: record.homeStarts,
         conditions: [],
       };
     },
@@ -145,21 +146,42 @@ const plans: Plans = {
       generation: record.generation,
     }),
     // A run that goes on from a lost one keeps its generation, and so finds what that one has made.
-    starts: (record) => (record.state === 'reprotecting' ? {} : { generation: record.generation + 1 }),
-    ends: (_record, _request, outcome) => {
-      const { way } = outcome.facts;
-      if (succeeded(outcome)) return { home: way, hasRecoveryPoint: true, diverged: false, homeSeen: 'off' };
-      return outcome.ended === 'lost' && way !== undefined ? { home: way } : { home: undefined };
+    starts: ({ state, generation, unfinishedWay, homeStarts }) =>
+      state === 'reprotecting' && unfinishedWay !== undefined
+        ? { homeComparing: homeStarts }
+        : { generation: generation + 1, unfinishedWay: generation + 1, homeComparing: homeStarts },
+    ends: (record, _request, outcome) => {
+      const { way = record.home } = outcome.facts;
+      const finished = { unfinishedWay: undefined };
+      if (succeeded(outcome)) {
+        return { ...finished, home: way, hasRecoveryPoint: true, homeCompared: record.homeComparing };
+      }
+      if (outcome.ended === 'lost') return { home: way };
+      return outcome.refused ? {} : { ...finished, home: undefined };
     },
   },
   failback: {
     workflow: () => 'failback',
     input: (record, run) => ({ ...run, way: wayOf(record) }),
+    ends: ({ home }, _request, outcome) => {
+      const { safetySnapshot } = outcome.facts;
+      if (outcome.ended === 'undone' || home === undefined || safetySnapshot === undefined) return {};
+      return { home: { ...home, safetySnapshot } };
+    },
   },
   cancelFailback: {
     workflow: () => 'cancelFailback',
     input: (record, run) => ({ ...run, way: wayOf(record) }),
-    ends: (_record, _request, outcome) => (succeeded(outcome) ? { homeSeen: 'off', diverged: false } : {}),
+    // Back at the safety snapshot the disks are what was landed; without it nobody knows.
+    ends: (record, _request, outcome) => {
+      if (!succeeded(outcome) || record.home === undefined) return {};
+      const { safetySnapshot: _, ...home } = record.home;
+      const wasStarted = record.home.safetySnapshot !== undefined && outcome.facts.isReverted !== true;
+      const { homeStarts } = record;
+      return wasStarted
+        ? { home, homeSeen: 'off', homeStarts: homeStarts + 1 }
+        : { home, homeSeen: 'off', homeCompared: homeStarts };
+    },
   },
   reEnable: {
     workflow: () => 'reEnable',
@@ -180,9 +202,15 @@ const plans: Plans = {
   resync: {
     workflow: () => 'resync',
     input: (record, run) => ({ ...run, ...(record.home === undefined ? {} : { way: record.home }) }),
-    ends: (_record, _request, outcome) =>
+    starts: ({ homeStarts }) => ({ homeComparing: homeStarts }),
+    ends: (record, _request, outcome) =>
       succeeded(outcome)
-        ? { ...freshSpec(outcome), diverged: false, conditions: [], hasRecoveryPoint: true }
+        ? {
+            ...freshSpec(outcome),
+            homeCompared: record.homeComparing,
+            conditions: stillTrue(record),
+            hasRecoveryPoint: true,
+          }
         : {},
   },
   updateSettings: {
@@ -226,7 +254,12 @@ const plans: Plans = {
   },
 };
 
-const ENDED: ItemChanges = { hasRecoveryPoint: false, home: undefined, conditions: [] };
+const ENDED: ItemChanges = {
+  hasRecoveryPoint: false,
+  home: undefined,
+  unfinishedWay: undefined,
+  conditions: [],
+};
 
 /** The table's lines are exact for their operation; a request and its line always come together. */
 function planOf(operation: ItemOperation): RunPlan<ItemOperation> {
@@ -276,6 +309,14 @@ function failedOver({ facts }: Outcome): ItemChanges {
   return { failover, conditions: [], unremovedRuns: [], homeSeen: 'off', paused: false };
 }
 
+/** What a comparison does not mend: a machine that runs at home now, or has run since the comparison began. */
+function stillTrue({ conditions, homeSeen, homeStarts, homeComparing }: ItemRecord): readonly Condition[] {
+  return conditions.filter(
+    ({ type }) =>
+      (type === SPLIT_BRAIN && homeSeen === 'on') || (type === DIVERGED && homeStarts > homeComparing),
+  );
+}
+
 function realNetwork({ target }: ItemSpec) {
   const { subnetId, privateIpAddress } = target;
   return { subnetId, ...(privateIpAddress === undefined ? {} : { privateIpAddress }) };
@@ -285,8 +326,9 @@ function freshSpec({ facts }: Outcome): ItemChanges {
   return facts.item === undefined ? {} : { spec: facts.item };
 }
 
-function homeOf({ home }: ItemRecord): { way?: HomeWay } {
-  return home === undefined ? {} : { way: home };
+function homeOf({ home, unfinishedWay }: ItemRecord): { way?: HomeWay; unfinishedWay?: number } {
+  if (home !== undefined) return { way: home };
+  return unfinishedWay === undefined ? {} : { unfinishedWay };
 }
 
 const homeStates: readonly ItemState[] = ['failedBack', 'committingFailback'];

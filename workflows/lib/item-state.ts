@@ -3,7 +3,7 @@
  * Everything here is a pure function of that state.
  */
 import { overallHealth, type Condition } from '../../domain/health.ts';
-import type { OperationId, RunId } from '../../domain/ids.ts';
+import type { MachineId, OperationId, RunId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import {
   activeLocations,
@@ -26,19 +26,27 @@ export interface ItemRecord {
   readonly sessionEpoch: number;
   readonly hasRecoveryPoint: boolean;
   readonly paused: boolean;
-  /** Somebody else wrote to the disks at home since they were landed. */
-  readonly diverged: boolean;
   /** How the machine that must be off was seen last. */
   readonly homeSeen: 'on' | 'off';
+  /** Times it was seen on: each may have written to the disks at home. */
+  readonly homeStarts: number;
+  /** Of these, how many the disks were compared after; and how many had been when the comparison that runs began. */
+  readonly homeCompared: number;
+  readonly homeComparing: number;
   /** Ways home so far. */
   readonly generation: number;
   readonly spec?: ItemSpec;
   readonly failover?: FailoverResult;
   readonly home?: HomeWay;
+  /** Generation of a reprotect that has begun: it may have made something at home. */
+  readonly unfinishedWay?: number;
   readonly protectedSince?: string;
   /** Failover runs whose removal could not be proven; the next failover removes them first. */
   readonly unremovedRuns: readonly RunId[];
 }
+
+export const SPLIT_BRAIN = 'DR_HEALTH_SPLIT_BRAIN';
+export const DIVERGED = 'DR_HEALTH_DIVERGED';
 
 /** Undefined takes a field away. */
 export type ItemChanges = { readonly [K in keyof ItemRecord]?: ItemRecord[K] | undefined };
@@ -58,8 +66,10 @@ export function newRecord(protect: ProtectInput, sessionEpoch: number): ItemReco
     sessionEpoch,
     hasRecoveryPoint: false,
     paused: false,
-    diverged: false,
     homeSeen: 'off',
+    homeStarts: 0,
+    homeCompared: 0,
+    homeComparing: 0,
     generation: 0,
     unremovedRuns: [],
   };
@@ -74,7 +84,14 @@ export function upgraded(record: ItemRecord | ItemRecordV1): ItemRecord {
 /** Before items could come home. */
 export type ItemRecordV1 = Omit<
   ItemRecord,
-  'schemaVersion' | 'paused' | 'diverged' | 'homeSeen' | 'generation' | 'home'
+  | 'schemaVersion'
+  | 'paused'
+  | 'homeSeen'
+  | 'homeStarts'
+  | 'homeCompared'
+  | 'homeComparing'
+  | 'generation'
+  | 'home'
 > & { readonly schemaVersion: 1 };
 
 export function changed(record: ItemRecord, changes: ItemChanges): ItemRecord {
@@ -88,9 +105,14 @@ export function situation(record: ItemRecord, running: RunningOperation | undefi
     drill: record.drill.state,
     hasRecoveryPoint: record.hasRecoveryPoint,
     paused: record.paused,
-    diverged: record.diverged,
+    diverged: isDiverged(record),
     ...(running === undefined ? {} : { running }),
   };
+}
+
+/** Somebody else wrote to the disks at home since they were landed or compared. */
+export function isDiverged({ home, homeStarts, homeCompared }: ItemRecord): boolean {
+  return home !== undefined && homeStarts > homeCompared;
 }
 
 /** States in which the machine at home must be off. */
@@ -107,12 +129,22 @@ export function watchesHome({ state }: ItemRecord): boolean {
   return homeMustBeOff.has(state);
 }
 
+/** The Azure machine is stopped and must stay so until the failback is committed or cancelled. */
+export function watchesAzure({ state }: ItemRecord): boolean {
+  return state === 'failedBack';
+}
+
+/** The machine where it was protected, and the one it comes home to: none of them may run while it runs in Azure. */
+export function homeMachines({ spec, home }: ItemRecord): MachineId[] {
+  return [...new Set([spec?.machineId, home?.home.machineId].filter((id) => id !== undefined))];
+}
+
 /** Which way the item should replicate now; null: not at all. */
 export function wantedDirection(record: ItemRecord): Direction | null {
-  const { state, paused, diverged, homeSeen } = record;
+  const { state, paused, homeSeen } = record;
   if (paused) return null;
   if (state === 'protected') return 'forward';
-  const mayWriteHome = state === 'protectedReverse' && !diverged && homeSeen === 'off';
+  const mayWriteHome = state === 'protectedReverse' && !isDiverged(record) && homeSeen === 'off';
   return mayWriteHome && record.home !== undefined ? 'reverse' : null;
 }
 

@@ -6,7 +6,7 @@ import { workflowIds } from '../contracts/ids.ts';
 import { giveWaySignal, replicationStoppedSignal } from '../contracts/messages.ts';
 import type { Run } from '../contracts/runs.ts';
 import type { OperationRequest } from '../contracts/types.ts';
-import { jobError } from './failures.ts';
+import { jobError, refusal } from './failures.ts';
 import { changesAtEnd, changesAtStart, plannedRun, type Outcome } from './item-runs.ts';
 import type { ItemStore } from './item-store.ts';
 import { jobLog, now } from './job-log.ts';
@@ -127,16 +127,25 @@ function failedType(operation: string): string {
   return `DR_HEALTH_OPERATION_FAILED:${operation}`;
 }
 
-/** Only `disable` is possible before the machine was checked, and then nothing was made anywhere. */
-async function endWithoutMachine(store: ItemStore, request: OperationRequest): Promise<void> {
+/** An operation that was accepted and had not begun when something more urgent came: its job says so. */
+export async function tellDisplaced(store: ItemStore, request: OperationRequest): Promise<void> {
+  await logOf(store, request).fail(refusal('DR_RUN_DISPLACED', { job: request.operationId }));
+}
+
+function logOf(store: ItemStore, request: OperationRequest) {
   const { itemId, machineName } = store.record.protect;
-  const log = jobLog({
+  return jobLog({
     id: request.operationId,
     kind: request.operation,
     itemId,
     machineName,
     requestedBy: request.requestedBy.principal,
   });
+}
+
+/** Only `disable` is possible before the machine was checked, and then nothing was made anywhere. */
+async function endWithoutMachine(store: ItemStore, request: OperationRequest): Promise<void> {
+  const log = logOf(store, request);
   store.change({ state: 'disabled' });
   await log.succeed({});
 }

@@ -105,6 +105,8 @@ export const landSessions = (site: string) =>
 export const watches = (site: string) =>
   proxyActivities<HomeSiteActivities>({
     ...SESSION,
+    // A process server that picks nothing up sees nothing.
+    scheduleToStartTimeout: '2 minutes',
     retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
     taskQueue: taskQueues.site(site),
   });
@@ -154,7 +156,7 @@ export const drains = (region: string) =>
 
 /** A look that answers soon or not at all. */
 export const looks = (region: string) =>
-  proxyActivities<ApplyActivities>({
+  proxyActivities<ApplyActivities & HomeAzureActivities>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '1 minute',
     taskQueue: taskQueues.azure(region),

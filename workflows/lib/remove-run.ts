@@ -3,6 +3,7 @@ import type { RunId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import { azureNames } from '../../domain/names.ts';
 import type { RunMode, RunScope } from '../../domain/ports.ts';
+import type { AzureSide } from '../contracts/home.ts';
 import type { TaskLog } from './job-log.ts';
 import { azureUndo } from './proxies.ts';
 
@@ -16,6 +17,19 @@ export function scopeOf(item: ItemSpec, runId: RunId, mode: RunMode): RunScope {
     mode,
     resourceGroup: shared ? resourceGroup : azureNames.resourceGroup(runId),
     ...(shared ? { sharedGroup: true } : {}),
+    location,
+  };
+}
+
+/** Where a run that has ended put its resources, whatever the settings say now. */
+export function scopeOfSide(itemId: ItemSpec['itemId'], side: AzureSide): RunScope {
+  const { runId, resourceGroup, sharedGroup, location } = side;
+  return {
+    runId,
+    itemId,
+    mode: 'real',
+    resourceGroup,
+    ...(sharedGroup === undefined ? {} : { sharedGroup }),
     location,
   };
 }

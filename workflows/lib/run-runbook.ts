@@ -100,7 +100,7 @@ class Player<I extends Run, F> {
     } catch (error) {
       if (this.#decision !== undefined || this.#displaced) return 'again';
       // Ended from outside by a cancellation of the workflow: what was begun is undone.
-      if (CancellationScope.current().consideredCancelled) return this.#failed(error, 'rollBack');
+      if (CancellationScope.current().consideredCancelled) return this.#endedFromOutside(error);
       if (step.kind === 'bestEffort') return 'next';
       return this.#decideAfter(step, error);
     }
@@ -149,6 +149,12 @@ class Player<I extends Run, F> {
     return decision === 'rollBack' ? 'rollBack' : 'again';
   }
 
+  /** What was begun is undone, unless there is no return: then the next run of the operation goes on from here. */
+  #endedFromOutside(error: unknown): Turn {
+    if (isPastReturn(this.#begun)) this.#displaced = true;
+    return this.#failed(error, 'rollBack');
+  }
+
   #failed(error: unknown, turn: Turn): Turn {
     this.#failure = error;
     return turn;
@@ -188,7 +194,7 @@ class Player<I extends Run, F> {
       } catch (error) {
         if (!this.#attended) return this.#lose(this.#failure ?? error);
         const { decision } = await this.#waitFor('undoFailed', jobError(error));
-        if (decision === 'abandon') return this.#lose(this.#failure ?? error);
+        if (decision === 'abandon' || this.#displaced) return this.#lose(this.#failure ?? error);
         this.#setPhase('undoing');
       }
     }

@@ -4,8 +4,8 @@
  */
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ItemSpec } from '../../domain/machine.ts';
-import { watchHome } from './home-watch.ts';
-import { wantedDirection, watchesHome, type ItemRecord } from './item-state.ts';
+import { watchAzure, watchHome } from './home-watch.ts';
+import { wantedDirection, watchesAzure, watchesHome, type ItemRecord } from './item-state.ts';
 import type { ItemStore } from './item-store.ts';
 import { now } from './job-log.ts';
 import { replication, type Flow, type Replication, type SessionSide } from './replication.ts';
@@ -27,7 +27,10 @@ export class Supervision {
   readonly #hooks: SupervisionHooks;
   #replication: { readonly sessions: Replication; readonly flow: Flow } | undefined;
   #rpoWatch: CancellationScope | undefined;
-  #homeWatch: { readonly scope: CancellationScope; readonly ended: Promise<void> } | undefined;
+  /** Over the side that must be off. */
+  #watch:
+    | { readonly over: 'home' | 'azure'; readonly scope: CancellationScope; readonly ended: Promise<void> }
+    | undefined;
 
   constructor(store: ItemStore, hooks: SupervisionHooks) {
     this.#store = store;
@@ -54,14 +57,18 @@ export class Supervision {
 
   /** The watch alone; operations that power the machine themselves must not be taken for somebody else. */
   async followHome(): Promise<void> {
-    if (watchesHome(this.#store.record)) {
-      this.#homeWatch ??= background(() => watchHome(this.#store, () => this.#hooks.onHomeSeen()));
-      return;
+    const { record } = this.#store;
+    const wanted = watchesHome(record) ? 'home' : watchesAzure(record) ? 'azure' : undefined;
+    if (wanted === this.#watch?.over) return;
+    await this.#endWatch();
+    if (wanted === 'home') {
+      this.#watch = {
+        over: wanted,
+        ...background(() => watchHome(this.#store, () => this.#hooks.onHomeSeen())),
+      };
+    } else if (wanted === 'azure') {
+      this.#watch = { over: wanted, ...background(() => watchAzure(this.#store)) };
     }
-    const watch = this.#homeWatch;
-    this.#homeWatch = undefined;
-    watch?.scope.cancel();
-    await watch?.ended;
   }
 
   /** Ends replication; resolves when its sessions have ended. */
@@ -76,8 +83,12 @@ export class Supervision {
   /** Ends everything. */
   async end(): Promise<void> {
     await this.stop();
-    const watch = this.#homeWatch;
-    this.#homeWatch = undefined;
+    await this.#endWatch();
+  }
+
+  async #endWatch(): Promise<void> {
+    const watch = this.#watch;
+    this.#watch = undefined;
     watch?.scope.cancel();
     await watch?.ended;
   }

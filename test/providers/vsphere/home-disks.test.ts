@@ -218,7 +218,7 @@ describe('a quiesced snapshot', () => {
 describe('reverting to a snapshot', () => {
   test('brings its bytes back any number of times, and leaves the machine off', async () => {
     const id = await practice.machineId('reverted');
-    const name = safetySnapshotName(itemOf(id), 1);
+    const name = safetySnapshotName(itemOf(id), 1, 1);
     const before = await hashOf('reverted');
     await vcenter.createSnapshot(id, { name, description: '', quiesce: false }, quietly);
     await write('reverted', 65_536);
@@ -233,7 +233,7 @@ describe('reverting to a snapshot', () => {
 
   test('of which there is none is refused', async () => {
     const id = await practice.machineId('reverted');
-    const revert = vcenter.revertToSnapshot(id, safetySnapshotName(itemOf(id), 9), quietly);
+    const revert = vcenter.revertToSnapshot(id, safetySnapshotName(itemOf(id), 9, 1), quietly);
     expect(await codeOf(revert)).toBe('DR_VCENTER_PLACE_UNKNOWN');
   });
 });
