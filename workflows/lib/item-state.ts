@@ -7,6 +7,7 @@ import type { MachineId, OperationId, RunId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import {
   activeLocations,
+  type ActiveLocation,
   allowedOperations,
   type ItemOperation,
   type ItemSituation,
@@ -148,6 +149,12 @@ export function wantedDirection(record: ItemRecord): Direction | null {
   return mayWriteHome && record.home !== undefined ? 'reverse' : null;
 }
 
+/** Protection may end on either side: a machine that failed over stays there. */
+function activeLocation({ state, failover }: ItemRecord): ActiveLocation {
+  const isEnding = state === 'disabling' || state === 'disabled';
+  return isEnding && failover !== undefined ? 'azure' : activeLocations[state];
+}
+
 export function itemView(
   record: ItemRecord,
   running: RunningOperation | undefined,
@@ -159,7 +166,7 @@ export function itemView(
     machineName: record.spec?.machineName ?? protect.machineName,
     vcenterId: protect.vcenterId,
     state: record.state,
-    activeLocation: activeLocations[record.state],
+    activeLocation: activeLocation(record),
     direction: record.home === undefined ? 'forward' : 'reverse',
     paused: record.paused,
     health: overallHealth(record.conditions),
