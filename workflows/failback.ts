@@ -130,15 +130,6 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
       },
     },
     {
-      id: 'networks',
-      name: 'Connect the networks at home',
-      key: 'interfaces of the machine',
-      async run({ item, way }) {
-        await siteTasks(item.site).connectHomeNetworks({ way });
-        return {};
-      },
-    },
-    {
       id: 'fence',
       name: 'Give the right to run to the site',
       key: 'fence record of the item',
@@ -159,6 +150,15 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
           return { facts: { mayHaveRun: true }, detail: `it is ${state}, nothing was written` };
         }
         throw refusal('DR_AZURE_WROTE_LATE', { machine: item.machineName, bytes: late.rawBytes });
+      },
+    },
+    {
+      id: 'networks',
+      name: 'Connect the networks at home',
+      key: 'interfaces of the machine',
+      async run({ item, way }) {
+        await siteTasks(item.site).connectHomeNetworks({ way });
+        return {};
       },
     },
     {
