@@ -22,7 +22,7 @@ export interface Checkpoint {
   readonly world: WorldState;
 }
 
-type InputOf<O extends ItemOperation> = Omit<
+export type OperationInput<O extends ItemOperation> = Omit<
   Extract<OperationRequest, { operation: O }>,
   'operation' | 'operationId' | 'requestedBy'
 >;
@@ -74,7 +74,7 @@ export class Rig implements Stagehand {
   /** Books an operation; answers its id, or the code of the refusal. */
   async book<O extends ItemOperation>(
     operation: O,
-    input: InputOf<O>,
+    input: OperationInput<O>,
   ): Promise<{ readonly id: OperationId; readonly refused?: string }> {
     this.#operations += 1;
     const id = asId<OperationId>(`${operation}-${this.#operations}-${this.driver.nowMs}`);
@@ -84,7 +84,7 @@ export class Rig implements Stagehand {
   }
 
   /** Runs an operation to where nothing moves by itself. */
-  async run<O extends ItemOperation>(operation: O, input: InputOf<O>): Promise<OperationId> {
+  async run<O extends ItemOperation>(operation: O, input: OperationInput<O>): Promise<OperationId> {
     const { id, refused } = await this.book(operation, input);
     if (refused !== undefined) throw new Error(`${operation} is refused: ${refused}`);
     await this.driver.settle();
@@ -166,8 +166,9 @@ export class Rig implements Stagehand {
   #look(): void {
     for (const call of this.driver.pending()) {
       if (call.name !== 'watchHome') continue;
-      const { machineId, last } = call.input as Parameters<Handlers['watchHome']>[0];
-      const outcome = this.world.state.machines[machineId]?.power === 'on' ? 'on' : 'off';
+      const { machineIds, last } = call.input as Parameters<Handlers['watchHome']>[0];
+      const { machines } = this.world.state;
+      const outcome = machineIds.some((id) => machines[id]?.power === 'on') ? 'on' : 'off';
       if (outcome !== last) this.driver.resolve(call, { outcome });
     }
   }

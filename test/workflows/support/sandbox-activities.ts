@@ -128,13 +128,22 @@ export class ActivityBoard {
         return this.#fail(call, fate.error);
       case 'lost':
         this.#stagehand.perform(call, 1);
+        if (this.#stagehand.isLong(call.name)) this.#stagehand.stops(call);
         return this.#fail(call, fate.error);
       case 'twice':
-        if (!this.#stagehand.isLong(call.name)) this.#stagehand.perform(call, 1);
-        return this.#perform(call, 2);
+        return this.#twice(call);
       case 'run':
         return this.#perform(call, 1);
     }
+  }
+
+  #twice(call: Pending): void {
+    try {
+      if (!this.#stagehand.isLong(call.name)) this.#stagehand.perform(call, 1);
+    } catch (error) {
+      if (!(error instanceof DrError)) throw error;
+    }
+    this.#perform(call, 2);
   }
 
   #perform(call: Pending, attempt: number): void {

@@ -198,9 +198,7 @@ export class SandboxDriver {
   }
 
   async dispose(): Promise<void> {
-    for (const { workflow, ended } of this.#instances.values()) {
-      if (ended === undefined) await workflow.dispose();
-    }
+    for (const { workflow } of this.#instances.values()) await workflow.dispose();
     this.#instances.clear();
   }
 
@@ -294,6 +292,7 @@ export class SandboxDriver {
     } else if (continued != null) {
       const { workflowId, workflowType } = instance.info;
       this.#end(instance, { status: 'continued' });
+      await instance.workflow.dispose();
       const args = [...(continued.arguments ?? [])];
       await this.#create({
         type: continued.workflowType || workflowType,
@@ -316,7 +315,6 @@ export class SandboxDriver {
         child.jobs.push({ cancelWorkflow: { reason: 'parent closed' } });
       }
     }
-    void instance.workflow.dispose();
     const { parent } = instance;
     if (parent === undefined || parent.instance.ended !== undefined) return;
     parent.instance.children.delete(parent.seq);

@@ -30,6 +30,7 @@ type AzureNames =
   | 'checkAzureSide'
   | 'takeBaseline'
   | 'stopAzureMachine'
+  | 'azurePowerState'
   | 'startAzureMachine'
   | 'takeFence'
   | 'readFence'
@@ -135,6 +136,7 @@ export function azureHandlers(world: World): Pick<Handlers, AzureNames> {
       run.vm = 'deallocated';
       return { state: 'deallocated' };
     },
+    azurePowerState: ({ azure }) => ({ state: machineOf(world, azure)?.vm ?? 'absent' }),
     startAzureMachine({ azure, fence }) {
       world.requireFence('azure', fence);
       const run = machineOf(world, azure);

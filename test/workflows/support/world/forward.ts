@@ -3,9 +3,10 @@ import { DrError } from '../../../../domain/errors.ts';
 import type { ItemSpec } from '../../../../domain/machine.ts';
 import { recoveryPointId } from '../../../../domain/names.ts';
 import type { RecoveryPoint } from '../../../../domain/replication.ts';
+import { reverseStream } from '../../../../domain/streams.ts';
 import type { ReverseShipped } from '../../../../workflows/contracts/home.ts';
 import type { Handlers } from './handlers.ts';
-import { newForward } from './model.ts';
+import { newForward, newReverse } from './model.ts';
 import { specOf } from './samples.ts';
 import type { World } from './world.ts';
 
@@ -109,7 +110,11 @@ export function forwardHandlers(world: World): Pick<Handlers, ForwardNames> {
       return newestPoint(item);
     },
     newestDurable: () => ({ sourceTime: new Date(world.now()).toISOString() }),
-    purgeItem() {
+    purgeItem({ item, generations = 0 }) {
+      for (let generation = 1; generation <= generations; generation += 1) {
+        const stream = world.stream(reverseStream(item.itemId, generation));
+        Object.assign(stream, newReverse(), { isPurged: true, snapshots: stream.snapshots });
+      }
       const deletedBlobs = forward().barriers.length;
       world.requireNoSession('the item is purged', 'shipSession', 'applySession');
       world.state.forward = { ...newForward(), epoch: forward().epoch };
@@ -128,7 +133,7 @@ export function forwardHandlers(world: World): Pick<Handlers, ForwardNames> {
     },
     shipDifferences({ sessionEpoch, hashes }) {
       world.requireNoSession('differences are shipped', 'shipSession', 'applySession');
-      if (hashes.epoch !== sessionEpoch) world.violate('differences to hashes of another run are shipped');
+      if (hashes.epoch > sessionEpoch) world.violate('differences are shipped by an older try');
       return shippedTo(final(sessionEpoch));
     },
   };

@@ -28,7 +28,6 @@ type HomeNames =
 
 export function homeHandlers(world: World): Pick<Handlers, HomeNames> {
   const homeOf = (way: HomeWay) => world.machine(way.home.machineId);
-  const safety = (way: HomeWay) => safetySnapshotName(way.item.itemId, way.generation);
   const runs = (machine: string) => new DrError('DR_SOURCE_RUNS', { machine, state: 'poweredOn' });
   /** By call, because an attempt knows what an earlier one has done. */
   const outcomes = new Map<string, 'shutDown' | 'alreadyOff'>();
@@ -74,20 +73,21 @@ export function homeHandlers(world: World): Pick<Handlers, HomeNames> {
     },
     openHomeForWriting: ({ way }) => void (homeOf(way).tracking = false),
 
-    takeSafetySnapshot({ way }) {
-      const name = safety(way);
+    takeSafetySnapshot({ way, barrierNumber }) {
+      const name = safetySnapshotName(way.item.itemId, way.generation, barrierNumber);
       homeOf(way).snapshots[name] ??= homeOf(way).content;
       return { name };
     },
-    revertToSafetySnapshot({ way }) {
+    revertToSafetySnapshot({ way, name, mayBeGone }) {
       const machine = homeOf(way);
-      const content = machine.snapshots[safety(way)];
-      if (content === undefined) return;
+      const content = machine.snapshots[name];
+      if (content === undefined && mayBeGone) return;
+      if (content === undefined) throw new DrError('DR_VCENTER_PLACE_UNKNOWN', { kind: 'snapshot', name });
       if (machine.power === 'on') world.violate('a machine that runs is reverted');
       machine.content = content;
-      delete machine.snapshots[safety(way)];
+      machine.marked = true;
     },
-    dropSafetySnapshot: ({ way }) => void delete homeOf(way).snapshots[safety(way)],
+    dropSafetySnapshot: ({ way, name }) => void delete homeOf(way).snapshots[name],
     connectHomeNetworks({ way }) {
       homeOf(way).connected = true;
       homeOf(way).marked = false;

@@ -80,10 +80,12 @@ export function reverseHandlers(world: World): Pick<Handlers, ReverseNames> {
       }
       const stream = world.stream(way.stream);
       world.requireEpoch(stream, sessionEpoch);
+      const before = stream.barriers.at(-1);
       if (stream.barriers[(stream.finals[sessionEpoch] ?? 0) - 1] !== contentInAzure(way)) {
         stream.finals[sessionEpoch] = add(way, stream);
       }
-      return shippedTo(stream.finals[sessionEpoch] ?? 0);
+      const rawBytes = before === contentInAzure(way) ? 0 : 4_096;
+      return { ...shippedTo(stream.finals[sessionEpoch] ?? 0), rawBytes };
     },
     hashAzureDisks({ way, barrierNumber }) {
       const stream = world.stream(way.stream);
