@@ -13,7 +13,7 @@ import type { BuildStore } from './build-store.ts';
 import type { Deployment } from './deployment.ts';
 
 export interface Pace {
-  /** Between looks at the builds that are kept. */
+  /** Between looks at the builds that are kept, and at the entities that are open on others. */
   readonly lookMs: number;
   /** Looks in a row without an open run before a build is dropped: visibility is late. */
   readonly quietLooks: number;
@@ -21,8 +21,8 @@ export interface Pace {
   readonly askMs: number;
 }
 
-/** Between looks whether Temporal has seen the worker of this build. */
-const FIRST_POLL_MS = 200;
+/** Between looks whether Temporal has seen the worker of this build, and has told all task queues. */
+const TEMPORAL_NOTICES_MS = 200;
 const PACE: Pace = { lookMs: 30_000, quietLooks: 6, askMs: 20 };
 
 export interface ControlWorkersOptions {
@@ -37,7 +37,6 @@ export interface ControlWorkersOptions {
 }
 
 type Running = Required<ControlWorkersOptions>;
-type Asking = Omit<Running, 'serve'>;
 
 /** Resolves when all workers have stopped after `signal`; rejects when the one of this build fails for good. */
 export async function runControlWorkers(options: ControlWorkersOptions): Promise<void> {
@@ -50,7 +49,9 @@ export async function runControlWorkers(options: ControlWorkersOptions): Promise
   };
   const running = [
     options.serve(own, signal),
-    takeOver(during).catch(unlessStopped),
+    takeOver(during)
+      .then(() => askToMove(during))
+      .catch(unlessStopped),
     serveKept(during).catch(unlessStopped),
   ];
   try {
@@ -65,41 +66,69 @@ export async function runControlWorkers(options: ControlWorkersOptions): Promise
  * A server makes its build current once, when it was upgraded or downgraded, and never because it was started again:
  * else two servers of different builds would take the runs away from each other at every restart.
  */
-async function takeOver({ own, store, deployment, log, signal, pace }: Running): Promise<void> {
+async function takeOver({ own, store, deployment, log, signal }: Running): Promise<void> {
   const { buildId } = own;
-  const look = () => deployment.currentBuild();
-  const current = await untilAnswered({ what: 'reading the current build', log, signal }, look);
-  if ((await store.madeCurrent()) !== buildId || current === undefined) {
-    const what = `making build ${buildId} current`;
-    while (!(await untilAnswered({ what, log, signal }, () => deployment.makeCurrent(buildId)))) {
-      await delay(FIRST_POLL_MS, undefined, { signal });
-    }
-    await store.recordMadeCurrent(buildId);
-    log.info({ deployment: deployment.name, buildId, before: current }, 'this build is current');
-  } else if (current !== buildId) {
+  const look = () => deployment.current();
+  const current = (await untilAnswered({ what: 'reading the current build', log, signal }, look))?.buildId;
+  if ((await store.madeCurrent()) === buildId && current !== undefined) {
+    if (current === buildId) return;
     const remedy = 'upgrade this server, or remove made-current from its workflow-bundles and start it again';
-    log.warn({ current, buildId, remedy }, 'another build is current; this one only ends what is open on it');
-    return;
+    return log.warn(
+      { current, buildId, remedy },
+      'another build is current: this one ends what is open on it',
+    );
   }
-  const what = 'asking entities to move to this build';
-  await untilAnswered({ what, log, signal }, () => askToMove({ own, store, deployment, log, signal, pace }));
+  const what = `making build ${buildId} current`;
+  const isMade = async () => {
+    if (!(await deployment.makeCurrent(buildId))) return false;
+    return (await deployment.current())?.isEverywhere === true;
+  };
+  while (!(await untilAnswered({ what, log, signal }, isMade))) {
+    await delay(TEMPORAL_NOTICES_MS, undefined, { signal });
+  }
+  await store.recordMadeCurrent(buildId);
+  log.info({ deployment: deployment.name, buildId, before: current }, 'this build is current');
 }
 
-/** An entity that misses it sees the change of the current build by itself at its next task. */
-async function askToMove({ own, store, deployment, log, signal, pace }: Asking): Promise<void> {
-  const kept = new Set((await store.list()).map(({ buildId }) => buildId));
-  const notKept = new Map<string, number>();
-  let asked = 0;
-  for await (const { workflowId, buildId } of deployment.entitiesElsewhere(own.buildId)) {
-    await deployment.askToUpgrade(workflowId);
-    asked += 1;
-    if (buildId !== undefined && !kept.has(buildId)) notKept.set(buildId, (notKept.get(buildId) ?? 0) + 1);
-    await delay(pace.askMs, undefined, { signal });
-  }
-  if (asked > 0) log.info({ buildId: own.buildId, asked }, 'entities were asked to continue on this build');
-  for (const [buildId, entities] of notKept) {
-    const remedy = 'unless another configuration server runs it, copy its file into workflow-bundles';
-    log.warn({ buildId, entities, remedy }, 'entities are pinned to a build that is not kept here');
+/** Each run that is open on another build is asked once; one that misses it sees the change by itself at its next task. */
+async function askToMove({ own, store, deployment, log, signal, pace }: Running): Promise<void> {
+  const { buildId } = own;
+  const asked = new Set<string>();
+  const look = async () => {
+    const current = await deployment.current();
+    if (current?.buildId !== buildId || !current.isEverywhere) return;
+    const known = new Set((await store.list()).map((kept) => kept.buildId));
+    const strangers = new Set<string>();
+    const askedBefore = asked.size;
+    for await (const entity of deployment.entitiesElsewhere(current)) {
+      if (asked.has(entity.runId)) continue;
+      await deployment.askToUpgrade(entity);
+      asked.add(entity.runId);
+      if (entity.buildId !== undefined && !known.has(entity.buildId)) strangers.add(entity.buildId);
+      await delay(pace.askMs, undefined, { signal });
+    }
+    const entities = asked.size - askedBefore;
+    if (entities > 0) log.info({ buildId, entities }, 'entities were asked to continue on this build');
+    if (strangers.size === 0) return;
+    const remedy = 'unless another configuration server runs them, copy their files into workflow-bundles';
+    log.warn({ builds: [...strangers], remedy }, 'entities are open on builds that are not kept here');
+  };
+  await everyLook({ log, signal, pace }, look);
+}
+
+/** Looks until `signal` is aborted, whatever a look meets. */
+async function everyLook(
+  { log, signal, pace }: Pick<Running, 'log' | 'signal' | 'pace'>,
+  look: () => Promise<void>,
+): Promise<never> {
+  for (;;) {
+    try {
+      await look();
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ err: error }, 'cannot see which builds are needed; looking again');
+    }
+    await delay(pace.lookMs, undefined, { signal });
   }
 }
 
@@ -139,17 +168,12 @@ async function serveKept({ own, store, deployment, serve, log, signal, pace }: R
   };
 
   try {
-    while (!signal.aborted) {
+    await everyLook({ log, signal, pace }, async () => {
       const others = (await store.list()).filter(({ buildId }) => buildId !== own.buildId);
       const serving = others.map((build) => ({ build, kept: served.get(build.buildId) ?? start(build) }));
-      try {
-        const current = await deployment.currentBuild();
-        for (const { build, kept } of serving) await look(build, kept, current);
-      } catch (error) {
-        log.warn({ err: error }, 'cannot see which builds are still needed');
-      }
-      await delay(pace.lookMs, undefined, { signal });
-    }
+      const current = (await deployment.current())?.buildId;
+      for (const { build, kept } of serving) await look(build, kept, current);
+    });
   } finally {
     await Promise.allSettled([...served.values()].map(({ ended }) => ended));
   }
