@@ -5,7 +5,7 @@ import type { DiskId } from '../../domain/ids.ts';
 import type { MachineSnapshot, VCenterSession } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
 import type { HomeDisk, HomeWay } from '../../workflows/contracts/home.ts';
-import { COMPARE_BLOCK_BYTES, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import { compareBlockBytes, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
 import { readLanded } from '../../dataplane/land/land-pending.ts';
@@ -38,7 +38,7 @@ export async function describeHome(
     await readDisks(async (disks) => {
       for (const { disk, open } of disks) {
         const options = {
-          blockBytes: COMPARE_BLOCK_BYTES,
+          blockBytes: compareBlockBytes(disk.capacityBytes),
           capacityBytes: disk.capacityBytes,
           signal: hooks.signal,
           onProgress: hooks.beat,

@@ -7,7 +7,7 @@ import { VHD_FOOTER_BYTES } from '../../domain/units.ts';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { CompareActivities } from '../../workflows/contracts/home.ts';
 import type { ApplyHeartbeat } from '../../workflows/contracts/types.ts';
-import { COMPARE_BLOCK_BYTES, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import { compareBlockBytes, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { openReplicaSource } from '../../dataplane/source/replica-source.ts';
 import { supervised } from '../supervise.ts';
@@ -26,14 +26,15 @@ export function createCompareActivities(ports: ApplyPorts): CompareActivities {
         for (const disk of item.disks) {
           const source = await replicaSource(storage, item.itemId, disk);
           const hashes = await hashBlocks(source, {
-            blockBytes: COMPARE_BLOCK_BYTES,
+            blockBytes: compareBlockBytes(disk.capacityBytes),
             capacityBytes: source.capacityBytes,
             signal: supervision.signal,
             onProgress: supervision.flush,
           });
           await saveBlockHashes(storage, item.itemId, disk.diskId, epoch, hashes);
         }
-        return { epoch, blockBytes: COMPARE_BLOCK_BYTES };
+        const sizes = item.disks.map(({ capacityBytes }) => compareBlockBytes(capacityBytes));
+        return { epoch, blockBytes: Math.max(...sizes) };
       }),
   };
 }

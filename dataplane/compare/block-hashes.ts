@@ -7,11 +7,9 @@ import { KiB, MiB, roundUp } from '../../domain/units.ts';
 import type { PieceRequest } from '../ship/pieces.ts';
 import { readPieces } from '../ship/pieces.ts';
 
-/**
- * A file of 256 KiB that lies anywhere touches five blocks, so that at most 1.25 times what changed travels; hashes
- * of 16 bytes add up to 256 MiB for a TiB. Halving the block halves the first surplus and doubles the second.
- */
-export const COMPARE_BLOCK_BYTES = 64 * KiB;
+/** Small blocks let little travel that did not change; large ones keep the hashes of a disk small. */
+const COMPARE_BLOCK_BYTES = { min: 4 * KiB, max: 64 * KiB } as const;
+const HASHES_BYTES_WANTED = 64 * MiB;
 /** SHA-256, cut: by accident no two blocks of all disks there are have the same 16 bytes. */
 export const DIGEST_BYTES = 16;
 const BLOCK_BYTES_MAX = MiB;
@@ -29,6 +27,19 @@ export interface BlockHashes {
 export interface CompareOptions {
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
+}
+
+/**
+ * Block to compare a disk by: 4 KiB up to 16 GiB (a file system's own block, so that nothing travels beside what
+ * changed), twice that for each doubling, 64 KiB from 256 GiB on. There a file of 256 KiB that lies anywhere touches
+ * five blocks, at most 1.25 times what changed travels, and hashes of 16 bytes add up to 256 MiB for a TiB.
+ */
+export function compareBlockBytes(capacityBytes: number): number {
+  const { min, max } = COMPARE_BLOCK_BYTES;
+  let blockBytes: number = min;
+  while (blockBytes < max && (capacityBytes / blockBytes) * DIGEST_BYTES > HASHES_BYTES_WANTED)
+    blockBytes *= 2;
+  return blockBytes;
 }
 
 export function blockCount(geometry: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>): number {

@@ -115,14 +115,16 @@ test('a guest is quiesced when an application-consistent point is due; one that 
   const item = { ...machine.item, policy: { ...machine.item.policy, appConsistentHours: 1 } };
   const move = createMoveActivities(rig.ports);
   let details: unknown;
-  const cycle = async (attempt: number) => {
+  const session = (attempt: number) => {
     const input = { item, sessionEpoch: 1, endsAt: '2999-01-01T00:00:00.000Z', reportRecovery: false };
     const onHeartbeat = (next: unknown) => (details = next);
     const options = { attempt: attempt + 1, details, onHeartbeat };
-    await expect(inActivity(() => move.shipSession(input), options)).rejects.toMatchObject({
-      type: 'NextCycle',
-    });
-    return (await latestBarrier(rig.ports.storage, item.itemId))?.consistency;
+    return inActivity(() => move.shipSession(input), options);
+  };
+  const newest = async () => (await latestBarrier(rig.ports.storage, item.itemId))?.consistency;
+  const cycle = async (attempt: number) => {
+    await expect(session(attempt)).rejects.toMatchObject({ type: 'NextCycle' });
+    return newest();
   };
   expect(await cycle(1)).toBe('application');
   expect(await cycle(2)).toBe('crash');
@@ -130,8 +132,19 @@ test('a guest is quiesced when an application-consistent point is due; one that 
 
   await rig.practice.lab('POST', 'guest/tools', { machine: 'quiesced', tools: 'failing' });
   details = { ...(details as ReplicationHeartbeat), appConsistency: { nextAt: new Date(0).toISOString() } };
-  expect(await cycle(3)).toBe('crash');
-  expect((details as ReplicationHeartbeat).appConsistency?.warning?.type).toBe('DR_HEALTH_NOT_QUIESCED');
+  const warning = { type: 'DR_HEALTH_NOT_QUIESCED' };
+  expect(await session(3)).toMatchObject({ outcome: 'noticed', appConsistency: { warning } });
+  expect(await newest()).toBe('crash');
+
+  await rig.practice.lab('POST', 'guest/tools', { machine: 'quiesced', tools: 'running' });
+  details = {
+    ...(details as ReplicationHeartbeat),
+    appConsistency: { nextAt: new Date(0).toISOString(), warning },
+  };
+  const mended = await session(4);
+  expect(mended).toMatchObject({ outcome: 'noticed' });
+  expect(mended).not.toHaveProperty('appConsistency.warning');
+  expect(await newest()).toBe('application');
 });
 
 test('a delta that fails leaves no snapshot behind', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { COMPARE_BLOCK_BYTES, differingExtents, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
+import { compareBlockBytes, differingExtents, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import type { BlockHashes } from '../../dataplane/compare/block-hashes.ts';
 import { hashDisk } from '../../dataplane/compare/hash-disk.ts';
 import {
@@ -23,6 +23,8 @@ import type { Machine, Rig, TestDisk } from './support/rig.ts';
 import { apply, hashesNow, hashesOf, never, replicated, scribble, ship, startRig } from './support/rig.ts';
 
 const random = seededRandom('compare');
+/** The largest block: that of disks from 256 GiB on. */
+const BLOCK_BYTES = 64 * KiB;
 const quietly = { signal: never, onProgress: () => undefined };
 let rig: Rig;
 
@@ -83,7 +85,7 @@ describe('block hashes', () => {
   test('are the same for a source and for its replica, whatever of it are holes', async () => {
     const machine = await replicated(rig, random, [6 * MiB + 512 * 5]);
     const { source, model } = onlyDisk(machine);
-    const options = { ...quietly, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes: model.length };
+    const options = { ...quietly, blockBytes: BLOCK_BYTES, capacityBytes: model.length };
     const atSource = await hashBlocks(source, options);
     expect(await hashBlocks(replicaOf(machine), options)).toEqual(atSource);
     expect(await differing(replicaOf(machine), atSource)).toEqual([]);
@@ -104,16 +106,23 @@ describe('block hashes', () => {
     };
     const capacityBytes = disk.model.length;
     const onProgress = (percent?: number) => void percents.push(percent);
-    await hashBlocks(source, { signal: never, onProgress, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes });
-    expect(readBytes).toBe(COMPARE_BLOCK_BYTES);
+    await hashBlocks(source, { signal: never, onProgress, blockBytes: BLOCK_BYTES, capacityBytes });
+    expect(readBytes).toBe(BLOCK_BYTES);
     expect(percents.at(-1)).toBe(100);
+  });
+
+  test('are of small blocks where the disk is small, and never add up to much', () => {
+    const GiB = 1024 * MiB;
+    expect([1, 16, 17, 64, 300, 8192].map((gib) => compareBlockBytes(gib * GiB))).toEqual(
+      [4, 4, 8, 16, 64, 64].map((kib) => kib * KiB),
+    );
   });
 
   test('bring a replica up to its source with little more than what changed', async () => {
     const machine = await replicated(rig, random, [32 * MiB]);
     const disk = onlyDisk(machine);
     const capacityBytes = disk.model.length;
-    const options = { ...quietly, blockBytes: COMPARE_BLOCK_BYTES, capacityBytes };
+    const options = { ...quietly, blockBytes: BLOCK_BYTES, capacityBytes };
     const hashes = await hashBlocks(replicaOf(machine), options);
     // Files as guests write them.
     for (let slot = 0; slot < 4; slot += 1) {

@@ -281,6 +281,7 @@ export interface CompareActivities {
   /** Hashes the replica's blocks (queue `azure.<region>`); replication must have stopped and drained. */
   hashReplica(input: { readonly item: ItemSpec; readonly sessionEpoch: number }): Promise<{
     readonly epoch: number;
+    /** Of the largest disk: small disks are compared by smaller blocks. */
     readonly blockBytes: number;
   }>;
 }
