@@ -42,6 +42,13 @@ export async function unpinPoint(
   await storage.delete(blobNames.pin(item, pointId, runId));
 }
 
+/** Lets go of every point that the run has pinned: it ended without saying so. */
+export async function unpinRun(storage: VaultStorage, runId: RunId): Promise<void> {
+  for await (const { name } of storage.list(blobNames.pins)) {
+    if (name.endsWith(`-${runId}.json`)) await storage.delete(name);
+  }
+}
+
 /** Points with a pin that counts. */
 export async function pinnedPoints(
   storage: VaultStorage,

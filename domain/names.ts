@@ -26,6 +26,7 @@ export const blobNames = {
   pointPrefix: (item: ProtectedItemId) => `points/${item}/`,
   /** Keeps a point from retention while a run copies it. */
   pin: (item: ProtectedItemId, point: RecoveryPointId, run: RunId) => `pins/${item}/${point}-${run}.json`,
+  pins: 'pins/',
   pinPrefix: (item: ProtectedItemId) => `pins/${item}/`,
   item: (item: ProtectedItemId) => `items/${item}.json`,
   key: (item: ProtectedItemId) => `keys/${item}.json`,

@@ -18,7 +18,7 @@ import { blobNames } from '../../domain/names.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { PointDisk, RecoveryPoint } from '../../domain/replication.ts';
 import { requireFence } from '../../dataplane/fence.ts';
-import { pinPoint, unpinPoint } from '../../dataplane/pins.ts';
+import { pinPoint, unpinPoint, unpinRun } from '../../dataplane/pins.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
 import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
@@ -151,9 +151,13 @@ export function createAzureActivities(ports: AzurePorts) {
       return supervised(async () => ({ resources: await leftOf(input.runId) }));
     },
 
-    /** Removes the page blobs the disks were imported from; the managed disks are standalone copies. */
+    /**
+     * Removes the page blobs the disks were imported from; the managed disks are standalone copies. A run that was
+     * displaced while it copied has not released its point: that is done here too.
+     */
     async deleteStaged(input: { runId: RunId }): Promise<{ deleted: number }> {
       return supervised(async () => {
+        await unpinRun(storage, input.runId);
         let deleted = 0;
         for await (const blob of storage.list(blobNames.stagedPrefix(input.runId))) {
           await storage.delete(blob.name);

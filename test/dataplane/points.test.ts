@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { PIN_DAYS_MAX, pinPoint, pinnedPoints, unpinPoint } from '../../dataplane/pins.ts';
+import { PIN_DAYS_MAX, pinPoint, pinnedPoints, unpinPoint, unpinRun } from '../../dataplane/pins.ts';
 import { deleteOtherPoints, listPoints, pagePoints, prunePoints } from '../../dataplane/points.ts';
 import { asId } from '../../domain/ids.ts';
 import type { ProtectedItemId, RecoveryPointId, RunId } from '../../domain/ids.ts';
@@ -138,6 +138,16 @@ describe('a pinned point', () => {
     expect(await pinnedPoints(rig.storage, item, now)).toEqual(new Set([p(2)]));
     await unpinPoint(rig.storage, item, p(2), other);
     expect(await prunePoints(rig.storage, item, { retentionHours: 0 }, now)).toEqual({ deleted: [p(2)] });
+  });
+
+  test('is let go by what removes a run that ended without saying so', async () => {
+    const { item } = await manifests([50, 0]);
+    const [displaced, other] = [asId<RunId>('drill-10'), asId<RunId>('drill-11')];
+    for (const point of [p(1), p(2)]) await pinPoint(rig.storage, item, point, displaced);
+    await pinPoint(rig.storage, item, p(2), other);
+    await unpinRun(rig.storage, displaced);
+    expect(await pinnedPoints(rig.storage, item, Date.now())).toEqual(new Set([p(2)]));
+    expect(await rig.storage.get(blobNames.pin(item, p(2), displaced))).toBeNull();
   });
 
   test('is an ordinary one after seven days', async () => {
