@@ -1,6 +1,6 @@
 /** The steps of each move, from the runbooks themselves. */
 import type { Step } from '../../../workflows/lib/runbook.ts';
-import type { FailoverRun, Run } from '../../../workflows/contracts/runs.ts';
+import type { FailoverRun } from '../../../workflows/contracts/runs.ts';
 import { cancelFailbackBook } from '../../../workflows/cancel-failback.ts';
 import { cleanupBook } from '../../../workflows/cleanup.ts';
 import { commitFailbackBook } from '../../../workflows/commit-failback.ts';
@@ -16,24 +16,35 @@ interface Book {
   readonly steps: readonly Pick<Step<never, never>, 'id' | 'applies'>[];
 }
 
-const real = { mode: 'real', choice: { kind: 'latest' }, shutdownSource: true, removeFirst: [] } as const;
+interface Deciding extends Partial<FailoverRun> {
+  readonly failover?: object;
+  readonly way?: { readonly safetySnapshot: string };
+}
+
+const real: Deciding = {
+  mode: 'real',
+  choice: { kind: 'latest' },
+  shutdownSource: true,
+  removeFirst: [],
+  failover: {},
+  way: { safetySnapshot: 'taken' },
+};
+const untouched: Deciding = { ...real, shutdownSource: false };
 const replaces = {} as NonNullable<FailoverRun['replaces']>;
 
-/** Only what decides which steps apply. */
-const plans: Readonly<
-  Record<MoveName, readonly [Book, Partial<FailoverRun> & { readonly failover?: object }]>
-> = {
-  drill: [failoverBook, { ...real, mode: 'test', shutdownSource: false }],
-  cleanup: [cleanupBook, {}],
+/** Runbook, and of its input what decides which steps apply. */
+const plans: Readonly<Record<MoveName, readonly [Book, Deciding]>> = {
+  drill: [failoverBook, { ...untouched, mode: 'test' }],
+  cleanup: [cleanupBook, real],
   failover: [failoverBook, real],
-  'change-point': [failoverBook, { ...real, shutdownSource: false, replaces }],
-  rollback: [rollbackBook, { failover: {} }],
-  commit: [commitBook, {}],
-  reprotect: [reprotectBook, {}],
-  failback: [failbackBook, {}],
-  'cancel-failback': [cancelFailbackBook, {}],
-  'commit-failback': [commitFailbackBook, {}],
-  're-enable': [reEnableBook, {}],
+  'change-point': [failoverBook, { ...untouched, replaces }],
+  rollback: [rollbackBook, real],
+  commit: [commitBook, real],
+  reprotect: [reprotectBook, real],
+  failback: [failbackBook, real],
+  'cancel-failback': [cancelFailbackBook, real],
+  'commit-failback': [commitFailbackBook, real],
+  're-enable': [reEnableBook, real],
 };
 
 /** Ids of the steps that a run of this move takes, in order. */
@@ -42,7 +53,7 @@ export function stepsOf(move: MoveName): string[] {
   return book.steps
     .filter(
       ({ applies }) =>
-        (applies as ((run: Partial<Run>, facts: object) => boolean) | undefined)?.(run, {}) !== false,
+        (applies as ((run: Deciding, facts: object) => boolean) | undefined)?.(run, {}) !== false,
     )
     .map(({ id }) => id);
 }
