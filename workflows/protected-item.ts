@@ -116,7 +116,7 @@ export async function protectedItem(input: ProtectedItemInput): Promise<void> {
     onSessionEnded: () => {
       renewal = true;
     },
-    onLook: () => bookDueResync(item, book),
+    onQuarter: () => bookDueResync(item, book),
     onHomeSeen: () => {
       homeSeen = true;
     },
@@ -205,6 +205,6 @@ function bookDueResync(item: ItemStore, book: (request: OperationRequest) => unk
       requestedBy: { principal: 'policy', requestId },
     });
   } catch {
-    // Not possible in this state: the next look asks again.
+    // Not possible in this state: asked again in a quarter of an hour.
   }
 }

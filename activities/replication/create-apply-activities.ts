@@ -11,10 +11,17 @@ import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
 import { deleteOtherPoints, listPoints, pruneJournal, prunePoints } from '../../dataplane/points.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
-import type { ApplyHeartbeat, ApplySessionInput, SessionOutcome } from '../../workflows/contracts/types.ts';
+import type {
+  ApplyHeartbeat,
+  ApplySessionInput,
+  RpoSeen,
+  RpoWatchInput,
+  SessionOutcome,
+} from '../../workflows/contracts/types.ts';
 import { supervised, type Supervision } from '../supervise.ts';
 import { choosePoint } from './choose-point.ts';
-import { runSessionAttempt } from './session-loop.ts';
+import { lookAtRpo, lookDelayMs } from './rpo-look.ts';
+import { nextCycle, runSessionAttempt } from './session-loop.ts';
 
 export interface ApplyPorts {
   readonly storage: VaultStorage;
@@ -93,11 +100,17 @@ export function createApplyActivities(ports: ApplyPorts) {
       });
     },
 
-    /** Source time of the newest durable barrier: the RPO is its age. Null: there is none. */
-    async newestDurable(input: { item: ItemSpec }): Promise<{ sourceTime: string | null }> {
-      return supervised(async () => {
-        const barrier = await latestBarrier(storage, input.item.itemId);
-        return { sourceTime: barrier?.sourceTime ?? null };
+    /**
+     * Watches the RPO: answers as soon as what is seen is not `last`. One look an attempt, see session-loop.ts: a
+     * watch of days is a few history events.
+     */
+    async watchRpo(input: RpoWatchInput): Promise<RpoSeen> {
+      return supervised(async ({ attempt }) => {
+        if (Date.now() >= Date.parse(input.endsAt)) return { outcome: 'sessionEnded', sourceTime: null };
+        // The first look comes after a while: sessions that have just begun need it.
+        const seen = attempt === 1 ? null : await lookAtRpo(storage, input, Date.now());
+        if (seen === null || seen.outcome === input.last) throw nextCycle(lookDelayMs(input));
+        return seen;
       });
     },
 

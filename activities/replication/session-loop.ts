@@ -86,7 +86,8 @@ function afterTrouble<M extends SessionMemory>(
   };
 }
 
-function nextCycle(delayMs: number): ApplicationFailure {
+/** Ends an attempt so that the next one begins after the delay; no slot is held meanwhile. */
+export function nextCycle(delayMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'NextCycle',
     message: 'the next cycle is due',

@@ -150,6 +150,23 @@ export type SessionOutcome =
   | { readonly outcome: 'noticed'; readonly appConsistency: AppConsistency }
   | { readonly outcome: 'stopped'; readonly condition: Omit<Condition, 'since'> };
 
+/** How old the newest durable changes are, against the policy; `unknown`: the storage account does not say. */
+export type RpoSight = 'kept' | 'exceeded' | 'unknown';
+
+export interface RpoWatchInput {
+  readonly item: ItemSpec;
+  readonly thresholdSeconds: number;
+  readonly last: RpoSight;
+  /** ISO 8601; the watch returns `sessionEnded` after this. */
+  readonly endsAt: string;
+}
+
+export interface RpoSeen {
+  readonly outcome: RpoSight | 'sessionEnded';
+  /** Source time of the newest durable barrier; null: there is none. */
+  readonly sourceTime: string | null;
+}
+
 export type ApplySessionInput = ShipSessionInput;
 
 /** Where a session stands with application-consistent points. */

@@ -154,9 +154,17 @@ export const drains = (region: string) =>
     taskQueue: taskQueues.urgentAzure(region),
   });
 
+/** Each retry is a look, which holds a slot for a moment only. */
+export const rpoWatches = (region: string) =>
+  proxyActivities<ApplyActivities>({
+    ...SESSION,
+    scheduleToStartTimeout: '2 minutes',
+    taskQueue: taskQueues.azure(region),
+  });
+
 /** A look that answers soon or not at all. */
 export const looks = (region: string) =>
-  proxyActivities<ApplyActivities & HomeAzureActivities>({
+  proxyActivities<HomeAzureActivities>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '1 minute',
     taskQueue: taskQueues.azure(region),

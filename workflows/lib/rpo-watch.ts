@@ -2,46 +2,57 @@
  * Watches the age of the newest durable changes. A condition of replication says that a cycle failed; this one says
  * that none has succeeded for too long, whatever the reason, a dead process server included.
  */
-import { isCancellation, sleep } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { RpoSeen, RpoSight } from '../contracts/types.ts';
 import type { ItemStore } from './item-store.ts';
 import { now } from './job-log.ts';
-import { looks } from './proxies.ts';
+import { rpoWatches } from './proxies.ts';
 
 const LATE = 'DR_HEALTH_RPO_EXCEEDED';
 const UNKNOWN = 'DR_HEALTH_RPO_UNKNOWN';
-/** Looks are five events each; half the threshold is soon enough to tell. */
-const LOOK_SECONDS = { min: 60, max: 900 } as const;
+const THRESHOLD_SECONDS = 900;
+const SESSION_HOURS = 12;
+const PAUSE_MS = 60_000;
 
-/** Runs until cancelled; `onLook` is called after each look. */
-export async function watchRpo(store: ItemStore, onLook: () => void): Promise<never> {
+/** Runs until cancelled. */
+export async function watchRpo(store: ItemStore): Promise<never> {
+  let last: RpoSight = store.record.conditions.some(({ type }) => type === LATE) ? 'exceeded' : 'kept';
   for (;;) {
     const { spec, home } = store.record;
-    const policy = home?.policy ?? spec?.policy;
-    const thresholdSeconds = policy?.rpoThresholdSeconds ?? LOOK_SECONDS.max;
-    await sleep(Math.min(LOOK_SECONDS.max, Math.max(LOOK_SECONDS.min, thresholdSeconds / 2)) * 1_000);
-    if (spec === undefined) continue;
-    onLook();
+    if (spec === undefined) {
+      await sleep(PAUSE_MS);
+      continue;
+    }
+    const { rpoThresholdSeconds: thresholdSeconds = THRESHOLD_SECONDS } = home?.policy ?? spec.policy;
+    const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     try {
       // The barriers of a way home lie under the id of its stream.
       const item = home === undefined ? spec : { ...spec, itemId: home.stream };
-      const { sourceTime } = await looks(spec.target.location).newestDurable({ item });
-      show(store, sourceTime, thresholdSeconds);
+      const terms = { item, thresholdSeconds, last, endsAt };
+      const seen: RpoSeen = await rpoWatches(spec.target.location).watchRpo(terms);
+      if (seen.outcome === 'sessionEnded') continue;
+      last = seen.outcome;
+      show(store, last, seen.sourceTime, thresholdSeconds);
     } catch (error) {
-      if (isCancellation(error)) throw error;
-      store.raise({
-        type: UNKNOWN,
-        category: 'warning',
-        reason: 'the recovery site does not say how old the newest changes are',
-        suggestion: 'Check that the recovery-site worker runs and reaches the storage account.',
-        since: now(),
-      });
+      if (CancellationScope.current().consideredCancelled) throw error;
+      last = 'unknown';
+      show(store, last, null, thresholdSeconds);
+      await sleep(PAUSE_MS);
     }
   }
 }
 
-function show(store: ItemStore, sourceTime: string | null, thresholdSeconds: number): void {
-  const ageSeconds = sourceTime === null ? Infinity : (Date.now() - Date.parse(sourceTime)) / 1_000;
-  if (ageSeconds <= thresholdSeconds) return store.clear(LATE, UNKNOWN);
+function show(store: ItemStore, sight: RpoSight, sourceTime: string | null, thresholdSeconds: number): void {
+  if (sight === 'kept') return store.clear(LATE, UNKNOWN);
+  if (sight === 'unknown') {
+    return store.raise({
+      type: UNKNOWN,
+      category: 'warning',
+      reason: 'the recovery site does not say how old the newest changes are',
+      suggestion: 'Check that the recovery-site worker runs and reaches the storage account.',
+      since: now(),
+    });
+  }
   store.clear(UNKNOWN);
   store.raise({
     type: LATE,

@@ -2,7 +2,7 @@
  * What runs beside the main loop of an item: replication in the direction its state asks for, the watch over the RPO,
  * and the watch over a machine at home that must be off. `follow` brings all three to what the record says.
  */
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { ItemSpec } from '../../domain/machine.ts';
 import { watchAzure, watchHome } from './home-watch.ts';
 import { wantedDirection, watchesAzure, watchesHome, type ItemRecord } from './item-state.ts';
@@ -16,8 +16,8 @@ const NOT_QUIESCED = 'DR_HEALTH_NOT_QUIESCED';
 export interface SupervisionHooks {
   /** A session reached its planned end: a good moment to continue as new. */
   onSessionEnded(): void;
-  /** After each look at the RPO. */
-  onLook(): void;
+  /** Every quarter of an hour while the item replicates. */
+  onQuarter(): void;
   /** What may be replicated has changed. */
   onHomeSeen(): void;
 }
@@ -27,6 +27,7 @@ export class Supervision {
   readonly #hooks: SupervisionHooks;
   #replication: { readonly sessions: Replication; readonly flow: Flow } | undefined;
   #rpoWatch: CancellationScope | undefined;
+  #quarters: CancellationScope | undefined;
   /** Over the side that must be off. */
   #watch:
     | { readonly over: 'home' | 'azure'; readonly scope: CancellationScope; readonly ended: Promise<void> }
@@ -50,7 +51,10 @@ export class Supervision {
     if (wanted !== null) {
       this.#sessions(wanted).start('ship');
       this.#sessions(wanted).start('apply');
-      this.#rpoWatch ??= background(() => watchRpo(this.#store, () => this.#hooks.onLook())).scope;
+      this.#rpoWatch ??= background(() => watchRpo(this.#store)).scope;
+      if (wanted.item.policy.autoResync !== undefined) {
+        this.#quarters ??= background(() => quarters(() => this.#hooks.onQuarter())).scope;
+      }
     }
     await this.followHome();
   }
@@ -75,6 +79,8 @@ export class Supervision {
   async stop(): Promise<void> {
     this.#rpoWatch?.cancel();
     this.#rpoWatch = undefined;
+    this.#quarters?.cancel();
+    this.#quarters = undefined;
     const running = this.#replication;
     this.#replication = undefined;
     await running?.sessions.stop();
@@ -129,6 +135,13 @@ function isSameFlow(running: Flow, wanted: Flow | null): boolean {
 
 function isSameItem(a: ItemSpec, b: ItemSpec): boolean {
   return a === b;
+}
+
+async function quarters(onQuarter: () => void): Promise<never> {
+  for (;;) {
+    await sleep('15 minutes');
+    onQuarter();
+  }
 }
 
 /** Runs beside the main loop until cancelled. */

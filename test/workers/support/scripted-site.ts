@@ -65,7 +65,7 @@ export class ScriptedSite {
         this.isHeld = false;
         return { pointId: 'p1', sourceTime: new Date(0).toISOString() };
       },
-      newestDurable: async () => ({ sourceTime: new Date().toISOString() }),
+      watchRpo: untilCancelled,
       shipSession: async (terms: SessionTerms) => this.#session(terms, true),
       applySession: async (terms: SessionTerms) => this.#session(terms, false),
     };
@@ -80,14 +80,21 @@ export class ScriptedSite {
       if (isRecorded) this.sessions.push({ item: item.itemId, what, sessionEpoch, atMs: Date.now() });
     };
     record('began');
-    const context = Context.current();
-    const beats = setInterval(() => context.heartbeat(), 250);
     try {
-      return await context.cancelled;
+      return await untilCancelled();
     } finally {
-      clearInterval(beats);
       record('cancelled');
     }
+  }
+}
+
+async function untilCancelled(): Promise<never> {
+  const context = Context.current();
+  const beats = setInterval(() => context.heartbeat(), 250);
+  try {
+    return await context.cancelled;
+  } finally {
+    clearInterval(beats);
   }
 }
 

@@ -21,7 +21,7 @@ type ForwardNames =
   | 'shipFinal'
   | 'drain'
   | 'resolvePoint'
-  | 'newestDurable'
+  | 'watchRpo'
   | 'purgeItem'
   | 'deleteOtherPoints'
   | 'hashReplica'
@@ -109,7 +109,7 @@ export function forwardHandlers(world: World): Pick<Handlers, ForwardNames> {
       }
       return newestPoint(item);
     },
-    newestDurable: () => ({ sourceTime: new Date(world.now()).toISOString() }),
+    watchRpo: () => undefined,
     purgeItem({ item, generations = 0 }) {
       for (let generation = 1; generation <= generations; generation += 1) {
         const stream = world.stream(reverseStream(item.itemId, generation));

@@ -24,6 +24,7 @@ export const sessionNames = [
   'shipReverseSession',
   'landSession',
   'watchHome',
+  'watchRpo',
 ] as const;
 export type SessionName = (typeof sessionNames)[number];
 
@@ -41,6 +42,7 @@ export class World {
     shipReverseSession: 0,
     landSession: 0,
     watchHome: 0,
+    watchRpo: 0,
   };
   /** The newest that was shown to the catalogue. */
   item: ItemView | undefined;
