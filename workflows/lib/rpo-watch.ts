@@ -10,7 +10,6 @@ import { rpoWatches } from './proxies.ts';
 
 const LATE = 'DR_HEALTH_RPO_EXCEEDED';
 const UNKNOWN = 'DR_HEALTH_RPO_UNKNOWN';
-const THRESHOLD_SECONDS = 900;
 const SESSION_HOURS = 12;
 const PAUSE_MS = 60_000;
 
@@ -23,7 +22,7 @@ export async function watchRpo(store: ItemStore): Promise<never> {
       await sleep(PAUSE_MS);
       continue;
     }
-    const { rpoThresholdSeconds: thresholdSeconds = THRESHOLD_SECONDS } = home?.policy ?? spec.policy;
+    const { rpoThresholdSeconds: thresholdSeconds } = home?.policy ?? spec.policy;
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     try {
       // The barriers of a way home lie under the id of its stream.
