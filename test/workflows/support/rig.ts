@@ -37,6 +37,8 @@ export class Rig implements Stagehand {
   fate: (call: ActivityCall) => Fate | Promise<Fate> = () => ({ kind: 'run' });
   /** False: a long activity does not hear of its cancellation. */
   hears: (call: ActivityCall) => boolean = () => true;
+  /** Long activities that were cancelled and have not heard of it. */
+  readonly deaf: ActivityCall[] = [];
   readonly #handlers: Handlers;
   #operations = 0;
 
@@ -151,7 +153,10 @@ export class Rig implements Stagehand {
   }
 
   stops(call: ActivityCall): boolean {
-    if (!this.hears(call)) return false;
+    if (!this.hears(call)) {
+      this.deaf.push(call);
+      return false;
+    }
     if (isSession(call.name)) this.world.sessions[call.name] -= 1;
     return true;
   }

@@ -86,7 +86,10 @@ export class ActivityBoard {
   cancel(runId: string, seq: number): void {
     const call = this.#pending.get(keyOf(runId, seq));
     if (call === undefined) return;
-    if (call.state === 'held' && call.works) this.#stagehand.perform(call, 1);
+    if (call.state === 'held' && call.works) {
+      this.#stagehand.perform(call, 1);
+      if (this.#stagehand.isLong(call.name)) this.#stagehand.stops(call);
+    }
     if (call.state === 'running' && !this.#stagehand.stops(call)) return;
     this.#end(call, { cancelled: { failure: { ...activityFailure(call), cause: CANCELLED } } });
   }
@@ -108,8 +111,8 @@ export class ActivityBoard {
   /** Lets a held one begin, or ends a long one with an answer. */
   resolve({ activity }: ActivityCall, answer?: unknown): void {
     const call = this.#pending.get(activity);
-    if (call?.state === 'held') this.#perform(call, 1);
-    if (call?.state !== 'running') return;
+    if (call === undefined || call.state === 'queued') return;
+    if (call.state === 'held') return this.#perform(call, 1);
     this.#stagehand.stops(call);
     this.#end(call, { completed: { result: toPayload(answer) } });
   }

@@ -176,8 +176,10 @@ export interface Played {
 export async function play(
   scenario: Scenario,
   fate: (call: ActivityCall, rig: Rig) => ReturnType<Rig['fate']> = () => ({ kind: 'run' }),
+  hears: Rig['hears'] = () => true,
 ): Promise<Played> {
   const rig = await Rig.at(await at(scenario.from));
+  rig.hears = hears;
   rig.world.guestsWrite();
   rig.calls.length = 0;
   rig.fate = (call) => (call.workflowId === rig.entity ? { kind: 'run' } : fate(call, rig));
