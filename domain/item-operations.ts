@@ -22,10 +22,6 @@ export const itemOperations = [
 ] as const;
 export type ItemOperation = (typeof itemOperations)[number];
 
-export function isItemOperation(text: string): text is ItemOperation {
-  return (itemOperations as readonly string[]).includes(text);
-}
-
 /** One line each, for lists and help. */
 export const operationSummaries: Readonly<Record<ItemOperation, string>> = {
   testFailover: 'Rehearse: start the machine from a recovery point in an isolated network',

@@ -10,7 +10,7 @@ import { operationInputs, type InputField } from './item-inputs.ts';
 import { itemOperations, type ItemOperation } from './item-operations.ts';
 import { isProtectionOver, stateReasons, type DrillState, type ItemState } from './item-states.ts';
 
-export { itemOperations, isItemOperation, type ItemOperation } from './item-operations.ts';
+export { itemOperations, type ItemOperation } from './item-operations.ts';
 export {
   drillStates,
   isProtectionOver,

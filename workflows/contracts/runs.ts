@@ -1,8 +1,7 @@
 /** Runs of runbooks: what the entity gives each, and how each can end. Plain JSON only. */
-import type { OperationId, RunId } from '../../domain/ids.ts';
+import type { RunId } from '../../domain/ids.ts';
 import type { JobError, Requester } from '../../domain/job.ts';
 import type { ItemSpec, ReplicationPolicy } from '../../domain/machine.ts';
-import type { ItemOperation } from '../../domain/protected-item.ts';
 import type { RunMode } from '../../domain/ports.ts';
 import type { RecoveryPoint, RecoveryPointChoice } from '../../domain/replication.ts';
 import type { AzureSide, HomePlace, HomeWay } from './home.ts';
@@ -129,9 +128,4 @@ export interface DisableRun extends Run {
 export interface ReplicationStopped {
   /** Newer than that of every session: the run writes with it, and takes the fence with it. */
   readonly sessionEpoch: number;
-}
-
-export interface RunRef {
-  readonly operation: ItemOperation;
-  readonly operationId: OperationId;
 }

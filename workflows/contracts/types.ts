@@ -19,14 +19,7 @@ import type {
 import type { HomePlace, HomeWay } from './home.ts';
 import type { FailoverResult } from './runs.ts';
 
-export type {
-  CleanupResult,
-  CleanupRun,
-  FailoverResult,
-  FailoverRun,
-  RunOutcome,
-  SourceOutcome,
-} from './runs.ts';
+export type { CleanupResult, FailoverResult, FailoverRun, SourceOutcome } from './runs.ts';
 
 /** Starts the entity; the process server completes the machine facts itself, so a stale catalogue cannot mislead it. */
 export interface ProtectInput {

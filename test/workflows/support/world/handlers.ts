@@ -38,7 +38,7 @@ export type Handlers = {
   ) => N extends SessionName ? void : Awaited<ReturnType<Activities[N]>>;
 };
 
-export type ActivityName = keyof Handlers;
+type ActivityName = keyof Handlers;
 
 export function handlersOf(world: World): Handlers {
   return {
