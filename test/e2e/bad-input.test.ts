@@ -159,13 +159,13 @@ describe('an operation', () => {
     'commit before failover is refused, naming the state',
     async () => {
       await flow.itemIs('the item to be protected', (item) => item.state === 'protected');
-      await refused(['item', 'commit', 'plain-01'], 4, 'DR_COMMIT_BEFORE_FAILOVER', 'protected');
+      await refused(['item', 'commit', 'plain-01', '--yes'], 4, 'DR_COMMIT_BEFORE_FAILOVER', 'protected');
     },
     MINUTES_MS,
   );
 
   it('on an item or job that does not exist is refused', async () => {
-    await refused(['item', 'commit', 'no-such-01'], 3, 'DR_ITEM_UNKNOWN', 'no-such-01');
+    await refused(['item', 'commit', 'no-such-01', '--yes'], 3, 'DR_ITEM_UNKNOWN', 'no-such-01');
     const job = randomUUID();
     await refused(['job', 'show', job], 3, 'DR_JOB_UNKNOWN', job);
   });
