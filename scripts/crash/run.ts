@@ -69,6 +69,7 @@ export async function pairs(run: CrashRun, from: Place, until: number): Promise<
     run.tally.kills += kills.length;
     if (job === undefined) return;
     if (kills.length > 0) run.tally.pairs += 1;
+    run.tally.killsInStep += kills.filter((kill) => struckIn(job, step, kill)).length;
     const told =
       kills.length === 0 ? 'over before it was seen' : `${both.join(' and ')}, ${apartMs} ms apart`;
     run.tell(`${lineOf(run, move, job)}  ${step}: ${told}`);
