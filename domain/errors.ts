@@ -606,7 +606,7 @@ export const errorCatalogue = {
     'pause',
     409,
     7,
-    'The Azure machine of "{machine}" ran after its last changes were taken: {bytes} bytes are not at home',
+    'The Azure machine of "{machine}" wrote after its last changes were taken: they are not at home',
     'Roll the failback back and start it again; find out who starts the machine in Azure.',
   ),
   DR_REPLICATION_DIVERGED: entry(

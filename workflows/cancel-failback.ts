@@ -10,13 +10,14 @@
 import type { HomeRun, RunOutcome } from './contracts/runs.ts';
 import { powerOnAtHome, startInAzure } from './lib/fence.ts';
 import { readyAzure } from './lib/home-preflight.ts';
-import { siteTasks, urgentSite } from './lib/proxies.ts';
+import { siteCalls, siteTasks, urgentSite } from './lib/proxies.ts';
 import type { Runbook } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
 const SHUTDOWN_GRACE_SECONDS = 120;
 
 export interface CancelFailbackFacts {
+  readonly ranAtHome: boolean;
   readonly isReverted: boolean;
 }
 
@@ -27,12 +28,14 @@ export const cancelFailbackBook: Runbook<HomeRun, CancelFailbackFacts> = {
   steps: [
     {
       id: 'preflight',
-      name: 'Look at the Azure machine',
+      name: 'Look at both machines',
       key: 'reads only',
       kind: 'check',
-      async run({ way }) {
+      async run({ item, way }) {
         await readyAzure(way);
-        return {};
+        const { machineId } = way.home;
+        const { state } = await siteCalls(item.site).homePowerState({ item, machineId });
+        return { facts: { ranAtHome: state === 'poweredOn' }, detail: `at home it is ${state}` };
       },
     },
     {
@@ -49,8 +52,10 @@ export const cancelFailbackBook: Runbook<HomeRun, CancelFailbackFacts> = {
       undo: {
         name: 'Power the machine at home on again',
         means: 'The machine runs at home again.',
-        async run({ item, way }, _facts, tools) {
+        async run({ item, way }, { ranAtHome }, tools) {
           const { machineId } = way.home;
+          // A failback that stopped half way has not started it: its disks may not be whole.
+          if (ranAtHome !== true) return 'it was off';
           // Interrupted, the guest may be on its way down: it is seen off before it is powered on again.
           await urgentSite(item.site).powerOffHome({ item, machineId, graceSeconds: SHUTDOWN_GRACE_SECONDS });
           return powerOnAtHome(item, { machineId, side: way.azure }, tools);

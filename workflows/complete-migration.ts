@@ -6,12 +6,12 @@
  * from the purge on there is no return. Every step only removes; on a crash the run goes on at its step, and when the
  * operator is silent after a failure it waits.
  */
-import type { AfterFailoverRun, RunOutcome } from './contracts/runs.ts';
+import type { MigrationRun, RunOutcome } from './contracts/runs.ts';
 import { azure, siteTasks } from './lib/proxies.ts';
 import type { Runbook } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
-export const completeMigrationBook: Runbook<AfterFailoverRun, object> = {
+export const completeMigrationBook: Runbook<MigrationRun, object> = {
   kind: 'completeMigration',
   onFailure: 'wait',
   finish: 'The migration is completed.',
@@ -32,8 +32,8 @@ export const completeMigrationBook: Runbook<AfterFailoverRun, object> = {
       name: 'Delete replicas, recovery points, journal and key',
       key: 'prefixes of the item',
       pointOfNoReturn: true,
-      async run({ item }) {
-        const { deletedBlobs } = await azure(item.target.location, false).purgeItem({ item });
+      async run({ item, generations }) {
+        const { deletedBlobs } = await azure(item.target.location, false).purgeItem({ item, generations });
         return { detail: `${deletedBlobs} blobs deleted` };
       },
     },
@@ -41,6 +41,6 @@ export const completeMigrationBook: Runbook<AfterFailoverRun, object> = {
   result: ({ failover }) => ({ vmId: failover.vmId }),
 };
 
-export async function completeMigration(run: AfterFailoverRun): Promise<RunOutcome<object>> {
+export async function completeMigration(run: MigrationRun): Promise<RunOutcome<object>> {
   return runRunbook(completeMigrationBook, run);
 }

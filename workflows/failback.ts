@@ -31,6 +31,8 @@ export interface FailbackFacts {
   readonly disks: readonly DiskDigest[];
   readonly safetySnapshot: string;
   readonly fence: number;
+  /** A safety snapshot of an earlier failback is gone. */
+  readonly isCleared: boolean;
   /** From here on the machine at home may have been started. */
   readonly mayHaveRun: boolean;
 }
@@ -76,6 +78,20 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
           const mayRunAtHome = fence === undefined ? {} : { homeMachineId: way.home.machineId };
           return startInAzure(item, { side: way.azure, ...mayRunAtHome }, tools);
         },
+      },
+    },
+    {
+      id: 'clear-home',
+      name: 'Remove what an earlier failback left at home',
+      key: 'names of the item’s snapshots',
+      async run({ item, way }) {
+        const { safetySnapshot: name } = way;
+        const atHome = { ...item, machineId: way.home.machineId };
+        if (name !== undefined) {
+          await siteTasks(item.site).revertToSafetySnapshot({ way, name, mayBeGone: true });
+        }
+        await siteTasks(item.site).removeProductSnapshots({ item: atHome });
+        return { facts: { isCleared: true } };
       },
     },
     {
@@ -142,14 +158,16 @@ export const failbackBook: Runbook<HomeRun, FailbackFacts> = {
       id: 'prove-azure',
       name: 'See that nothing was written in Azure meanwhile',
       key: 'barrier of a session epoch of its own',
-      async run({ item, way }, _facts, tools) {
+      async run({ item, way }, { final }, tools) {
         const state = await proveAzureOff(item, way.azure);
         const sessionEpoch = await tools.stopReplication();
-        const late = await reverseCopies(item.target.location).shipReverseFinal({ way, sessionEpoch });
-        if (late.rawBytes === 0) {
-          return { facts: { mayHaveRun: true }, detail: `it is ${state}, nothing was written` };
-        }
-        throw refusal('DR_AZURE_WROTE_LATE', { machine: item.machineName, bytes: late.rawBytes });
+        const { wrote } = await reverseCopies(item.target.location).azureWroteSince({
+          way,
+          sessionEpoch,
+          barrierNumber: final?.barrierNumber ?? 0,
+        });
+        if (wrote) throw refusal('DR_AZURE_WROTE_LATE', { machine: item.machineName });
+        return { facts: { mayHaveRun: true }, detail: `it is ${state}, nothing was written` };
       },
     },
     {

@@ -96,10 +96,11 @@ const lookAtSource: FailoverStep = {
   key: 'reads only',
   kind: 'bestEffort',
   applies: (run) => touchesSource(run) && run.shutdownSource,
-  async run({ item }) {
+  async run({ item, sourceWasOn }) {
     const { machineId } = item;
     const { state } = await siteCalls(item.site).homePowerState({ item, machineId });
-    return { facts: { sourceWas: state === 'poweredOn' ? 'on' : 'off' }, detail: `it is ${state}` };
+    const wasOn = state === 'poweredOn' || sourceWasOn === true;
+    return { facts: { sourceWas: wasOn ? 'on' : 'off' }, detail: `it is ${state}` };
   },
 };
 
@@ -167,7 +168,8 @@ const choosePoint: FailoverStep = {
   key: 'recovery point of the barrier',
   async run(run, { sessionEpoch, finalBarrier = null }) {
     const { item, choice } = run;
-    const drain = touchesSource(run) && choice.kind === 'latest' && sessionEpoch !== undefined;
+    // Replication has stopped: nobody else applies what is durable.
+    const drain = isReal(run) && choice.kind === 'latest' && sessionEpoch !== undefined;
     const point = drain
       ? await drains(item.target.location).drain({ item, sessionEpoch, barrierNumber: finalBarrier })
       : await azureOf(run).resolvePoint({ item, choice });

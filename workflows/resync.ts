@@ -11,7 +11,7 @@ import type { ResyncRun, RunOutcome } from './contracts/runs.ts';
 import { compareSteps, type CompareFacts } from './lib/compare.ts';
 import { copyHome, type CopiedHome } from './lib/copy-home.ts';
 import { refusal } from './lib/failures.ts';
-import { landings } from './lib/proxies.ts';
+import { landings, siteTasks } from './lib/proxies.ts';
 import type { Runbook, Step } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
@@ -40,6 +40,9 @@ const reverse: readonly ResyncStep[] = [
     key: 'block hashes and barriers of the reverse stream',
     async run({ way }, { sessionEpoch = 0 }, tools) {
       if (way === undefined) throw refusal('DR_INTERNAL', { reason: 'there is no way home' });
+      // A failback that was ended from outside may have left a snapshot, which keeps every writer away.
+      const atHome = { ...way.item, machineId: way.home.machineId };
+      await siteTasks(way.item.site).removeProductSnapshots({ item: atHome });
       await landings(way.item.site).describeHomeDisks({ way, epoch: sessionEpoch, compareOnly: true });
       const copied = await copyHome(way, { sessionEpoch, copy: 'compare', again: true }, tools);
       return { facts: { copied }, detail: copied.words };

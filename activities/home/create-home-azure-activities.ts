@@ -65,7 +65,11 @@ export function createHomeAzureActivities({ cloud, storage }: HomeAzurePorts): H
         try {
           await requireFence(storage, right);
         } catch (error) {
-          if (error instanceof DrError && error.code === 'DR_FENCE_HELD') await stop(scope, azure.vmId, beat);
+          // A newer run of the same side goes on with the machine that this one started.
+          const isOvertaken = error instanceof DrError && error.code === 'DR_FENCE_HELD';
+          if (isOvertaken && (await readFence(storage, itemId)).owner === 'onPremises') {
+            await stop(scope, azure.vmId, beat);
+          }
           throw error;
         }
         return { state: vm.powerState };

@@ -5,7 +5,7 @@ import type { ItemSpec } from '../../domain/machine.ts';
 import { safetySnapshotName } from '../../domain/names.ts';
 import type { VaultStorage, VCenterDirectory, VCenterSession, VSphere } from '../../domain/ports.ts';
 import type { HomeSiteActivities, HomeWay } from '../../workflows/contracts/home.ts';
-import { requireFence } from '../../dataplane/fence.ts';
+import { readFence, requireFence } from '../../dataplane/fence.ts';
 import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
 import { sessionOf } from '../vsphere/create-site-activities.ts';
@@ -95,7 +95,9 @@ export function createHomeSiteActivities(ports: HomeSitePorts): HomeSiteActiviti
           await requireFence(storage, right);
         } catch (error) {
           const isOvertaken = error instanceof DrError && error.code === 'DR_FENCE_HELD';
-          if (isOvertaken && outcome === 'poweredOn') {
+          // A newer run of the same side goes on with the machine that this one started.
+          const isAzures = isOvertaken && (await readFence(storage, itemId)).owner === 'azure';
+          if (isAzures && outcome === 'poweredOn') {
             await session.powerOff(machineId, GRACE_AFTER_LOST_FENCE_SECONDS, flush);
           }
           throw error;

@@ -61,6 +61,20 @@ export function createReverseActivities(ports: ReversePorts): ReverseActivities 
         return shipped(storage, await runReverseFinal(ports, { way, epoch }, track.hooks));
       }),
 
+    azureWroteSince: ({ way, sessionEpoch, barrierNumber }) =>
+      supervised<ReplicationHeartbeat, { wrote: boolean; barrierNumber: number }>(async (supervision) => {
+        const track = tracker(supervision);
+        const epoch = fencingEpoch(sessionEpoch, supervision.attempt);
+        const newest = await runReverseFinal(ports, { way, epoch }, track.hooks);
+        for (let number = barrierNumber + 1; number <= newest.number; number += 1) {
+          const barrier = await readBarrier(storage, way.stream, number, supervision.signal);
+          // A barrier that is gone already was landed: then what it held is at home behind the hashes that were compared.
+          const wrote = barrier === null || barrier.disks.some((disk) => disk.segments.length > 0);
+          if (wrote) return { wrote, barrierNumber: newest.number };
+        }
+        return { wrote: false, barrierNumber: newest.number };
+      }),
+
     hashAzureDisks: ({ way, barrierNumber }) =>
       supervised(async ({ signal, flush }) => {
         const barrier = await readBarrier(storage, way.stream, barrierNumber, signal);

@@ -75,8 +75,10 @@ export function withAddedDisks(
   const [problem] = protectabilityProblems(machine, others);
   if (problem !== undefined) throw problem;
   const next = Math.max(-1, ...item.disks.map((disk) => disk.index)) + 1;
+  const taken = item.disks.map((disk) => disk.diskId);
   const joined = found.map((disk, position) => ({
     ...protectedDisk(item.itemId, disk, next + position),
+    diskId: freeDiskId(item.itemId, disk.deviceKey, taken),
     joinedAtBarrier: added.joinedAtBarrier,
   }));
   return {
@@ -109,7 +111,14 @@ function protectedDisk(item: ProtectedItemId, disk: DiscoveredDisk, index: numbe
   };
 }
 
-function diskIdOf(item: ProtectedItemId, deviceKey: number): DiskId {
+/** After a way home to another place a device key may be that of a disk that had it before. */
+function freeDiskId(item: ProtectedItemId, deviceKey: number, taken: readonly DiskId[]): DiskId {
+  let id = diskIdOf(item, deviceKey);
+  for (let other = 1; taken.includes(id); other += 1) id = diskIdOf(item, `${deviceKey}/${other}`);
+  return id;
+}
+
+function diskIdOf(item: ProtectedItemId, deviceKey: number | string): DiskId {
   return asId(createHash('sha256').update(`${item}/${deviceKey}`).digest('hex').slice(0, 32));
 }
 

@@ -123,6 +123,15 @@ export interface ReverseActivities {
   shipReverseSession(input: ReverseSessionInput): Promise<SessionOutcome>;
   /** Last delta of a deallocated machine; only a snapshot and barrier of this very attempt count. */
   shipReverseFinal(input: { readonly way: HomeWay; readonly sessionEpoch: number }): Promise<ReverseShipped>;
+  /**
+   * Whether anything was written in Azure since the barrier: ships once more and looks at every barrier behind that
+   * one, so that a repeated call says the same.
+   */
+  azureWroteSince(input: {
+    readonly way: HomeWay;
+    readonly sessionEpoch: number;
+    readonly barrierNumber: number;
+  }): Promise<{ readonly wrote: boolean; readonly barrierNumber: number }>;
   /** Hashes the snapshots of that barrier, in disk order, up to the VMDK's capacity. */
   hashAzureDisks(input: { readonly way: HomeWay; readonly barrierNumber: number }): Promise<DiskDigest[]>;
 }

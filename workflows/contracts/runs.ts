@@ -41,6 +41,8 @@ export interface FailoverRun extends Run {
   readonly shutdownSource: boolean;
   /** Earlier runs whose removal could not be proven, or that this one replaces: they go before anything new is made. */
   readonly removeFirst: readonly RunId[];
+  /** An earlier failover that was lost may have shut the source down. */
+  readonly sourceWasOn?: true;
   /** Set when the machine runs in Azure already and another point is wanted: nothing is asked of the site. */
   readonly replaces?: FailoverResult;
 }
@@ -80,6 +82,11 @@ export interface CleanupResult {
 /** Runs that end or go on from a failover: commit, rollback, complete migration. */
 export interface AfterFailoverRun extends Run {
   readonly failover: FailoverResult;
+}
+
+export interface MigrationRun extends AfterFailoverRun {
+  /** Ways home so far: each had a stream. */
+  readonly generations: number;
 }
 
 /** Rollback: also from a failover that left something behind. */

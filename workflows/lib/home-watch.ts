@@ -6,13 +6,12 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { HomeSight, HomeSiteActivities } from '../contracts/home.ts';
 import { azureSideOff } from './fence.ts';
-import { DIVERGED, homeMachines, SPLIT_BRAIN } from './item-state.ts';
+import { divergence, homeMachines, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
 import type { ItemStore } from './item-store.ts';
 import { now } from './job-log.ts';
 import { looks, watches } from './proxies.ts';
 import { troubleOf } from './trouble.ts';
 
-const UNWATCHED = 'DR_HEALTH_SOURCE_UNWATCHED';
 const SESSION_HOURS = 12;
 const PAUSE_MS = 30_000;
 const AZURE_LOOK_MS = 60_000;
@@ -21,7 +20,7 @@ type Seen = Awaited<ReturnType<HomeSiteActivities['watchHome']>>;
 
 /** Runs until cancelled; `changed` is called when what may be replicated has changed. */
 export async function watchHome(store: ItemStore, changed: () => void): Promise<never> {
-  let isBlind = false;
+  let isBlind = store.record.conditions.some(({ type }) => type === UNWATCHED);
   for (;;) {
     const { spec, homeSeen } = store.record;
     if (spec === undefined) {
@@ -106,12 +105,5 @@ function show(store: ItemStore, seen: 'on' | 'off'): void {
       'Power it off in vCenter. What it wrote is lost on the way home; nothing is written to its disks meanwhile.',
     since: now(),
   });
-  if (home === undefined) return;
-  store.raise({
-    type: DIVERGED,
-    category: 'critical',
-    reason: 'the disks at home were written to by somebody else',
-    suggestion: 'Once the machine at home is off: `switchback item resync`, then replication home goes on.',
-    since: now(),
-  });
+  if (home !== undefined) store.raise(divergence(now()));
 }

@@ -2,7 +2,7 @@
  * One line for every operation of a protected item: which runbook it is, what the run is given, and what the entity
  * holds after it. Pure: the entity only starts the run and writes down what these functions say.
  */
-import type { Condition } from '../../domain/health.ts';
+import { raise, type Condition } from '../../domain/health.ts';
 import { asId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { ItemOperation, Permission } from '../../domain/protected-item.ts';
@@ -12,7 +12,8 @@ import type { HomeWay } from '../contracts/home.ts';
 import type { OperationRequest } from '../contracts/types.ts';
 import { azureSide } from './azure-side.ts';
 import { refusal } from './failures.ts';
-import { DIVERGED, SPLIT_BRAIN, type ItemChanges, type ItemRecord } from './item-state.ts';
+import { divergence, DIVERGED, isDiverged, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
+import type { ItemChanges, ItemRecord } from './item-state.ts';
 
 /** Facts that any runbook may leave; each sets some. */
 export interface AnyFacts {
@@ -20,7 +21,9 @@ export interface AnyFacts {
   readonly way: HomeWay;
   readonly item: ItemSpec;
   readonly safetySnapshot: string;
+  readonly isCleared: boolean;
   readonly isReverted: boolean;
+  readonly sourceWas: 'on' | 'off';
 }
 
 export type Outcome = RunOutcome<AnyFacts>;
@@ -42,10 +45,11 @@ const succeeded = (outcome: Outcome) => outcome.ended === 'succeeded';
 const plans: Plans = {
   testFailover: {
     workflow: () => 'failover',
-    input: (_record, run, { choice, subnetId }) => ({
+    input: ({ paused }, run, { choice, subnetId }) => ({
       ...run,
       mode: 'test',
-      choice,
+      // While replication is paused nobody makes a newer point than the newest there is.
+      choice: paused && choice.kind === 'latest' ? { kind: 'latestProcessed' } : choice,
       subnetId,
       shutdownSource: false,
       removeFirst: [],
@@ -84,10 +88,16 @@ const plans: Plans = {
       choice,
       shutdownSource,
       removeFirst: record.unremovedRuns,
+      ...(record.mayHaveShutDown === true ? { sourceWasOn: true } : {}),
     }),
     ends: (record, { operationId }, outcome) => {
-      if (succeeded(outcome)) return failedOver(outcome);
-      return outcome.ended === 'lost' ? { unremovedRuns: [...record.unremovedRuns, operationId] } : {};
+      if (succeeded(outcome)) return { ...failedOver(outcome), mayHaveShutDown: undefined };
+      if (outcome.ended === 'undone') return {};
+      const { sourceWas } = outcome.facts;
+      return {
+        unremovedRuns: [...record.unremovedRuns, operationId],
+        ...(sourceWas === 'off' ? {} : { mayHaveShutDown: true }),
+      };
     },
   },
   changeRecoveryPoint: {
@@ -114,7 +124,9 @@ const plans: Plans = {
       ...(record.failover === undefined ? {} : { failover: record.failover }),
     }),
     ends: (_record, _request, outcome) =>
-      succeeded(outcome) ? { failover: undefined, unremovedRuns: [], conditions: [] } : {},
+      succeeded(outcome)
+        ? { failover: undefined, unremovedRuns: [], conditions: [], mayHaveShutDown: undefined }
+        : {},
   },
   commit: {
     workflow: (record) => (isHome(record) ? 'commitFailback' : 'commit'),
@@ -127,6 +139,7 @@ const plans: Plans = {
         home: undefined,
         failover: undefined,
         hasRecoveryPoint: false,
+        paused: false,
         homeCompared: record.homeStarts,
         conditions: [],
       };
@@ -134,7 +147,7 @@ const plans: Plans = {
   },
   completeMigration: {
     workflow: () => 'completeMigration',
-    input: (record, run) => ({ ...run, failover: failoverOf(record) }),
+    input: (record, run) => ({ ...run, failover: failoverOf(record), generations: record.generation }),
     ends: (_record, _request, outcome) => (succeeded(outcome) ? { hasRecoveryPoint: false } : {}),
   },
   reprotect: {
@@ -163,24 +176,33 @@ const plans: Plans = {
   failback: {
     workflow: () => 'failback',
     input: (record, run) => ({ ...run, way: wayOf(record) }),
-    ends: ({ home }, _request, outcome) => {
-      const { safetySnapshot } = outcome.facts;
-      if (outcome.ended === 'undone' || home === undefined || safetySnapshot === undefined) return {};
-      return { home: { ...home, safetySnapshot } };
+    ends: ({ home, homeStarts }, _request, outcome) => {
+      if (home === undefined) return {};
+      const { safetySnapshot, isCleared } = outcome.facts;
+      const { safetySnapshot: _, ...cleared } = home;
+      if (outcome.ended === 'undone') return isCleared === true ? { home: cleared } : {};
+      if (safetySnapshot !== undefined) return { home: { ...cleared, safetySnapshot } };
+      // Nobody knows whether it was started: only a comparison tells what its disks hold.
+      return { homeStarts: homeStarts + 1 };
     },
   },
   cancelFailback: {
     workflow: () => 'cancelFailback',
     input: (record, run) => ({ ...run, way: wayOf(record) }),
     // Back at the safety snapshot the disks are what was landed; without it nobody knows.
-    ends: (record, _request, outcome) => {
+    ends: (record, _request, outcome, endedAt) => {
       if (!succeeded(outcome) || record.home === undefined) return {};
-      const { safetySnapshot: _, ...home } = record.home;
-      const wasStarted = record.home.safetySnapshot !== undefined && outcome.facts.isReverted !== true;
-      const { homeStarts } = record;
-      return wasStarted
-        ? { home, homeSeen: 'off', homeStarts: homeStarts + 1 }
-        : { home, homeSeen: 'off', homeCompared: homeStarts };
+      const { safetySnapshot, ...home } = record.home;
+      const conditions = record.conditions.filter(({ type }) => type !== SPLIT_BRAIN && type !== UNWATCHED);
+      const back = { home, homeSeen: 'off' } as const;
+      if (outcome.facts.isReverted === true) return { ...back, conditions, homeCompared: record.homeStarts };
+      const isKnown = safetySnapshot === undefined && !isDiverged(record);
+      if (isKnown) return { ...back, conditions };
+      return {
+        ...back,
+        homeStarts: record.homeStarts + 1,
+        conditions: raise(conditions, divergence(endedAt)),
+      };
     },
   },
   reEnable: {
@@ -342,8 +364,10 @@ function specAtHome(record: ItemRecord): ItemSpec | undefined {
   const { spec, home } = record;
   if (spec === undefined || home === undefined) return spec;
   const deviceKeys = new Map(home.disks.map((disk) => [disk.forwardDiskId, disk.deviceKey]));
+  if (home.home.isOriginal) return spec;
+  const { isPhysical: _, excludedDisks: _keys, ...rest } = spec;
   return {
-    ...spec,
+    ...rest,
     machineId: home.home.machineId,
     disks: spec.disks.map((disk) => ({ ...disk, deviceKey: deviceKeys.get(disk.diskId) ?? disk.deviceKey })),
   };

@@ -42,12 +42,25 @@ export interface ItemRecord {
   /** Generation of a reprotect that has begun: it may have made something at home. */
   readonly unfinishedWay?: number;
   readonly protectedSince?: string;
+  /** A failover that was lost may have shut the source down: what finds it off must not take that for its own wish. */
+  readonly mayHaveShutDown?: true;
   /** Failover runs whose removal could not be proven; the next failover removes them first. */
   readonly unremovedRuns: readonly RunId[];
 }
 
 export const SPLIT_BRAIN = 'DR_HEALTH_SPLIT_BRAIN';
 export const DIVERGED = 'DR_HEALTH_DIVERGED';
+export const UNWATCHED = 'DR_HEALTH_SOURCE_UNWATCHED';
+
+export function divergence(since: string): Condition {
+  return {
+    type: DIVERGED,
+    category: 'critical',
+    reason: 'the disks at home were written to by somebody else',
+    suggestion: 'Once the machine at home is off: `switchback item resync`, then replication home goes on.',
+    since,
+  };
+}
 
 /** Undefined takes a field away. */
 export type ItemChanges = { readonly [K in keyof ItemRecord]?: ItemRecord[K] | undefined };

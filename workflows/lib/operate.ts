@@ -33,8 +33,10 @@ export async function operate(
   supervision: Supervision,
   interruptions: Interruptions,
 ): Promise<void> {
-  const { request, permission } = booked;
-  const { spec } = store.record;
+  const { request } = booked;
+  const { spec, state } = store.record;
+  // What it displaced may have moved the item since it was booked.
+  const permission = { ...booked.permission, undone: state };
   if (spec === undefined) return endWithoutMachine(store, request);
   store.clear(failedType(request.operation));
   store.change(changesAtStart(store.record, request, permission));
@@ -44,7 +46,7 @@ export async function operate(
   const outcome = await runToEnd({ workflow, workflowId, input }, (run) =>
     attend(store, supervision, interruptions, run),
   );
-  settle(store, booked, outcome);
+  settle(store, { request, permission }, outcome);
 }
 
 interface Attended {

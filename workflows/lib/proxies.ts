@@ -77,6 +77,7 @@ export const initialCopy = (site: string) =>
   proxyActivities<MoveActivities & CompareMoveActivities>({
     ...LONG,
     startToCloseTimeout: '30 days',
+    scheduleToStartTimeout: '10 minutes',
     retry: { ...LONG.retry, maximumAttempts: 4 },
     taskQueue: taskQueues.move(site),
   });
@@ -115,6 +116,8 @@ export const watches = (site: string) =>
 const HOME_COPY = {
   ...LONG,
   startToCloseTimeout: '30 days',
+  // Where nobody picks it up an operator has to know: the machine may be off on both sides.
+  scheduleToStartTimeout: '10 minutes',
   retry: { ...LONG.retry, maximumAttempts: 20 },
 } as const;
 
@@ -151,6 +154,7 @@ export const drains = (region: string) =>
   proxyActivities<ApplyActivities & CompareActivities>({
     ...LONG,
     startToCloseTimeout: '7 days',
+    scheduleToStartTimeout: '10 minutes',
     taskQueue: taskQueues.urgentAzure(region),
   });
 

@@ -15,7 +15,7 @@ const PAUSE_MS = 60_000;
 
 /** Runs until cancelled. */
 export async function watchRpo(store: ItemStore): Promise<never> {
-  let last: RpoSight = store.record.conditions.some(({ type }) => type === LATE) ? 'exceeded' : 'kept';
+  let last = shownSight(store);
   for (;;) {
     const { spec, home } = store.record;
     if (spec === undefined) {
@@ -39,6 +39,13 @@ export async function watchRpo(store: ItemStore): Promise<never> {
       await sleep(PAUSE_MS);
     }
   }
+}
+
+/** What health says already: a watch that begins anew must notice when that is over. */
+function shownSight(store: ItemStore): RpoSight {
+  const isShown = (wanted: string) => store.record.conditions.some(({ type }) => type === wanted);
+  if (isShown(UNKNOWN)) return 'unknown';
+  return isShown(LATE) ? 'exceeded' : 'kept';
 }
 
 function show(store: ItemStore, sight: RpoSight, sourceTime: string | null, thresholdSeconds: number): void {

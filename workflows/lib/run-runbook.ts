@@ -182,7 +182,7 @@ class Player<I extends Run, F> {
   async #undo(step: Step<I, F>, undo: Undo<I, F>): Promise<RunOutcome<F> | undefined> {
     for (;;) {
       try {
-        await CancellationScope.nonCancellable(() =>
+        const undoing = CancellationScope.nonCancellable(() =>
           this.#log.step(
             `undo-${step.id}`,
             undo.name,
@@ -190,6 +190,7 @@ class Player<I extends Run, F> {
             (detail) => detail,
           ),
         );
+        if (await this.#isOvertaken(undoing)) return this.#leave();
         return undefined;
       } catch (error) {
         if (!this.#attended) return this.#lose(this.#failure ?? error);
@@ -198,6 +199,18 @@ class Player<I extends Run, F> {
         this.#setPhase('undoing');
       }
     }
+  }
+
+  /** A rehearsal's undo may take hours where Azure is slow: something more urgent does not wait for it. */
+  async #isOvertaken(undoing: Promise<unknown>): Promise<boolean> {
+    if (this.#attended) {
+      await undoing;
+      return false;
+    }
+    const displaced = CancellationScope.nonCancellable(() => condition(() => this.#displaced));
+    // Whoever loses the race has nobody to tell.
+    undoing.catch(() => undefined);
+    return Promise.race([undoing.then(() => false), displaced.then(() => true)]);
   }
 
   async #lose(error: unknown): Promise<RunOutcome<F>> {

@@ -38,8 +38,6 @@ export type Handlers = {
   ) => N extends SessionName ? void : Awaited<ReturnType<Activities[N]>>;
 };
 
-type ActivityName = keyof Handlers;
-
 export function handlersOf(world: World): Handlers {
   return {
     ...azureHandlers(world),

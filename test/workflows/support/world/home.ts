@@ -83,7 +83,9 @@ export function homeHandlers(world: World): Pick<Handlers, HomeNames> {
       const content = machine.snapshots[name];
       if (content === undefined && mayBeGone) return;
       if (content === undefined) throw new DrError('DR_VCENTER_PLACE_UNKNOWN', { kind: 'snapshot', name });
-      if (machine.power === 'on') world.violate('a machine that runs is reverted');
+      if (machine.power === 'on' && !world.state.isDisturbed) {
+        world.violate('a machine that runs is reverted');
+      }
       machine.content = content;
       machine.marked = true;
     },

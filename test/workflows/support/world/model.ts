@@ -50,6 +50,8 @@ export interface Forward extends Stream {
 export interface Reverse extends Stream {
   /** Last barrier that the disks at home hold. */
   landed: number;
+  /** Newest session epoch that wrote to the disks. */
+  landEpoch: number;
   /** Numbers of the Azure snapshots. */
   snapshots: number[];
   isPurged: boolean;
@@ -108,5 +110,5 @@ export function newRun(mode: RunMode): AzureRun {
 }
 
 export function newReverse(): Reverse {
-  return { barriers: [], epoch: 0, finals: {}, landed: 0, snapshots: [], isPurged: false };
+  return { barriers: [], epoch: 0, finals: {}, landed: 0, landEpoch: 0, snapshots: [], isPurged: false };
 }

@@ -13,6 +13,7 @@ type ReverseNames =
   | 'reverseFirstCopy'
   | 'shipReverseSession'
   | 'shipReverseFinal'
+  | 'azureWroteSince'
   | 'hashAzureDisks'
   | 'describeHomeDisks'
   | 'landSession'
@@ -38,7 +39,8 @@ export function reverseHandlers(world: World): Pick<Handlers, ReverseNames> {
   };
   const land = (way: HomeWay, sessionEpoch: number, upTo = Infinity): void => {
     const stream = world.stream(way.stream);
-    world.requireEpoch(stream, sessionEpoch);
+    if (sessionEpoch < stream.landEpoch) throw world.fenced(sessionEpoch);
+    stream.landEpoch = sessionEpoch;
     const machine = world.machine(way.home.machineId);
     const barrier = Math.min(upTo, stream.barriers.length);
     if (barrier <= stream.landed) return;
@@ -64,14 +66,14 @@ export function reverseHandlers(world: World): Pick<Handlers, ReverseNames> {
       const isDone =
         stream.barriers.length > 0 && (again !== true || stream.finals[sessionEpoch] !== undefined);
       if (!isDone) stream.finals[sessionEpoch] = add(way, stream);
-      if (world.sessions.landSession > 0) land(way, sessionEpoch);
+      if (world.sessions.landSession > 0) land(way, stream.landEpoch);
       return shippedTo(stream.barriers.length);
     },
     shipReverseSession({ way, sessionEpoch }) {
       const stream = world.stream(way.stream);
       world.requireEpoch(stream, sessionEpoch);
       if (stream.barriers.at(-1) !== contentInAzure(way)) add(way, stream);
-      if (world.sessions.landSession > 0) land(way, sessionEpoch);
+      if (world.sessions.landSession > 0) land(way, stream.landEpoch);
     },
     shipReverseFinal({ way, sessionEpoch }) {
       world.requireNoSession('the last delta is shipped', 'shipReverseSession', 'landSession');
@@ -86,6 +88,15 @@ export function reverseHandlers(world: World): Pick<Handlers, ReverseNames> {
       }
       const rawBytes = before === contentInAzure(way) ? 0 : 4_096;
       return { ...shippedTo(stream.finals[sessionEpoch] ?? 0), rawBytes };
+    },
+    azureWroteSince({ way, sessionEpoch, barrierNumber }) {
+      const stream = world.stream(way.stream);
+      world.requireEpoch(stream, sessionEpoch);
+      const newest = add(way, stream);
+      const wrote = stream.barriers
+        .slice(barrierNumber)
+        .some((each) => each !== stream.barriers[barrierNumber - 1]);
+      return { wrote, barrierNumber: newest };
     },
     hashAzureDisks({ way, barrierNumber }) {
       const stream = world.stream(way.stream);
@@ -118,6 +129,7 @@ export function reverseHandlers(world: World): Pick<Handlers, ReverseNames> {
       world.state.reverse[way.stream] = {
         ...newReverse(),
         epoch: stream.epoch,
+        landEpoch: stream.landEpoch,
         isPurged: true,
         snapshots: stream.snapshots,
       };

@@ -112,9 +112,12 @@ export class World {
 
   /** A writer older than one that has written may not write. */
   requireEpoch(stream: { epoch: number }, sessionEpoch: number): void {
-    if (sessionEpoch < stream.epoch)
-      throw new DrError('DR_REPLICATION_FENCED', { disk: 'd', epoch: sessionEpoch });
+    if (sessionEpoch < stream.epoch) throw this.fenced(sessionEpoch);
     stream.epoch = sessionEpoch;
+  }
+
+  fenced(epoch: number): DrError {
+    return new DrError('DR_REPLICATION_FENCED', { epoch, what: 'the stream', newer: 'a newer one' });
   }
 
   requireNoSession(what: string, ...names: readonly SessionName[]): void {
