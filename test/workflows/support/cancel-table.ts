@@ -1,6 +1,6 @@
 /** Cancels a run at every step of every runbook, in every way that is offered there, and says where it ended. */
 import { isProtectionOver, type ItemState } from '../../../domain/protected-item.ts';
-import { isAt, momentsOf, play, scenarios, type Moment, type Scenario } from './scenarios.ts';
+import { isAt, lastOfSteps, momentsOf, play, scenarios, type Moment, type Scenario } from './scenarios.ts';
 import type { Rig } from './rig.ts';
 import type { ActivityCall } from './sandbox-activities.ts';
 
@@ -32,9 +32,7 @@ const SESSIONS = 'sessions';
 /** One moment of each step that takes time: the last of its activities, or the end of the sessions. */
 export async function stepsOf(scenario: Scenario): Promise<Moment[]> {
   const moments = await momentsOf(scenario);
-  const last = moments.filter(
-    ({ step }, index) => moments.findLastIndex((each) => each.step === step) === index,
-  );
+  const last = lastOfSteps(moments);
   const waiting = await waitsForSessions(scenario);
   return waiting === undefined ? last : [{ step: waiting, activity: SESSIONS, nth: 1 }, ...last];
 }
@@ -112,7 +110,7 @@ async function foundAfter(rig: Rig) {
 
 export async function cancelEverywhere(): Promise<Cancelled[]> {
   const table: Cancelled[] = [];
-  for (const scenario of scenarios) {
+  for (const scenario of scenarios.filter(({ isVariant }) => !isVariant)) {
     for (const moment of await stepsOf(scenario)) {
       for (const way of ways) {
         table.push(await cancelAt(scenario, moment, way));

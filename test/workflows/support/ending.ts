@@ -2,9 +2,9 @@
 import type { Forward, Reverse } from './world/model.ts';
 import type { Rig } from './rig.ts';
 
-/** Sessions begin anew first, so that what guests wrote has travelled. */
+/** Sessions go round once more first, so that what guests wrote has travelled. */
 export async function endingOf(rig: Rig) {
-  if (rig.driver.ending(rig.entity) === undefined) await rig.checkpoint();
+  rig.cycle();
   return { item: await itemOf(rig), world: worldOf(rig) };
 }
 
@@ -65,7 +65,10 @@ function reverseOf({ barriers, landed }: Reverse) {
   return { newest: barriers.at(-1), landed: barriers[landed - 1] };
 }
 
-/** What may differ although a run was rolled back. `garbage`: what earlier runs left in Azure, and who holds the fence for it. */
+/**
+ * What may differ although a run was rolled back. `garbage`: what earlier runs left in Azure, who holds the fence for
+ * it, and that a source they have shut down runs again.
+ */
 export type Harmless = 'homeDisks' | 'replica' | 'staged' | 'garbage' | 'drill' | 'networks';
 
 /** The ending without what may differ. */
@@ -81,7 +84,10 @@ export function without({ item, world }: EndingOfRun, leaves: readonly Harmless[
   if (leaves.includes('staged')) for (const run of Object.values(runs)) run.staged = {};
   const replica = leaves.includes('replica') || leaves.includes('garbage');
   const kept = replica ? { pins: forward.pins } : forward;
-  if (leaves.includes('garbage')) Object.assign(rest, { runs: {}, fence: 'either' });
+  if (leaves.includes('garbage')) {
+    Object.assign(rest, { runs: {}, fence: 'either' });
+    for (const machine of Object.values(machines)) Object.assign(machine, { power: 'either' });
+  }
   const drill = leaves.includes('drill') ? { runs: {} } : {};
   return {
     item: leaves.includes('drill') ? { ...item, drill: 'any' } : item,

@@ -161,6 +161,15 @@ export class Rig implements Stagehand {
     return true;
   }
 
+  /** Each session that runs goes round once more. */
+  cycle(): void {
+    for (const { name, input, workflowId, activity } of this.driver.pending()) {
+      if (!isSession(name)) continue;
+      const handler = this.#handlers[name] as (input: unknown, call: object) => unknown;
+      handler(structuredClone(input), { workflowId, activity, attempt: 1 });
+    }
+  }
+
   /** Ends the session of that name with an answer. */
   endSession(name: string, answer: unknown): void {
     const call = this.driver.pending().find((each) => each.name === name);

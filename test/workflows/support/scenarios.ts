@@ -12,6 +12,8 @@ export interface Scenario {
   /** Workflow type of the runbook. */
   readonly book: string;
   readonly from: Place;
+  /** Differs from another scenario of its runbook in a few steps only. */
+  readonly isVariant: boolean;
   /** What rolling back may leave as it is, because nothing is lost by it. */
   readonly leaves: readonly Harmless[];
   start(rig: Rig): Promise<{ readonly id: OperationId; readonly refused?: string }>;
@@ -98,7 +100,14 @@ function scenario<O extends ItemOperation>(
   name = `${operation} from ${from}`,
 ): Scenario {
   const leaves = [...(harmless[book] ?? []), ...(harmless[from] ?? [])];
-  return { name, book, from, leaves, start: (rig) => rig.book(operation, input) };
+  return {
+    name,
+    book,
+    from,
+    leaves,
+    isVariant: variants.includes(name),
+    start: (rig) => rig.book(operation, input),
+  };
 }
 
 /** What the runbooks say themselves that rolling back leaves; by runbook, and by the place it starts from. */
@@ -116,6 +125,17 @@ const harmless: Readonly<Record<string, readonly Harmless[]>> = {
   failoverLost: ['garbage'],
   changeLost: ['garbage'],
 };
+
+const variants: readonly string[] = [
+  'failover to the newest processed point',
+  'failover from failoverFailed',
+  'failover from failoverLost',
+  'changeRecoveryPoint from changeLost',
+  'rollback from failoverFailed',
+  'failback from elsewhere',
+  'pause from protectedReverse',
+  'disable from elsewhere',
+];
 
 export const scenarios: readonly Scenario[] = [
   scenario('failover', 'protected', 'testFailover', { choice: LATEST, subnetId: '/subnets/drill' }),
@@ -219,6 +239,11 @@ export function isAt({ activity, nth }: Moment): (call: ActivityCall) => boolean
     seen += 1;
     return seen === nth;
   };
+}
+
+/** The last moment of each step. */
+export function lastOfSteps(moments: readonly Moment[]): Moment[] {
+  return moments.filter(({ step }, index) => moments.findLastIndex((each) => each.step === step) === index);
 }
 
 /** An error that no retry helps. */
