@@ -13,6 +13,7 @@ export default {
     ],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['\\.long\\.test\\.ts$'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/', '<rootDir>/.lab/'],
   testTimeout: 60_000,
   // The end-to-end tests mostly wait for other processes, so two suites share two cores well.
