@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { workflowBundle } from '../../workers/bundle.ts';
 import { runbooks } from '../../workflows/runbooks.ts';
+import { stopRecordingStacks } from '../workflows/support/sandbox-sdk.ts';
 import { historyNames, loadHistory, type History } from './history-file.ts';
 
 const names = (await historyNames()).sort();
@@ -14,6 +15,8 @@ beforeAll(async () => {
   });
   codePath = await workflowBundle();
 }, 60_000);
+
+afterAll(stopRecordingStacks);
 
 interface Scheduled {
   activityType: { name: string };

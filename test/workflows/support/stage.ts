@@ -15,6 +15,7 @@ import {
 } from '../../../workflows/contracts/messages.ts';
 import { taskQueues } from '../../../workflows/contracts/task-queues.ts';
 import type { ItemView, OperationRequest } from '../../../workflows/contracts/types.ts';
+import { stopRecordingStacks } from './sandbox-sdk.ts';
 import { ServedWorld } from './served-world.ts';
 import { startWorkflowServer, type WorkflowServer } from './workflow-server.ts';
 import { protectInput as protectInputOf } from './world/samples.ts';
@@ -37,7 +38,10 @@ export function setStage(): void {
   beforeAll(async () => {
     stage.server = await startWorkflowServer();
   }, 400_000);
-  afterAll(() => stage.server.stop());
+  afterAll(async () => {
+    stopRecordingStacks();
+    await stage.server.stop();
+  });
   beforeEach(async () => {
     stage.itemId = asId(randomUUID());
     stage.world = new ServedWorld(stage.itemId);
