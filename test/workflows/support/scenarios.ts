@@ -129,7 +129,6 @@ const harmless: Readonly<Record<string, readonly Harmless[]>> = {
 const variants: readonly string[] = [
   'failover to the newest processed point',
   'failover from failoverFailed',
-  'failover from failoverLost',
   'changeRecoveryPoint from changeLost',
   'rollback from failoverFailed',
   'failback from elsewhere',
