@@ -21,7 +21,7 @@ import { azureNames } from '../domain/names.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
 import type { FailoverResult, FailoverRun, RunOutcome, SourceOutcome } from './contracts/runs.ts';
 import { azureSide } from './lib/azure-side.ts';
-import { jobError, refusal, rethrowIfCancelled } from './lib/failures.ts';
+import { jobError, present, refusal, rethrowIfCancelled } from './lib/failures.ts';
 import { powerOnAtHome, takeFence } from './lib/fence.ts';
 import { azureOf, lastSegment, makeDisks, makeNic, makeVm } from './lib/provision.ts';
 import { azureUndo, drains, siteCalls, urgentSite } from './lib/proxies.ts';
@@ -319,11 +319,6 @@ function resultOf(run: FailoverRun, facts: Partial<FailoverFacts>, vmId: string)
     rtoSeconds: (Date.now() - startedMs) / 1_000,
     rpoSeconds: Math.max(0, ((offAtMs ?? startedMs) - Date.parse(point.sourceTime)) / 1_000),
   };
-}
-
-function present<T>(value: T | undefined): T {
-  if (value === undefined) throw refusal('DR_INTERNAL', { reason: 'a step ran without what it builds on' });
-  return value;
 }
 
 export const failoverBook: Runbook<FailoverRun, FailoverFacts> = {

@@ -3,7 +3,7 @@ import type { ReverseShipped } from '../contracts/home.ts';
 import type { Run } from '../contracts/runs.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
-import { refusal } from './failures.ts';
+import { present } from './failures.ts';
 import { azure, drains, initialCopy, siteCalls, siteTasks } from './proxies.ts';
 import type { Step } from './runbook.ts';
 
@@ -95,8 +95,3 @@ export const compareSteps: readonly Step<Run, CompareFacts>[] = [
     },
   },
 ];
-
-function present<T>(value: T | undefined): T {
-  if (value === undefined) throw refusal('DR_INTERNAL', { reason: 'a step ran without what it builds on' });
-  return value;
-}

@@ -3,6 +3,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { HomeCopy, HomeWay, ReverseShipped } from '../contracts/home.ts';
 import type { TaskLog } from './job-log.ts';
 import type { StepTools } from './runbook.ts';
+import { mebibytes } from './words.ts';
 import { landings, landSessions, reverseCopies } from './proxies.ts';
 
 export interface CopiedHome extends ReverseShipped {
@@ -55,8 +56,4 @@ async function besideLanding<T>(way: HomeWay, sessionEpoch: number, work: () => 
     scope.cancel();
     await landing;
   }
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -7,6 +7,7 @@
  */
 import { isCancellation, sleep } from '@temporalio/workflow';
 import type { ItemSpec } from '../../domain/machine.ts';
+import { mebibytes } from './words.ts';
 import type { ItemStore } from './item-store.ts';
 import { jobLog, now } from './job-log.ts';
 import { azure, initialCopy, siteCalls, siteTasks } from './proxies.ts';
@@ -74,8 +75,4 @@ async function copyUntilDone(store: ItemStore, item: ItemSpec) {
       await sleep(pauseMs);
     }
   }
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -44,6 +44,12 @@ export function refusal(code: ErrorCode, context: ErrorContext): ApplicationFail
   });
 }
 
+/** What an earlier step of a runbook has left. */
+export function present<T>(value: T | undefined): T {
+  if (value === undefined) throw refusal('DR_INTERNAL', { reason: 'a step ran without what it builds on' });
+  return value;
+}
+
 export function knownError(code: ErrorCode, context: ErrorContext): JobError {
   return { code, message: errorMessage(code, context), remedy: errorRemedy(code, context) };
 }
