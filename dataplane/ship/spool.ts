@@ -34,6 +34,7 @@ export class Spool {
   readonly #uploads = new Set<Promise<void>>();
   readonly #open = new Set<SpooledSegment>();
   #count = 0;
+  #backlogBytes = 0;
 
   private constructor(options: SpoolOptions) {
     this.#options = options;
@@ -49,6 +50,11 @@ export class Spool {
       await mkdir(spool.#folder, { recursive: true });
     });
     return spool;
+  }
+
+  /** Wire bytes of complete segments that are not durable yet: how far the link is behind the source. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
   }
 
   /** A new segment file; waits while the cache is full. @throws DR_CACHE_DISK_FULL below the free-space floor */
@@ -68,10 +74,12 @@ export class Spool {
   async send(segment: SpooledSegment, ref: SegmentRef): Promise<void> {
     await segment.close();
     this.#open.delete(segment);
+    this.#backlogBytes += ref.wireBytes;
     const upload = this.#upload(segment.file, ref)
       .catch((error: unknown) => this.#options.onFailure(error))
       .finally(() => {
         this.#uploads.delete(upload);
+        this.#backlogBytes -= ref.wireBytes;
         this.#room.release(SEGMENT_WIRE_BYTES_MAX);
       });
     this.#uploads.add(upload);
