@@ -4,6 +4,7 @@
  */
 import { glob } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { installMissing, referees } from '../lab/tools/debian.ts';
 import { temporalBinary } from '../lab/tools/temporal.ts';
 import { vcenterBinary } from '../lab/tools/vcenter.ts';
 import { run, tell } from './run.ts';
@@ -25,7 +26,7 @@ const jest = [
 ];
 
 try {
-  await Promise.all([temporalBinary(), vcenterBinary()]);
+  await Promise.all([temporalBinary(), vcenterBinary(), installMissing(referees)]);
   process.exitCode = await run(process.execPath, [...jest, ...(await chosen())]);
 } catch (error) {
   tell(error);
