@@ -58,6 +58,18 @@ export interface VCenterHistory {
   }[];
 }
 
+export interface GuestDisk {
+  readonly host: string;
+  readonly port: number;
+  readonly exportName: string;
+}
+
+export interface FrozenSnapshot {
+  readonly name: string;
+  /** ISO 8601 UTC; the disks were frozen right behind it. */
+  readonly takenAt: string;
+}
+
 export interface PracticeDatastore {
   readonly name: string;
   readonly capacityBytes: number;
@@ -96,6 +108,10 @@ export interface VCenterControls {
     readonly seed: number;
     readonly length: number;
   }): Promise<void>;
+  /** Where the guest's operating system reaches its disk by NBD while the machine runs; a new address ends the one before. */
+  guestDisk(at: { readonly machine: string; readonly deviceKey: number }): Promise<GuestDisk>;
+  /** Every snapshot the machine ever had, oldest first. */
+  frozen(machine: string): Promise<readonly FrozenSnapshot[]>;
   startWorkload(workload: Workload): Promise<void>;
   workload(machine: string): Promise<VCenterWorkloadFacts>;
   stopWorkload(machine: string): Promise<VCenterWorkloadFacts>;
@@ -149,6 +165,8 @@ export function vcenterControls(url: string, certificateFile: string): VCenterCo
     },
     hash: (disk) => client.get('/_lab/hash', { ...disk }),
     write: (at) => client.post('/_lab/guest/write', at),
+    guestDisk: (at) => client.post('/_lab/guest/disk', at),
+    frozen: (machine) => client.get('/_lab/frozen', { machine }),
     startWorkload: (workload) => client.post('/_lab/guest/workload', workload),
     workload: (machine) => client.get('/_lab/guest/workload', { machine }),
     stopWorkload: (machine) => client.delete('/_lab/guest/workload', { machine }),

@@ -9,6 +9,10 @@ const packages = {
   nbdkit: 'nbdkit',
   nbdcopy: 'libnbd-bin',
   nbdinfo: 'libnbd-bin',
+  nbdfuse: 'libnbd-bin',
+  'mkfs.ext4': 'e2fsprogs',
+  e2fsck: 'e2fsprogs',
+  filefrag: 'e2fsprogs',
 } as const;
 
 export type DebianTool = keyof typeof packages;

@@ -37,6 +37,7 @@ func (v *vcenter) attachDisks(m *machine, vm *mo.VirtualMachine) {
 	for _, old := range before {
 		now := m.disk(old.key)
 		if now == nil || now.disk != old.disk {
+			v.exports.endGuest(m, old.disk)
 			old.detach()
 		} else if now.capacity != old.capacity && now.TrackingID != "" {
 			now.TrackingID = newTrackingID()

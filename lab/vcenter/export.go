@@ -8,7 +8,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// export is one disk handed out over NBD: a snapshot's frozen bytes, or the live disk of a machine that is off.
+// export is one disk handed out over NBD: a snapshot's frozen bytes, the live disk of a machine that is off, or to its own
+// guest that of one that runs.
 type export struct {
 	id, name string
 	snapshot types.ManagedObjectReference
@@ -18,6 +19,7 @@ type export struct {
 	capacity int64
 	writable bool
 	openedAt time.Time
+	stun     *sync.RWMutex // of a guest: held for reading while it writes, so that a snapshot freezes all disks at one instant
 
 	gate  sync.RWMutex // held for reading while a change is carried out: after close no write is under way
 	ended bool
@@ -35,11 +37,23 @@ func (e *export) usable() bool {
 }
 
 func (e *export) isUsable() bool {
+	if e.isGuest() {
+		return !e.ended && e.machine.on.Load()
+	}
 	return !e.ended && !e.machine.cutOff.Load() && (e.snapshot.Value != "" || !e.machine.on.Load())
 }
 
+func (e *export) isGuest() bool { return e.stun != nil }
+
+// locks says whether the disk is locked for everybody else, as VMFS does for a writer from outside.
+func (e *export) locks() bool { return e.writable && !e.isGuest() }
+
 // change runs a write as long as the export lives; false when it has ended.
 func (e *export) change(write func() error) (bool, error) {
+	if e.isGuest() {
+		e.stun.RLock()
+		defer e.stun.RUnlock()
+	}
 	e.gate.RLock()
 	defer e.gate.RUnlock()
 	if !e.isUsable() {
@@ -104,7 +118,7 @@ func (x *exports) add(e *export) *export {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.byID[e.id] = e
-	if e.writable {
+	if e.locks() {
 		x.history.write(e, true)
 	}
 	return e
@@ -135,7 +149,7 @@ func (x *exports) remove(id string) bool {
 func (x *exports) drop(e *export) {
 	e.close()
 	delete(x.byID, e.id)
-	if e.writable {
+	if e.locks() {
 		x.history.write(e, false)
 	}
 }

@@ -11,7 +11,7 @@ func (x *exports) writerOf(m *machine, d *disk) *export {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, e := range x.byID {
-		if !e.writable || e.machine != m || d != nil && e.disk.disk != d {
+		if !e.locks() || e.machine != m || d != nil && e.disk.disk != d {
 			continue
 		}
 		if !e.lapsed(x.lease) {
@@ -27,7 +27,7 @@ func (x *exports) breakLocks(m *machine) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, e := range x.byID {
-		if e.writable && e.machine == m {
+		if e.locks() && e.machine == m {
 			x.drop(e)
 		}
 	}

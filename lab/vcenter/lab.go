@@ -22,6 +22,7 @@ func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("GET /_lab/frozen", v.labFrozen)
 	mux.HandleFunc("GET /_lab/hash", v.labHash)
 	mux.HandleFunc("POST /_lab/guest/write", v.labWrite)
+	mux.HandleFunc("POST /_lab/guest/disk", v.labGuestDisk)
 	mux.HandleFunc("POST /_lab/guest/workload", v.labStartWorkload)
 	mux.HandleFunc("GET /_lab/guest/workload", v.labWorkload)
 	mux.HandleFunc("DELETE /_lab/guest/workload", v.labStopWorkload)

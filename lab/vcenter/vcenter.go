@@ -16,7 +16,7 @@ import (
 // vcenter adds real disks to VMware's simulator. It is registered as a managed object of its own: methods the
 // simulator lacks are sent to it (replacing the simulator's objects would make it panic), and it hears of every change.
 //
-// Lock order: the simulator's object locks, then stun, then mu, then a store's own.
+// Lock order: the simulator's object locks, then stun, then mu, then those of the exports, then a store's own.
 type vcenter struct {
 	mo.ExtensibleManagedObject // searches of the simulator look for a type of package mo in every object
 
@@ -217,6 +217,7 @@ func (v *vcenter) notePower(m *machine, on bool) {
 	}
 	if changed {
 		v.history.power(m, on)
+		v.exports.endGuest(m, nil)
 	}
 	m.PoweredOn = on
 }
