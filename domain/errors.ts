@@ -249,6 +249,13 @@ export const errorCatalogue = {
     'Writing disk {disk} at {offset} failed: {reason}',
     'Check the path to the host (TCP 902) and the free space of the datastore; writing resumes by itself.',
   ),
+  DR_REPLICATION_DEFERRED: entry(
+    'retry',
+    503,
+    6,
+    'Changes are not sent now: {reason}',
+    'Nothing is lost: the ranges that change are remembered at the source and travel in a later cycle. If the RPO grows too far, raise the rate of the site or its cache.',
+  ),
   DR_REPLICATION_NOT_DRAINED: entry(
     'retry',
     409,

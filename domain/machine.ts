@@ -66,6 +66,9 @@ export interface FailbackPolicy {
   readonly rpoThresholdSeconds: number;
 }
 
+/** Share of the site's rate while several items have something to send: 4, 2 and 1 parts. */
+export type Priority = 'high' | 'normal' | 'low';
+
 export interface ProtectedDisk {
   readonly diskId: DiskId;
   readonly deviceKey: number;
@@ -124,4 +127,6 @@ export interface ItemSpec {
   readonly isPhysical?: true;
   /** Device keys that were left out. */
   readonly excludedDisks?: readonly number[];
+  /** Absent: normal. */
+  readonly priority?: Priority;
 }
