@@ -81,15 +81,18 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   return bytes;
 }
 
-/** Null: not a header of this version, or altered. */
+/** Null: not a header of this version, altered, or with numbers that no nonce can hold. */
 export function decodeHeader(bytes: Buffer): SegmentHeader | null {
   if (!bytes.subarray(0, 8).equals(HEADER_MAGIC)) return null;
   if (crc32c(bytes.subarray(0, 108)) !== bytes.readUInt32LE(108)) return null;
   if (bytes.readUInt16LE(8) !== SEGMENT_VERSION || bytes.readUInt16LE(10) !== HEADER_BYTES) return null;
+  const epoch = readU64(bytes, 32);
+  const firstSeq = readU64(bytes, 40);
+  if (!Number.isSafeInteger(epoch) || firstSeq > SEQ_MAX) return null;
   return {
     diskId: asId<DiskId>(bytes.toString('hex', 16, 32)),
-    epoch: readU64(bytes, 32),
-    firstSeq: readU64(bytes, 40),
+    epoch,
+    firstSeq,
     salt: bytes.subarray(48, 64),
     prevHash: bytes.toString('hex', 64, 96),
     keyId: bytes.toString('hex', 96, 104),
@@ -123,6 +126,7 @@ export function decodeFrame(bytes: Buffer): Frame | null {
     sealedBytes: bytes.readUInt32LE(24),
   };
   const inBounds =
+    frame.seq <= SEQ_MAX &&
     frame.recordCount >= 1 &&
     frame.recordCount <= UNIT_RECORDS_MAX &&
     frame.plainBytes <= UNIT_PLAIN_BYTES_MAX &&
