@@ -23,8 +23,8 @@ const jobSchema = z
   .object({
     id: z.string(),
     kind: z.enum(jobKinds),
-    itemId: z.string(),
-    machineName: z.string(),
+    itemId: z.string().optional().describe('Absent: the job sets up a policy or a vCenter'),
+    subject: z.string().describe('Name of the machine, the policy or the vCenter'),
     state: z.enum(jobStates),
     requestedBy: z.string(),
     revision: z.number().int(),

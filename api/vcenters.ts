@@ -58,6 +58,14 @@ export const vcenterRoutes = {
     status: 201,
     response: vcenterSchema,
   }),
+  removeVCenter: route({
+    method: 'POST',
+    path: '/v1/vcenters/:id/remove',
+    summary: 'Forgets a vCenter, its credential and its machines; refused while one of them is protected',
+    params: z.object({ id: nameSchema }),
+    status: 200,
+    response: z.object({ name: z.string() }),
+  }),
   listVCenters: route({
     method: 'GET',
     path: '/v1/vcenters',

@@ -29,6 +29,7 @@ import { policyList } from './commands/policy/list.ts';
 import { processServerStart } from './commands/process-server/start.ts';
 import { vcenterAdd } from './commands/vcenter/add.ts';
 import { vcenterList } from './commands/vcenter/list.ts';
+import { vcenterRemove } from './commands/vcenter/remove.ts';
 import { EXIT_USAGE } from './exits.ts';
 import { processIo, type Io } from './io.ts';
 import { errorText, exitOf } from './render/error.ts';
@@ -38,7 +39,7 @@ const CONNECTION_HELP =
   'Exit codes: docs/cli.md. Errors and what to do: docs/errors.md.';
 
 const nouns = {
-  vcenter: ['Registered vCenters', [vcenterAdd, vcenterList]],
+  vcenter: ['Registered vCenters', [vcenterAdd, vcenterList, vcenterRemove]],
   machine: ['Machines that discovery has found', [machineList]],
   policy: ['Replication policies', [policyCreate, policyList]],
   item: [

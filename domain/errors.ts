@@ -98,6 +98,13 @@ export const errorCatalogue = {
     'There is no vCenter "{vcenter}"',
     'List them with `switchback vcenter list`, or add one with `switchback vcenter add`.',
   ),
+  DR_VCENTER_IN_USE: entry(
+    'fail',
+    409,
+    4,
+    'vCenter "{vcenter}" cannot be removed: its machine "{machine}" is protected',
+    'End the protection first with `switchback item disable`; without the credential of its vCenter nothing could come home.',
+  ),
   DR_VCENTER_CREDENTIALS: entry(
     'fail',
     401,

@@ -34,11 +34,11 @@ export const itemStates = [
 ] as const;
 export type ItemState = (typeof itemStates)[number];
 
-const overStates: ReadonlySet<ItemState> = new Set(['enablingFailed', 'disabled', 'migrated']);
+export const overStates: readonly ItemState[] = ['enablingFailed', 'disabled', 'migrated'];
 
 /** Nothing protects the machine: it may be protected under the same id. */
 export function isProtectionOver(state: ItemState): boolean {
-  return overStates.has(state);
+  return overStates.includes(state);
 }
 
 export const drillStates = ['none', 'starting', 'running', 'failed', 'cleaningUp', 'cleanupFailed'] as const;

@@ -3,9 +3,11 @@ import type { ErrorCode } from './errors.ts';
 import { itemOperations, type ItemOperation } from './item-operations.ts';
 import type { OperationId, ProtectedItemId } from './ids.ts';
 
-/** Enabling protection, and every operation of a protected item. */
-export const jobKinds = ['protect', ...itemOperations] as const;
-export type JobKind = 'protect' | ItemOperation;
+/** What is set up before anything can be protected; over when whoever asked for it has the answer. */
+const setupJobKinds = ['createPolicy', 'addVCenter'] as const;
+/** Setting up, enabling protection, and every operation of a protected item. */
+export const jobKinds = [...setupJobKinds, 'protect', ...itemOperations] as const;
+export type JobKind = (typeof setupJobKinds)[number] | 'protect' | ItemOperation;
 
 export const jobStates = [
   'notStarted',
@@ -71,8 +73,10 @@ export interface JobChoice {
 export interface Job {
   readonly id: OperationId;
   readonly kind: JobKind;
-  readonly itemId: ProtectedItemId;
-  readonly machineName: string;
+  /** Absent: it sets something up. */
+  readonly itemId?: ProtectedItemId;
+  /** Name of the machine, the policy or the vCenter. */
+  readonly subject: string;
   readonly state: JobState;
   /** Who asked, from the bearer token of the request. */
   readonly requestedBy: string;

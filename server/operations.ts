@@ -37,7 +37,7 @@ async function book(deps: ServerDeps, operation: Operation): Promise<void> {
       id: operationId,
       kind,
       itemId,
-      machineName,
+      subject: machineName,
       state: 'notStarted',
       requestedBy: requester.principal,
       revision: 0,
@@ -49,6 +49,6 @@ async function book(deps: ServerDeps, operation: Operation): Promise<void> {
   }
 }
 
-function kindAndName(job: { readonly kind: string; readonly machineName: string }): string {
-  return `${job.kind} of "${job.machineName}"`;
+function kindAndName(job: { readonly kind: string; readonly subject: string }): string {
+  return `${job.kind} of "${job.subject}"`;
 }

@@ -7,6 +7,7 @@ import type { Job } from '../domain/job.ts';
 import type { PeerCertificate } from '../domain/ports.ts';
 import type { ReplicationProgress, ReplicationTotals } from '../domain/replication.ts';
 import type {
+  AddVCenterInput,
   DecisionInput,
   DiscoveryResult,
   ItemCheckInput,
@@ -42,6 +43,8 @@ export interface Runbooks {
   check(input: ItemCheckInput): Promise<ItemCheckResult>;
   /** @throws DR_VCENTER_UNREACHABLE */
   probeVCenter(site: string, url: string): Promise<PeerCertificate>;
+  /** A job that ends with the first discovery. @throws DR_VCENTER_CERTIFICATE_CHANGED, DR_VCENTER_UNREACHABLE, … */
+  addVCenter(input: AddVCenterInput): Promise<DiscoveryResult>;
   /** Joins a discovery that is running already. @throws DR_VCENTER_UNREACHABLE, DR_VCENTER_CREDENTIALS, … */
   discover(site: string, vcenterId: VCenterId): Promise<DiscoveryResult>;
 }

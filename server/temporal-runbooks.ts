@@ -123,6 +123,15 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
         whenSilent: silent(url, site),
       }),
 
+    addVCenter: (input) =>
+      temporal.run({
+        type: workflowTypes.vcenterAdd,
+        workflowId: workflowIds.vcenterAdd(input.operationId),
+        input,
+        boundMs: runMs,
+        whenSilent: silent(input.vcenterId, input.site),
+      }),
+
     discover: (site, vcenterId) =>
       temporal.run({
         type: workflowTypes.vcenterDiscovery,

@@ -16,4 +16,4 @@ export { reprotect } from './reprotect.ts';
 export { resync } from './resync.ts';
 export { rollback } from './rollback.ts';
 export { updateSettings } from './update-settings.ts';
-export { vcenterDiscovery, vcenterProbe } from './vcenter.ts';
+export { vcenterAdd, vcenterDiscovery, vcenterProbe } from './vcenter.ts';

@@ -28,7 +28,7 @@ export function jobTree(job: Job, options: RenderOptions): string {
 }
 
 export function jobTitle(job: Job): string {
-  return `${kebab(job.kind)} of ${job.machineName}`;
+  return `${kebab(job.kind)} of ${job.subject}`;
 }
 
 /** One line for a task that has changed. */
@@ -48,7 +48,7 @@ export function flatTasks(tasks: readonly Task[]): Task[] {
 }
 
 export function jobSummary(job: Job): string[] {
-  return [job.id, kebab(job.kind), job.machineName, job.state, moment(job.startedAt), job.requestedBy];
+  return [job.id, kebab(job.kind), job.subject, job.state, moment(job.startedAt), job.requestedBy];
 }
 
 function taskLines(task: Task, indent: string, options: RenderOptions): string[] {

@@ -2,8 +2,9 @@
  * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
  * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
  */
-import { and, asc, count, desc, eq, like, lte, ne, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
+import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import { isProtectionOver } from '../../domain/protected-item.ts';
@@ -118,6 +119,17 @@ export class Catalogue {
       await transaction.delete(machines).where(eq(machines.vcenterId, name));
       await transaction.delete(vcenters).where(eq(vcenters.name, name));
     });
+  }
+
+  /** Names, a few of them; machines whose protection has ended do not count. */
+  async machinesProtectedOn(name: VCenterId): Promise<string[]> {
+    const rows = await this.#database
+      .select({ machineName: items.machineName })
+      .from(items)
+      .where(and(eq(sql`${items.view}->>'vcenterId'`, name), notInArray(items.state, [...overStates])))
+      .orderBy(asc(items.machineName))
+      .limit(10);
+    return rows.map(({ machineName }) => machineName);
   }
 
   async vcenter(name: VCenterId): Promise<VCenterRecord | undefined> {
@@ -277,7 +289,7 @@ export class Catalogue {
 function jobRow(job: Job): typeof jobs.$inferInsert {
   return {
     id: job.id,
-    itemId: job.itemId,
+    itemId: job.itemId ?? null,
     state: job.state,
     startedAt: new Date(job.startedAt),
     revision: job.revision,

@@ -81,4 +81,11 @@ export const migrations: readonly Migration[] = [
       `update items set view = '{"direction": "forward", "paused": false}'::jsonb || view`,
     ],
   },
+  {
+    number: 3,
+    statements: [
+      `alter table jobs alter column item_id drop not null`,
+      `update jobs set view = (view - 'machineName') || jsonb_build_object('subject', view->'machineName')`,
+    ],
+  },
 ];

@@ -78,7 +78,8 @@ export const jobs = pgTable(
   'jobs',
   {
     id: text('id').primaryKey(),
-    itemId: text('item_id').notNull(),
+    /** Null: a job that sets something up. */
+    itemId: text('item_id'),
     state: text('state').notNull(),
     startedAt: moment('started_at').notNull(),
     revision: bigint('revision', { mode: 'number' }).notNull(),

@@ -19,6 +19,10 @@ export function jobHandlers(deps: ServerDeps) {
       const { id, itemId, kind, state } = await jobNamed(deps, params.id);
       if (isJobOver(state)) throw over(id, state);
       const { decision, reason } = body;
+      if (itemId === undefined) {
+        const reason = 'it has no step that waits for one';
+        throw new DrError('DR_DECISION_REFUSED', { decision: body.decision, job: id, reason });
+      }
       if (kind === 'protect') {
         const context = { decision, job: id, reason: PROTECT_HAS_NO_CHOICES };
         throw new DrError('DR_DECISION_REFUSED', context);
@@ -40,11 +44,12 @@ async function jobNamed(deps: ServerDeps, id: string): Promise<Job> {
   return job;
 }
 
-/** What its run says, or what was last recorded: enabling protection is no run, and another has not begun or cannot be asked. */
+/** What its run says, or what was last recorded: setting up and enabling protection are no runs of an item, and another has not begun or cannot be asked. */
 async function freshest(deps: ServerDeps, recorded: Job): Promise<Job> {
-  if (isJobOver(recorded.state) || recorded.kind === 'protect') return recorded;
+  const { itemId, state, kind } = recorded;
+  if (isJobOver(state) || itemId === undefined || kind === 'protect') return recorded;
   try {
-    const told = await deps.runbooks.describeJob(recorded.itemId, recorded.id);
+    const told = await deps.runbooks.describeJob(itemId, recorded.id);
     return told.revision > recorded.revision ? told : recorded;
   } catch (error) {
     if (!isAway(error)) throw error;

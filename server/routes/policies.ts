@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asId, type PolicyId } from '../../domain/ids.ts';
 import { DrError } from '../../domain/errors.ts';
+import type { Job, Requester } from '../../domain/job.ts';
 import type { FailbackPolicy } from '../../domain/machine.ts';
 import { failbackPolicyId, type CataloguedPolicy } from '../catalogue/policy-row.ts';
 import type { ServerDeps } from '../deps.ts';
-import type { HandlerRequest, Handlers } from '../handlers.ts';
+import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 
 const INTERVAL_SECONDS_MAX = 3_600;
 const RETENTION_HOURS_MAX = 365 * 24;
@@ -19,9 +20,13 @@ type Body = HandlerRequest<'createPolicy'>['body'];
 export function policyHandlers(deps: ServerDeps) {
   const { catalogue } = deps;
   return {
-    createPolicy: async ({ body }) => {
+    createPolicy: async ({ body, requester }) => {
+      const startedAt = new Date().toISOString();
       const policy = checked(body, deps.intervalSecondsMin);
-      if (await catalogue.createPolicy(policy)) return policyView(policy);
+      if (await catalogue.createPolicy(policy)) {
+        await catalogue.recordJob(createdJob(policy, requester, startedAt));
+        return policyView(policy);
+      }
       const existing = await catalogue.policy(policy.id);
       if (!isDeepStrictEqual(existing, policy)) {
         throw new DrError('DR_NAME_TAKEN', { kind: 'policy', name: policy.id });
@@ -34,6 +39,27 @@ export function policyHandlers(deps: ServerDeps) {
       return { ...page, items: page.items.map(policyView) };
     },
   } satisfies Partial<Handlers>;
+}
+
+/** Nothing of it is slow or can be left half done: the record is made when it is over. */
+function createdJob({ id, failback }: CataloguedPolicy, { principal }: Requester, startedAt: string): Job {
+  const endedAt = new Date().toISOString();
+  const done = { state: 'succeeded', startedAt, endedAt } as const;
+  return {
+    id: operationIdOf({}),
+    kind: 'createPolicy',
+    subject: id,
+    state: 'succeeded',
+    requestedBy: principal,
+    revision: Date.now(),
+    startedAt,
+    endedAt,
+    tasks: [
+      { id: 'check', name: 'Check prerequisites', ...done },
+      { id: 'create', name: 'Create policy', ...done },
+      { id: 'create-failback', name: 'Create failback policy', ...done, detail: failback.id },
+    ],
+  };
 }
 
 function checked(body: Body, intervalSecondsMin: number): CataloguedPolicy {

@@ -4,7 +4,7 @@ import { Secret, type VCenterConnection } from '../../domain/ports.ts';
 import type { DiscoveryResult } from '../../workflows/contracts/types.ts';
 import type { VCenterRecord } from '../catalogue/catalogue.ts';
 import type { ServerDeps } from '../deps.ts';
-import type { HandlerRequest, Handlers } from '../handlers.ts';
+import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 import { problemOf } from '../problem.ts';
 
 export function vcenterHandlers(deps: ServerDeps) {
@@ -12,26 +12,35 @@ export function vcenterHandlers(deps: ServerDeps) {
   return {
     probeVCenter: ({ body }) => runbooks.probeVCenter(site, body.url),
 
-    addVCenter: async ({ body }) => {
+    addVCenter: async ({ body, requester }) => {
       const id = asId<VCenterId>(body.name);
       const earlier = await earlierOf(deps, id, body.url);
+      const { url, username, certificateSha256 } = body;
       const certificate = await confirmedCertificate(deps, body);
-      await deps.vcenters.save({
-        id,
-        url: body.url,
-        username: body.username,
-        password: new Secret(body.password),
-        certificate,
-      });
+      await deps.vcenters.save({ id, url, username, password: new Secret(body.password), certificate });
       try {
         await catalogue.saveVCenter({ ...body, addedAt: new Date() });
-        await discover(deps, id);
+        const operationId = operationIdOf({});
+        const job = { operationId, site, vcenterId: id, requestedBy: requester, url, certificateSha256 };
+        await noteVersion(deps, id, await runbooks.addVCenter(job));
       } catch (error) {
         if (mayPass(error)) return { ...(await shown(deps, id)), discoveryProblem: problemOf(error) };
         await restore(deps, id, earlier);
         throw error;
       }
       return shown(deps, id);
+    },
+
+    removeVCenter: async ({ params }) => {
+      const id = asId<VCenterId>(params.id);
+      if ((await catalogue.vcenter(id)) === undefined) {
+        throw new DrError('DR_VCENTER_UNKNOWN', { vcenter: id });
+      }
+      const [machine] = await catalogue.machinesProtectedOn(id);
+      if (machine !== undefined) throw new DrError('DR_VCENTER_IN_USE', { vcenter: id, machine });
+      await deps.vcenters.remove(id);
+      await catalogue.removeVCenter(id);
+      return { name: id };
     },
 
     listVCenters: async ({ query }) => {
@@ -75,7 +84,14 @@ async function confirmedCertificate(deps: ServerDeps, body: HandlerRequest<'addV
 }
 
 async function discover(deps: ServerDeps, id: VCenterId): Promise<DiscoveryResult> {
-  const result = await deps.runbooks.discover(deps.site, id);
+  return noteVersion(deps, id, await deps.runbooks.discover(deps.site, id));
+}
+
+async function noteVersion(
+  deps: ServerDeps,
+  id: VCenterId,
+  result: DiscoveryResult,
+): Promise<DiscoveryResult> {
   await deps.catalogue.recordVCenterVersion(id, result.about.version);
   return result;
 }

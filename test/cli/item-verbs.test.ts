@@ -123,7 +123,7 @@ describe('operations', () => {
 
   test('disable --wait watches the job to its end', async () => {
     server.runbooks.onAccepted = async (operationId) => {
-      const job = sampleJob(operationId, { kind: 'disable', machineName: 'app', state: 'succeeded' });
+      const job = sampleJob(operationId, { kind: 'disable', subject: 'app', state: 'succeeded' });
       await server.catalogue.recordJob({ ...job, revision: 3 });
     };
     const ran = await cli('item disable app --yes --wait');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { DrError } from '../../domain/errors.ts';
-import { asId } from '../../domain/ids.ts';
+import { asId, type ProtectedItemId } from '../../domain/ids.ts';
 import { GiB, MiB } from '../../domain/units.ts';
 import { machineUuid, sampleItem, sampleJob, samplePolicy } from '../support/samples.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
@@ -28,8 +28,8 @@ const cli = (line: string, options: Parameters<typeof runCli>[1] = {}) =>
   runCli(line.split(' '), { ...options, env: { ...env, ...options.env } });
 
 describe('job watch', () => {
-  const itemId = asId<ReturnType<typeof sampleJob>['itemId']>(machineUuid(3));
-  const base = { itemId, machineName: 'app' };
+  const itemId = asId<ProtectedItemId>(machineUuid(3));
+  const base = { itemId, subject: 'app' };
   const task = (id: string, state: 'inProgress' | 'succeeded' | 'failed', detail?: string) => ({
     id,
     name: `Task ${id}`,

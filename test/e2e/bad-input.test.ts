@@ -95,6 +95,19 @@ describe('a vCenter', () => {
     const args = ['vcenter', 'add', 'practice', '--url', url, '--username', username];
     await refused([...args, '--password-file', passwordFile, '--yes'], 5, 'DR_VCENTER_CREDENTIALS', username);
     expect((await flow.must('vcenter', 'list')).json).toEqual([]);
+    const { json: jobs } = await flow.must('job', 'list');
+    expect(jobs).toMatchObject([
+      {
+        kind: 'addVCenter',
+        subject: 'practice',
+        state: 'failed',
+        error: { code: 'DR_VCENTER_CREDENTIALS' },
+        tasks: [
+          { id: 'certificate', state: 'succeeded' },
+          { id: 'discover', state: 'failed' },
+        ],
+      },
+    ]);
   });
 
   it('with another certificate than the confirmed one is refused', async () => {

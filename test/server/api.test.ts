@@ -4,8 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { Agent, request } from 'undici';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
-import { asId } from '../../domain/ids.ts';
-import { sampleMachine } from '../support/samples.ts';
+import { asId, type VCenterId } from '../../domain/ids.ts';
+import type { Job } from '../../domain/job.ts';
+import { sampleItem, sampleMachine } from '../support/samples.ts';
 import { certificate, startServer, type RunningServer } from '../support/server.ts';
 
 const subnetId =
@@ -238,6 +239,22 @@ describe('vCenters', () => {
     expect(server.connections.has('away')).toBe(true);
   });
 
+  test('one whose machines are not protected is forgotten with its credential', async () => {
+    await server.client.call(contract.addVCenter, { body: vcenter('gone') });
+    const item = { ...sampleItem(600), vcenterId: asId<VCenterId>('gone') };
+    await server.catalogue.recordItem(item);
+    const remove = () => server.client.call(contract.removeVCenter, { params: { id: 'gone' } });
+    await expect(remove()).rejects.toMatchObject({
+      code: 'DR_VCENTER_IN_USE',
+      message: expect.stringContaining(item.machineName),
+    });
+    expect(server.connections.has('gone')).toBe(true);
+    await server.catalogue.recordItem({ ...item, state: 'disabled', revision: 2 });
+    expect(await remove()).toEqual({ name: 'gone' });
+    expect(server.connections.has('gone')).toBe(false);
+    await expect(remove()).rejects.toMatchObject({ code: 'DR_VCENTER_UNKNOWN' });
+  });
+
   test('a name that another vCenter has is refused', async () => {
     await server.client.call(contract.addVCenter, { body: vcenter('taken') });
     const body = { ...vcenter('taken'), url: 'https://other.example.com' };
@@ -251,9 +268,13 @@ describe('policies', () => {
   test('the same policy again is no error, another one of that name is', async () => {
     const body = { name: 'twice', intervalSeconds: 120, retentionHours: 48 };
     const first = await server.client.call(contract.createPolicy, { body });
+    const made = async () => (await server.catalogue.listJobs({ limit: 100 })).items.filter(isOfTwice);
+    const isOfTwice = (job: Job) => job.kind === 'createPolicy' && job.subject === 'twice';
+    expect(await made()).toMatchObject([{ state: 'succeeded', requestedBy: 'administrator' }]);
     const failback = { intervalSeconds: 300, rpoThresholdSeconds: 900 };
     expect(first).toEqual({ ...body, rpoThresholdSeconds: 900, failback });
     expect(await server.client.call(contract.createPolicy, { body })).toEqual(first);
+    expect(await made()).toHaveLength(1);
     await expect(
       server.client.call(contract.createPolicy, { body: { ...body, intervalSeconds: 60 } }),
     ).rejects.toMatchObject({ code: 'DR_NAME_TAKEN', exit: 4 });

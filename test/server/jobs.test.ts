@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
-import { asId } from '../../domain/ids.ts';
+import { asId, type ProtectedItemId } from '../../domain/ids.ts';
 import { machineUuid, sampleItem, sampleJob } from '../support/samples.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
 
@@ -98,7 +98,7 @@ test('a run that ended just now is told with how it ended, as soon as that is kn
 });
 
 test('jobs of every kind are listed', async () => {
-  const itemId = asId<ReturnType<typeof sampleJob>['itemId']>(machineUuid(2));
+  const itemId = asId<ProtectedItemId>(machineUuid(2));
   await server.catalogue.recordItem(sampleItem(2));
   const kinds = ['reprotect', 'failback', 'reEnable', 'purge'] as const;
   for (const kind of kinds) await server.catalogue.recordJob(sampleJob(`k-${kind}`, { kind, itemId }));

@@ -224,7 +224,7 @@ describe('protected items', () => {
       { name: operation, args: [machineUuid(1), { ...booked, operation, operationId, requestedBy }] },
     ]);
     const job = await server.client.call(contract.getJob, { params: { id: operationId } });
-    expect(job).toMatchObject({ kind: operation, machineName: 'item-one', state: 'notStarted' });
+    expect(job).toMatchObject({ kind: operation, subject: 'item-one', state: 'notStarted' });
   });
 
   test('an item that only its workflow knows is found by its id', async () => {

@@ -80,7 +80,7 @@ export function sampleJob(id: string, over: Partial<Job> = {}): Job {
     id: asId(id),
     kind: 'protect',
     itemId: asId(machineUuid(1)),
-    machineName: 'machine-0001',
+    subject: 'machine-0001',
     state: 'inProgress',
     requestedBy: 'administrator',
     revision: 1,

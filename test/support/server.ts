@@ -12,6 +12,7 @@ import { Secret, type PeerCertificate, type VCenterConnection } from '../../doma
 import type { RecoveryPoint } from '../../domain/replication.ts';
 import type {
   DecisionInput,
+  AddVCenterInput,
   ItemCheckInput,
   ItemCheckResult,
   ItemView,
@@ -85,6 +86,11 @@ export class PlayedRunbooks implements Runbooks {
   async probeVCenter(site: string, url: string) {
     this.#called('probeVCenter', site, url);
     return this.certificate;
+  }
+
+  async addVCenter(input: AddVCenterInput) {
+    this.#called('addVCenter', input);
+    return this.discover(input.site, input.vcenterId);
   }
 
   async discover(site: string, vcenterId: VCenterId) {

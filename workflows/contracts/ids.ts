@@ -7,5 +7,6 @@ export const workflowIds = {
   run: (item: ProtectedItemId, operation: OperationId) => `run/${item}/${operation}`,
   itemCheck: (requestId: string) => `item-check/${requestId}`,
   vcenterProbe: (requestId: string) => `vcenter-probe/${requestId}`,
+  vcenterAdd: (operation: OperationId) => `vcenter-add/${operation}`,
   vcenterDiscovery: (vcenter: string) => `vcenter-discovery/${vcenter}`,
 } as const;

@@ -33,5 +33,6 @@ export const workflowTypes = {
   protectedItem: 'protectedItem',
   itemCheck: 'itemCheck',
   vcenterProbe: 'vcenterProbe',
+  vcenterAdd: 'vcenterAdd',
   vcenterDiscovery: 'vcenterDiscovery',
 } as const;

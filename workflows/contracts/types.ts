@@ -16,6 +16,7 @@ import type {
   ReplicationProgress,
   ReplicationTotals,
 } from '../../domain/replication.ts';
+import type { ScrubTotals } from '../../domain/scrub.ts';
 import type { HomePlace, HomeWay } from './home.ts';
 import type { FailoverResult } from './runs.ts';
 
@@ -134,14 +135,21 @@ export interface ShipSessionInput {
   readonly reportRecovery: boolean;
   /** What the session before this one has noticed. */
   readonly appConsistency?: AppConsistency;
+  /** Health shows already that the replica differs from the source. */
+  readonly differenceKnown?: true;
 }
 
 export type SessionOutcome =
   | { readonly outcome: 'sessionEnded' }
   | { readonly outcome: 'recovered' }
+  | SessionNotice
+  | { readonly outcome: 'stopped'; readonly condition: Omit<Condition, 'since'> };
+
+export type SessionNotice =
   /** Quiescing has begun to fail, or works again; the next session goes on from what is known. */
   | { readonly outcome: 'noticed'; readonly appConsistency: AppConsistency }
-  | { readonly outcome: 'stopped'; readonly condition: Omit<Condition, 'since'> };
+  /** A recovery point was found to differ from its source. */
+  | { readonly outcome: 'differs'; readonly condition: Omit<Condition, 'since'> };
 
 /** How old the newest durable changes are, against the policy; `unknown`: the storage account does not say. */
 export type RpoSight = 'kept' | 'exceeded' | 'unknown';
@@ -185,6 +193,8 @@ export interface ApplyHeartbeat {
   readonly appliedBarrier: number;
   readonly pendingBytes: number;
   readonly newestPointTime?: string;
+  /** Absent: nothing was compared yet. */
+  readonly scrub?: ScrubTotals;
 }
 
 export interface VCenterProbeInput {
@@ -195,6 +205,14 @@ export interface VCenterProbeInput {
 export interface DiscoveryInput {
   readonly site: string;
   readonly vcenterId: VCenterId;
+}
+
+export interface AddVCenterInput extends DiscoveryInput {
+  readonly operationId: OperationId;
+  readonly requestedBy: Requester;
+  readonly url: string;
+  /** What the operator confirmed. */
+  readonly certificateSha256: string;
 }
 
 export interface DiscoveryResult {

@@ -21,7 +21,7 @@ export async function enableProtection(store: ItemStore, supervision: Supervisio
     id: protect.operationId,
     kind: 'protect',
     itemId: protect.itemId,
-    machineName: protect.machineName,
+    subject: protect.machineName,
     requestedBy: protect.requestedBy.principal,
   });
   try {

@@ -34,8 +34,8 @@ export interface JobLog {
 export function jobLog(start: {
   readonly id: OperationId;
   readonly kind: JobKind;
-  readonly itemId: ProtectedItemId;
-  readonly machineName: string;
+  readonly itemId?: ProtectedItemId;
+  readonly subject: string;
   readonly requestedBy: string;
 }): JobLog {
   const shown = projection<Job>((job) => catalogue.recordJob({ job }));

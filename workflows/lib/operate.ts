@@ -140,7 +140,7 @@ function logOf(store: ItemStore, request: OperationRequest) {
     id: request.operationId,
     kind: request.operation,
     itemId,
-    machineName,
+    subject: machineName,
     requestedBy: request.requestedBy.principal,
   });
 }

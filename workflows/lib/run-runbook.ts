@@ -61,7 +61,7 @@ class Player<I extends Run, F> {
       id: input.runId,
       kind: typeof book.kind === 'function' ? book.kind(input) : book.kind,
       itemId: input.item.itemId,
-      machineName: input.item.machineName,
+      subject: input.item.machineName,
       requestedBy: input.requestedBy.principal,
     });
     this.#listen();

@@ -71,7 +71,7 @@ async function lookUntil(
 }
 
 async function replicationOf(cli: Cli, job: Job): Promise<ReplicationActivity[]> {
-  if (!copying.has(job.kind)) return [];
+  if (!copying.has(job.kind) || job.itemId === undefined) return [];
   try {
     return (await cli.call(contract.getItem, { params: { id: job.itemId } })).activities;
   } catch (error) {
