@@ -65,6 +65,12 @@ describe('docker-compose.yml', () => {
     for (const volume of Object.keys(compose.volumes)) expect(sources).toContain(volume);
   });
 
+  test('starts every process that an installation needs to send machines out and bring them home', () => {
+    const programs = all((service) => service.command?.slice(0, 1));
+    const roles = ['configuration-server', 'process-server', 'recovery-site', 'master-target'];
+    expect(programs).toEqual(expect.arrayContaining(roles.map((role) => `workers/${role}.ts`)));
+  });
+
   test('starts only programs that the repository has', () => {
     const words = all((service) => [
       ...(service.entrypoint ?? []),
