@@ -68,6 +68,7 @@ function openDisk(disk: HomeDisk, source: AzureSnapshotSource, signal: AbortSign
     disk,
     source: {
       capacityBytes: disk.capacityBytes,
+      readsAtOnce: source.readsAtOnce,
       read: (offset, into, signal) => source.read(offset, into, signal),
       dataExtents: async (range, signal) => insideDisk(await source.dataExtents(range, signal), disk),
       // Closed with the set.

@@ -139,6 +139,7 @@ function wholeBlocks(
 ): PieceRequest['source'] {
   return {
     capacityBytes,
+    readsAtOnce: source.readsAtOnce,
     read: (offset, into, signal) => source.read(offset, into, signal),
     async dataExtents(range, signal) {
       const widened = (await source.dataExtents(range, signal)).map((extent) => {

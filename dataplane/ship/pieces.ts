@@ -24,7 +24,7 @@ const STATUS_WINDOW_BYTES = 128 * MiB;
 
 /** What is read of a disk. */
 export interface PieceRequest extends Pick<ShipDisk, 'extents' | 'gapBytes'> {
-  readonly source: Pick<DiskSource, 'capacityBytes' | 'read' | 'dataExtents'>;
+  readonly source: Pick<DiskSource, 'capacityBytes' | 'readsAtOnce' | 'read' | 'dataExtents'>;
 }
 
 export interface Piece {
@@ -34,14 +34,15 @@ export interface Piece {
   readonly data: Buffer | null;
 }
 
-/** Pieces of all extents in ascending order; at most `READS_AHEAD` reads are in flight. */
+/** Pieces of all extents in ascending order; as many reads are in flight as the source takes, four unless it says more. */
 export async function* readPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<Piece> {
   const plan = planPieces(disk, signal);
   const buffers: Buffer[] = [];
   const ahead: Promise<Piece>[] = [];
+  const readsAtOnce = disk.source.readsAtOnce ?? READS_AHEAD;
   try {
     for (let ended = false; !ended || ahead.length > 0;) {
-      while (!ended && ahead.length < READS_AHEAD) {
+      while (!ended && ahead.length < readsAtOnce) {
         const next = await plan.next();
         if (next.done === true) ended = true;
         else ahead.push(startRead(disk.source, next.value, buffers, signal));

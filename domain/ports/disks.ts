@@ -38,6 +38,8 @@ export interface DiskExport {
 /** Where disk bytes come from. Reads are sector aligned. */
 export interface DiskSource {
   readonly capacityBytes: number;
+  /** Reads of a MiB that are worth being under way together; absent: 4. */
+  readonly readsAtOnce?: number | undefined;
   /** Fills `into` from `offset`. */
   read(offset: number, into: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Parts of the range that may hold data; a source without block status returns the range itself. */

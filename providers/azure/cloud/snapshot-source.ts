@@ -1,6 +1,12 @@
 /** `AzureSnapshotSource`: a snapshot, opened for reading and for comparing with an older one of its family. */
 import { DrError } from '../../../domain/errors.ts';
-import { coalesceExtents, extentEnd, intersectExtent, splitExtent } from '../../../domain/extents.ts';
+import {
+  coalesceExtents,
+  extentEnd,
+  intersectExtent,
+  splitExtent,
+  subtractExtents,
+} from '../../../domain/extents.ts';
 import type { AzureSnapshot, AzureSnapshotSource, Cloud } from '../../../domain/ports.ts';
 import type { Extent } from '../../../domain/replication.ts';
 import { GiB, MiB, SECTOR_BYTES } from '../../../domain/units.ts';
@@ -19,7 +25,10 @@ import { readSnapshot } from './snapshots.ts';
 /** One question about changes; Azure answers it in pages of at most 10,000 ranges. */
 const LIST_WINDOW_BYTES = 64 * GiB;
 const READ_BYTES_MAX = 4 * MiB;
-const READS_AT_ONCE = 8;
+/** Of one call. */
+const PARTS_AT_ONCE = 8;
+/** Azure answers a request after some milliseconds, whatever it asks for. */
+const READS_AT_ONCE = 12;
 
 export function createSnapshotSources(clients: Clients): Pick<Cloud, 'openSnapshot'> {
   return {
@@ -54,6 +63,7 @@ function requireFamily(snapshot: AzureSnapshot, previous: AzureSnapshot): void {
 
 class SnapshotSource implements AzureSnapshotSource {
   readonly capacityBytes: number;
+  readonly readsAtOnce = READS_AT_ONCE;
   readonly #name: string;
   readonly #grants: readonly Grant[];
   readonly #previous: Grant | null;
@@ -75,12 +85,12 @@ class SnapshotSource implements AzureSnapshotSource {
     const range = { offset, length: into.byteLength };
     this.#check(range);
     const data = await this.#data.within(range, signal);
-    into.fill(0);
+    const part = ({ offset: from, length }: Extent) => into.subarray(from - offset, from - offset + length);
+    for (const hole of subtractExtents(range, data)) part(hole).fill(0);
     const pieces = data.flatMap((extent) => [...splitExtent(extent, READ_BYTES_MAX)]);
-    await allOrStop(pieces, this.#whileOpen(signal), (piece, until) => {
-      const at = piece.offset - offset;
-      return this.#blob.read(piece.offset, into.subarray(at, at + piece.length), until);
-    });
+    await allOrStop(pieces, this.#whileOpen(signal), (piece, until) =>
+      this.#blob.read(piece.offset, part(piece), until),
+    );
   }
 
   async dataExtents(range: Extent, signal: AbortSignal): Promise<readonly Extent[]> {
@@ -154,10 +164,12 @@ async function allOrStop<T>(
   signal: AbortSignal,
   work: (item: T, until: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) return work(only, signal);
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
   const queue = items.values();
-  const runs = Array.from({ length: READS_AT_ONCE }, async () => {
+  const runs = Array.from({ length: Math.min(PARTS_AT_ONCE, items.length) }, async () => {
     try {
       for (const item of queue) {
         until.throwIfAborted();
