@@ -22,7 +22,7 @@ const NONCE_BYTES = 12;
 /** A unit is compressed and sealed as a whole: neighbours together, never extent by extent. */
 export const UNIT_DATA_BYTES_MAX = MiB;
 export const UNIT_RECORDS_MAX = 4096;
-const UNIT_PLAIN_BYTES_MAX = UNIT_RECORDS_MAX * RECORD_BYTES + UNIT_DATA_BYTES_MAX;
+export const UNIT_PLAIN_BYTES_MAX = UNIT_RECORDS_MAX * RECORD_BYTES + UNIT_DATA_BYTES_MAX;
 const UNIT_WIRE_BYTES_MAX = FRAME_BYTES + UNIT_PLAIN_BYTES_MAX + TAG_BYTES;
 /** A segment takes no further unit once its payloads add up to this. */
 export const SEGMENT_CLOSE_BYTES = 8 * MiB;

@@ -1,10 +1,19 @@
 /** Opens a segment in the threads of this process. */
-import type { ExpectedSegment, SegmentRecord } from './reader.ts';
-import { readSegment } from './reader.ts';
+import { segmentSlabs, sharedMemory, unitSlabs } from '../threads/slabs.ts';
+import { segmentThreads } from '../threads/thread-pool.ts';
+import { SEGMENT_WIRE_BYTES_MAX } from './layout.ts';
+import type { SegmentRecord } from './records.ts';
+import { recordsOf } from './records.ts';
+import type { ExpectedSegment, LocatedUnit, Refuse } from './structure.ts';
+import { checkHashes, checkPlace, checkTrailerSeal, locateUnits, refusalOf } from './structure.ts';
+import type { Tasks } from './tasks.ts';
+
+const UNITS_AHEAD = 4;
 
 /**
  * Records of a segment in order; `data` is valid until the next record is asked for. The promises and the refusals
- * are those of `readSegment`: the whole is verified before the first record is handed out.
+ * are those of `readSegment`: the whole is verified before the first record is handed out. Takes one slab for the
+ * segment and four for units, 14 MiB at most; ending the generator early gives them back.
  * @throws DR_SEGMENT_CORRUPT naming the blob, DR_JOURNAL_GAP when it follows another segment than the chain's last,
  * DR_KEY_MISSING when another data key sealed it
  */
@@ -12,5 +21,63 @@ export async function* openSegment(
   bytes: Uint8Array,
   expected: ExpectedSegment,
 ): AsyncGenerator<SegmentRecord> {
-  for (const record of readSegment(bytes, expected)) yield await Promise.resolve(record);
+  const refuse = refusalOf(expected);
+  if (bytes.length > SEGMENT_WIRE_BYTES_MAX) throw refuse('it is longer than any segment');
+  const slab = segmentSlabs.take();
+  try {
+    slab.set(bytes);
+    const body = slab.subarray(0, bytes.length);
+    const { header, units } = locateUnits(body, refuse);
+    const stored = { body: sharedMemory(slab), bytes: bytes.length };
+    checkHashes(body, await segmentThreads.run('hashWhole', stored), expected, refuse);
+    checkPlace({ header, units }, expected, refuse);
+    const { epoch } = header;
+    const key = expected.key.segmentKey(header.diskId, header.salt);
+    checkTrailerSeal(body, { epoch, seq: expected.ref.lastSeq + 1, key }, refuse);
+    const opening = { ...stored, epoch, key, capacityBytes: expected.capacityBytes };
+    yield* openUnits(units, opening, refuse);
+  } finally {
+    segmentSlabs.give(slab);
+  }
+}
+
+type Opening = Omit<Parameters<Tasks['openUnit']>[0], 'unit' | 'into'>;
+
+async function* openUnits(
+  units: readonly LocatedUnit[],
+  opening: Opening,
+  refuse: Refuse,
+): AsyncGenerator<SegmentRecord> {
+  const rest = units.values();
+  const ahead: OpeningUnit[] = [];
+  try {
+    for (;;) {
+      for (const unit of rest.take(UNITS_AHEAD - ahead.length)) ahead.push(beginOpening(unit, opening));
+      const [first] = ahead;
+      if (first === undefined) return;
+      const fault = await first.fault;
+      if (fault !== null) throw refuse(fault);
+      const { plainBytes, recordCount } = first.unit.frame;
+      yield* recordsOf(first.slab.subarray(0, plainBytes), recordCount);
+      ahead.shift();
+      unitSlabs.give(first.slab);
+    }
+  } finally {
+    await Promise.allSettled(ahead.map(({ fault }) => fault));
+    for (const { slab } of ahead) unitSlabs.give(slab);
+  }
+}
+
+interface OpeningUnit {
+  readonly unit: LocatedUnit;
+  readonly slab: Buffer;
+  readonly fault: Promise<string | null>;
+}
+
+function beginOpening(unit: LocatedUnit, opening: Opening): OpeningUnit {
+  const slab = unitSlabs.take();
+  const fault = segmentThreads.run('openUnit', { ...opening, unit, into: sharedMemory(slab) });
+  // A failure is met when its turn comes.
+  fault.catch(() => undefined);
+  return { unit, slab, fault };
 }

@@ -1,14 +1,14 @@
 /** Collects neighbouring records of a disk into one payload of at most 1 MiB of data. */
-import { crc32c } from '@node-rs/crc32';
 import {
+  FRAME_BYTES,
   KIND_WRITE,
   KIND_ZERO,
   RECORD_BYTES,
   UNIT_DATA_BYTES_MAX,
   UNIT_RECORDS_MAX,
   ZERO_RECORD_BYTES_MAX,
-  writeU64,
 } from './layout.ts';
+import { encodeRow } from './records.ts';
 
 interface OpenRecord {
   readonly kind: number;
@@ -17,24 +17,28 @@ interface OpenRecord {
   length: number;
 }
 
-const TABLE_BYTES_MAX = UNIT_RECORDS_MAX * RECORD_BYTES;
+/** Where a payload lies in its slab. */
+interface Payload {
+  readonly at: number;
+  readonly plainBytes: number;
+  readonly recordCount: number;
+  readonly dataBytes: number;
+}
 
-/** Reused for every unit of a disk: the table is laid right before the data, so that a payload is one piece of memory. */
+const DATA_AT = FRAME_BYTES + UNIT_RECORDS_MAX * RECORD_BYTES;
+
+/** Fills a slab: the table is laid right before the data, so that a payload is one piece of memory with room for a frame before it. */
 export class UnitBuffer {
-  readonly #buffer = Buffer.allocUnsafe(TABLE_BYTES_MAX + UNIT_DATA_BYTES_MAX);
+  readonly #slab: Buffer;
   readonly #records: OpenRecord[] = [];
   #dataBytes = 0;
 
-  get isEmpty(): boolean {
-    return this.#records.length === 0;
+  constructor(slab: Buffer) {
+    this.#slab = slab;
   }
 
-  get recordCount(): number {
-    return this.#records.length;
-  }
-
-  get dataBytes(): number {
-    return this.#dataBytes;
+  get slab(): Buffer {
+    return this.#slab;
   }
 
   /** Takes what fits and says how many bytes that were; 0 means the unit is full. */
@@ -45,7 +49,7 @@ export class UnitBuffer {
       if (this.#records.length === UNIT_RECORDS_MAX) return 0;
       this.#records.push({ kind: KIND_WRITE, offset, dataOffset: this.#dataBytes, length: taken });
     }
-    this.#buffer.set(data.subarray(0, taken), TABLE_BYTES_MAX + this.#dataBytes);
+    this.#slab.set(taken === data.length ? data : data.subarray(0, taken), DATA_AT + this.#dataBytes);
     this.#dataBytes += taken;
     return taken;
   }
@@ -59,18 +63,14 @@ export class UnitBuffer {
     return taken;
   }
 
-  /** The payload; valid until the next record is added. */
-  payload(): Buffer {
-    const start = TABLE_BYTES_MAX - this.#records.length * RECORD_BYTES;
+  /** Lays the table; the checksums are filled in by `packUnit`. Nothing may be added any more. */
+  finish(): Payload {
+    const recordCount = this.#records.length;
+    const at = DATA_AT - recordCount * RECORD_BYTES;
     for (const [index, record] of this.#records.entries()) {
-      this.#encode(record, start + index * RECORD_BYTES);
+      encodeRow(this.#slab, at + index * RECORD_BYTES, record);
     }
-    return this.#buffer.subarray(start, TABLE_BYTES_MAX + this.#dataBytes);
-  }
-
-  clear(): void {
-    this.#records.length = 0;
-    this.#dataBytes = 0;
+    return { at, plainBytes: DATA_AT - at + this.#dataBytes, recordCount, dataBytes: this.#dataBytes };
   }
 
   #extend(kind: number, offset: number, length: number, lengthMax: number): boolean {
@@ -79,17 +79,5 @@ export class UnitBuffer {
     if (last.length + length > lengthMax) return false;
     last.length += length;
     return true;
-  }
-
-  #encode(record: OpenRecord, at: number): void {
-    const bytes = this.#buffer;
-    const dataAt = TABLE_BYTES_MAX + record.dataOffset;
-    const isWrite = record.kind === KIND_WRITE;
-    writeU64(bytes, record.offset, at);
-    bytes.writeUInt32LE(record.length, at + 8);
-    bytes.writeUInt16LE(record.kind, at + 12);
-    bytes.writeUInt16LE(0, at + 14);
-    bytes.writeUInt32LE(record.dataOffset, at + 16);
-    bytes.writeUInt32LE(isWrite ? crc32c(bytes.subarray(dataAt, dataAt + record.length)) : 0, at + 20);
   }
 }

@@ -1,26 +1,69 @@
 /** The stream of one disk: records in, a chain of segments out. */
+import { randomBytes } from 'node:crypto';
 import type { DiskId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { ChainTail, SegmentRef } from '../../domain/replication.ts';
+import { Budget } from '../budget.ts';
 import type { ItemKey } from '../keys.ts';
+import { CODEC_STORED, SALT_BYTES, SEGMENT_CLOSE_BYTES } from '../segment/layout.ts';
+import type { PackedUnit } from '../segment/pack-unit.ts';
+import { sealedUnit } from '../segment/seal-segment.ts';
+import type { UnitToSeal } from '../segment/seal-segment.ts';
 import { UnitBuffer } from '../segment/unit.ts';
-import { SegmentWriter } from '../segment/writer.ts';
-import type { Spool, SpooledSegment } from './spool.ts';
+import { sharedMemory, unitSlabs } from '../threads/slabs.ts';
+import { segmentThreads } from '../threads/thread-pool.ts';
+import { compression } from './compression.ts';
+import type { Spool } from './spool.ts';
+
+/** A record waits no longer for company. */
+export const SEGMENT_CLOSE_MS = 500;
+/** Units of zeros alone are small: there would be many. */
+const SEGMENT_UNITS_MAX = 9;
+/** A segment that is sealed, and the units that are compressed meanwhile. */
+const SLABS_MAX = SEGMENT_UNITS_MAX + 4;
+/** From the second unit on that did not compress, samples decide; now and then a whole unit is tried. */
+const STORED_UNITS_DOUBTFUL = 2;
+const TRY_EVERY_UNITS = 16;
 
 interface DiskStreamOptions {
   readonly diskId: DiskId;
   readonly epoch: number;
   readonly tail: ChainTail;
   readonly key: ItemKey;
-  readonly spool: Spool;
+  readonly spool: Pick<Spool, 'begin' | 'send' | 'backlogBytes'>;
+  /** Calls back once, unless cancelled by the function it returns. Default: the process's timers. */
+  readonly after?: (ms: number, callback: () => void) => () => void;
 }
 
+interface PackingUnit extends Omit<UnitToSeal, 'codec' | 'packedBytes'> {
+  readonly packing: Promise<PackedUnit>;
+}
+
+interface OpenSegment {
+  readonly units: PackingUnit[];
+  plainBytes: number;
+  readonly cancelClose: () => void;
+}
+
+/**
+ * Units are compressed in threads while the next ones fill, and sealed in order, a segment at a time: its header holds
+ * the hash of the one before, and every unit is sealed with the header. A segment closes at 8 MiB of payload, 500 ms
+ * after its first record, or at `finish`. Takes 13 slabs at most (15 MiB) and waits for the spool when they are in use.
+ * One writer at a time. A failure of the work behind is thrown by the next call. `close` ends it in any state.
+ */
 export class DiskStream {
   readonly #options: DiskStreamOptions;
-  readonly #unit = new UnitBuffer();
+  readonly #room = new Budget(SLABS_MAX);
+  readonly #held = new Map<SharedArrayBuffer, Buffer>();
+  readonly #stopped = new AbortController();
   readonly #segments: SegmentRef[] = [];
   #tail: ChainTail;
-  #open: { readonly writer: SegmentWriter; readonly spooled: SpooledSegment } | null = null;
+  #unit: UnitBuffer | null = null;
+  #open: OpenSegment | null = null;
+  #sealing: Promise<void> = Promise.resolve();
+  #packing: Promise<unknown> = Promise.resolve();
+  #unitCount = 0;
+  #storedInARow = 0;
 
   constructor(options: DiskStreamOptions) {
     this.#options = options;
@@ -29,52 +72,122 @@ export class DiskStream {
 
   async write(offset: number, data: Buffer): Promise<void> {
     for (let done = 0; done < data.length;) {
-      const taken = this.#unit.addWrite(offset + done, data.subarray(done));
-      if (taken === 0) await this.#sealUnit();
+      const unit = this.#unit ?? (await this.#beginUnit());
+      const taken = unit.addWrite(offset + done, done === 0 ? data : data.subarray(done));
+      if (taken === 0) this.#cut(unit);
       done += taken;
     }
   }
 
   async zero(offset: number, length: number): Promise<void> {
     for (let done = 0; done < length;) {
-      const taken = this.#unit.addZero(offset + done, length - done);
-      if (taken === 0) await this.#sealUnit();
+      const unit = this.#unit ?? (await this.#beginUnit());
+      const taken = unit.addZero(offset + done, length - done);
+      if (taken === 0) this.#cut(unit);
       done += taken;
     }
   }
 
   /** Hands over the last segment. The segments are durable only when the spool has drained. */
   async finish(): Promise<{ readonly segments: readonly SegmentRef[]; readonly tail: ChainTail }> {
-    if (!this.#unit.isEmpty) await this.#sealUnit();
-    if (this.#open !== null) await this.#closeSegment();
+    this.#closeSegment();
+    await this.#sealing;
     return { segments: this.#segments, tail: this.#tail };
   }
 
-  async #sealUnit(): Promise<void> {
-    this.#open ??= await this.#beginSegment();
-    const { writer, spooled } = this.#open;
-    await spooled.append(writer.seal(this.#unit));
-    this.#unit.clear();
-    if (writer.isFull) await this.#closeSegment();
+  /** Resolves when no thread works for the stream any more and its memory is given back. */
+  async close(): Promise<void> {
+    this.#open?.cancelClose();
+    this.#stopped.abort(new Error('the stream of the disk was closed'));
+    await Promise.allSettled([this.#sealing, this.#packing]);
+    for (const slab of this.#held.values()) unitSlabs.give(slab);
+    this.#held.clear();
   }
 
-  async #beginSegment(): Promise<{ writer: SegmentWriter; spooled: SpooledSegment }> {
-    const spooled = await this.#options.spool.begin();
-    const writer = new SegmentWriter({ ...this.#options, tail: this.#tail });
-    await spooled.append(writer.header);
-    return { writer, spooled };
+  async #beginUnit(): Promise<UnitBuffer> {
+    await this.#room.acquire(1, this.#stopped.signal);
+    this.#stopped.signal.throwIfAborted();
+    const slab = unitSlabs.take();
+    this.#held.set(sharedMemory(slab), slab);
+    const { after = startTimer } = this.#options;
+    this.#open ??= {
+      units: [],
+      plainBytes: 0,
+      cancelClose: after(SEGMENT_CLOSE_MS, () => this.#closeSegment()),
+    };
+    this.#unit = new UnitBuffer(slab);
+    return this.#unit;
   }
 
-  async #closeSegment(): Promise<void> {
+  /** The unit is full, or its segment has to end. */
+  #cut(unit: UnitBuffer): void {
     if (this.#open === null) return;
-    const { writer, spooled } = this.#open;
-    this.#open = null;
-    const { diskId, epoch, spool } = this.#options;
-    const finished = writer.finish();
-    await spooled.append(finished.trailer);
-    const ref = { blob: blobNames.segment(diskId, epoch, writer.firstSeq), ...finished.ref };
-    this.#segments.push(ref);
-    this.#tail = finished.tail;
-    await spool.send(spooled, ref);
+    this.#unit = null;
+    const payload = unit.finish();
+    const slab = sharedMemory(unit.slab);
+    this.#unitCount += 1;
+    const packing = segmentThreads.run('packUnit', {
+      ...payload,
+      slab,
+      level: compression.level,
+      isDoubtful: this.#storedInARow >= STORED_UNITS_DOUBTFUL && this.#unitCount % TRY_EVERY_UNITS !== 0,
+    });
+    this.#packing = Promise.allSettled([this.#packing, packing]);
+    this.#open.units.push({ ...payload, slab, packing });
+    this.#open.plainBytes += payload.plainBytes;
+    const { units, plainBytes } = this.#open;
+    if (plainBytes >= SEGMENT_CLOSE_BYTES || units.length === SEGMENT_UNITS_MAX) this.#closeSegment();
   }
+
+  #closeSegment(): void {
+    if (this.#unit !== null) this.#cut(this.#unit);
+    if (this.#open === null) return;
+    const { units, cancelClose } = this.#open;
+    this.#open = null;
+    cancelClose();
+    this.#sealing = this.#sealing.then(() => this.#seal(units));
+    this.#sealing.catch((error: unknown) => this.#stopped.abort(error));
+  }
+
+  async #seal(packing: readonly PackingUnit[]): Promise<void> {
+    const units = await Promise.all(packing.map(packed));
+    const { diskId, epoch, key, spool } = this.#options;
+    const { nextSeq: firstSeq, hash: prevHash } = this.#tail;
+    const salt = randomBytes(SALT_BYTES);
+    const { header, trailer, lastSeq, rawBytes, wireBytes, sha256 } = await segmentThreads.run(
+      'sealSegment',
+      {
+        header: { diskId, epoch, firstSeq, salt, prevHash, keyId: key.id },
+        key: key.segmentKey(diskId, salt),
+        units,
+      },
+    );
+    const spooled = await spool.begin();
+    await spooled.append([header, ...units.map(sealedUnit), trailer]);
+    for (const unit of units) this.#release(unit);
+    const blob = blobNames.segment(diskId, epoch, firstSeq);
+    const ref = { blob, firstSeq, lastSeq, rawBytes, wireBytes, sha256 };
+    this.#segments.push(ref);
+    this.#tail = { nextSeq: lastSeq + 1, hash: sha256 };
+    await spool.send(spooled, ref);
+    compression.observe(spool.backlogBytes);
+  }
+
+  #release({ slab, codec }: UnitToSeal): void {
+    this.#storedInARow = codec === CODEC_STORED ? this.#storedInARow + 1 : 0;
+    const held = this.#held.get(slab);
+    if (held === undefined) return;
+    this.#held.delete(slab);
+    unitSlabs.give(held);
+    this.#room.release(1);
+  }
+}
+
+async function packed({ packing, ...unit }: PackingUnit): Promise<UnitToSeal> {
+  return { ...unit, ...(await packing) };
+}
+
+function startTimer(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
 }

@@ -120,6 +120,14 @@ async function shipDisk(request: ShipRequest, disk: ShipDisk, shipment: Shipment
   const { diskId, tail } = disk;
   const { epoch, key } = request;
   const stream = new DiskStream({ diskId, epoch, tail, key, spool: shipment.spool });
+  try {
+    return await readInto(stream, disk, shipment);
+  } finally {
+    await stream.close();
+  }
+}
+
+async function readInto(stream: DiskStream, disk: ShipDisk, shipment: Shipment): Promise<BarrierDisk> {
   let readBytes = 0;
   for await (const piece of readPieces(disk, shipment.signal)) {
     await shipPiece(stream, piece, disk.skipZeros);
@@ -127,9 +135,9 @@ async function shipDisk(request: ShipRequest, disk: ShipDisk, shipment: Shipment
     readBytes += pieceReadBytes;
     shipment.meter.add({ doneBytes: piece.length, readBytes: pieceReadBytes });
   }
-  const { segments, tail: newTail } = await stream.finish();
-  const { capacityBytes } = disk.source;
-  return { diskId, capacityBytes, segments, tail: newTail, changeId: disk.changeId, readBytes };
+  const { segments, tail } = await stream.finish();
+  const { diskId, changeId, source } = disk;
+  return { diskId, capacityBytes: source.capacityBytes, segments, tail, changeId, readBytes };
 }
 
 async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): Promise<void> {

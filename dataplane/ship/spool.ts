@@ -133,8 +133,9 @@ export class SpooledSegment {
     this.#cache = cache;
   }
 
-  async append(bytes: Buffer): Promise<void> {
-    await onCacheDisk(this.#cache, () => this.#handle.appendFile(bytes));
+  /** Writes the parts one behind the other; they may be used again afterwards. */
+  async append(parts: readonly Uint8Array[]): Promise<void> {
+    await onCacheDisk(this.#cache, () => this.#handle.appendFile(parts));
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,36 @@
+/** What threads do with segments. Memory is passed by reference, see `threads/slabs.ts`. */
+import { openUnit } from './open-unit.ts';
+import type { UnitOpening } from './open-unit.ts';
+import { packUnit } from './pack-unit.ts';
+import type { PackedUnit, Packing } from './pack-unit.ts';
+import { sealSegment } from './seal-segment.ts';
+import type { Sealing, SealedSegment } from './seal-segment.ts';
+import { hashWhole } from './structure.ts';
+import type { WholeHashes } from './structure.ts';
+
+/** A segment in a slab. */
+interface StoredBody {
+  readonly body: SharedArrayBuffer;
+  readonly bytes: number;
+}
+
+export const tasks = {
+  packUnit: (input: Packing): PackedUnit => packUnit(input),
+  sealSegment: (input: Sealing): SealedSegment => sealSegment(input),
+  hashWhole: ({ body, bytes }: StoredBody): WholeHashes => hashWhole(Buffer.from(body, 0, bytes)),
+  /** Leaves the payload at the beginning of `into`; null, or why it must not be used. */
+  openUnit: ({
+    body,
+    bytes,
+    into,
+    ...opening
+  }: StoredBody & UnitOpening & { readonly into: SharedArrayBuffer }): string | null => {
+    const opened = openUnit(Buffer.from(body, 0, bytes), opening);
+    if ('fault' in opened) return opened.fault;
+    Buffer.from(into).set(opened.payload);
+    return null;
+  },
+};
+
+export type Tasks = typeof tasks;
+export type TaskName = keyof Tasks;
