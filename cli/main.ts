@@ -24,6 +24,7 @@ import { jobWatch } from './commands/job/watch.ts';
 import { labDown, labStatus, labUp } from './commands/lab/lab.ts';
 import { machineList } from './commands/machine/list.ts';
 import { masterTargetStart } from './commands/master-target/start.ts';
+import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
 import { processServerStart } from './commands/process-server/start.ts';
@@ -41,6 +42,7 @@ const CONNECTION_HELP =
 const nouns = {
   vcenter: ['Registered vCenters', [vcenterAdd, vcenterList, vcenterRemove]],
   machine: ['Machines that discovery has found', [machineList]],
+  plan: ['Recovery plans', [planValidate]],
   policy: ['Replication policies', [policyCreate, policyList]],
   item: [
     'Protected items and what is done with them',

@@ -61,6 +61,13 @@ export const errorCatalogue = {
     'The configuration is not valid: {problems}',
     'Correct every setting named in the message; `switchback config validate` checks without starting.',
   ),
+  DR_PLAN_INVALID: entry(
+    'fail',
+    422,
+    2,
+    'The recovery plan {file} is not valid:\n{problems}',
+    'Correct each line that is named, then check again with `switchback plan validate`; docs/recovery-plans.md describes the fields.',
+  ),
   DR_POLICY_OUT_OF_RANGE: entry(
     'fail',
     400,

@@ -22,7 +22,7 @@ const wsdl: Generator = {
 };
 
 const documents = (await readdir(join(repositoryRoot, 'scripts')))
-  .filter((file) => file.endsWith('-doc.ts') || file === 'openapi.ts')
+  .filter((file) => file.endsWith('-doc.ts') || file.endsWith('-schema.ts') || file === 'openapi.ts')
   .map((file): Generator => ({ name: file, command: process.execPath, args: [join('scripts', file)] }));
 
 for (const generator of [...documents, wsdl]) {
