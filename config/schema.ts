@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ThrottleSchedule } from '../domain/throttle.ts';
+import { rate, timeZone, windows } from './throttle.ts';
 import { duration, httpsUrl, matching, oneOf, path, secretText, size, text, wholeNumber } from './values.ts';
 
 const guid = (wanted: string) => matching(wanted, /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/);
@@ -140,9 +142,28 @@ export const settingsSchema = z.strictObject({
             .exactOptional()
             .describe('Cache of the process server; absent: `<dataDir>/cache`'),
           freeMin: size('16MiB').prefault('2GiB').describe('Space kept free on the volume of the cache'),
-          max: size('64MiB').prefault('64GiB').describe('Most that the cache holds'),
+          max: size('64MiB').prefault('64GiB').describe('Most that waits for upload (high water)'),
+          lowWater: size('16MiB')
+            .exactOptional()
+            .describe('Once the cache was full, reading goes on below this; absent: half of `max`'),
+        })
+        .refine(({ max, lowWater = 0 }) => lowWater < max, {
+          path: ['lowWater'],
+          error: 'must be less than `max`',
         })
         .prefault({}),
+      throttle: z
+        .strictObject({
+          rate: rate().prefault('unlimited').describe('Rate of all uploads together, outside every window'),
+          timeZone: timeZone().prefault('UTC').describe('Zone of the windows’ times'),
+          windows: windows()
+            .prefault('[]')
+            .describe(
+              'Times of the week with another rate, the first that holds counts: a list of `{days, from, to, rate, timeZone}`; a variable or flag takes it as YAML',
+            ),
+        })
+        .prefault({}),
+      uploads: wholeNumber(1, 64).prefault('8').describe('Uploads at the same time, of all items together'),
       cycleConcurrency: wholeNumber(1, 256).prefault('8').describe('Replication cycles at the same time'),
     })
     .prefault({}),
@@ -167,27 +188,42 @@ export const settingsSchema = z.strictObject({
 type Settings = z.output<typeof settingsSchema>;
 
 /**
- * The checked configuration. `azure.pollInterval` is milliseconds, `cache.freeMin` and `cache.max` are bytes,
- * paths are absolute; the catalogue's address stays sealed in a `Secret`.
+ * The checked configuration. `azure.pollInterval` is milliseconds, sizes of the cache are bytes, rates bytes
+ * per second, paths are absolute; the catalogue's address stays sealed in a `Secret`.
  */
 export interface Config extends Omit<Settings, 'catalogue' | 'vault' | 'replication'> {
   readonly catalogue: Pick<Settings['catalogue'], 'url'>;
   readonly vault: { readonly keyFile: string };
-  readonly replication: Omit<Settings['replication'], 'cache'> & {
-    readonly cache: { readonly folder: string; readonly freeMin: number; readonly max: number };
+  readonly replication: Omit<Settings['replication'], 'cache' | 'throttle'> & {
+    readonly cache: {
+      readonly folder: string;
+      readonly freeMin: number;
+      readonly max: number;
+      readonly lowWater: number;
+    };
+    readonly throttle: ThrottleSchedule;
   };
 }
 
 /** Fills the paths that depend on `dataDir`. */
 export function complete(settings: Settings): Config {
   const { dataDir, vault, replication, catalogue } = settings;
+  const { cache, throttle } = replication;
   return {
     ...settings,
     catalogue: catalogue.url === undefined ? {} : { url: catalogue.url },
     vault: { keyFile: vault.keyFile ?? join(dataDir, 'vault.key') },
     replication: {
       ...replication,
-      cache: { ...replication.cache, folder: replication.cache.folder ?? join(dataDir, 'cache') },
+      cache: {
+        ...cache,
+        folder: cache.folder ?? join(dataDir, 'cache'),
+        lowWater: cache.lowWater ?? Math.floor(cache.max / 2),
+      },
+      throttle: {
+        rate: throttle.rate,
+        windows: throttle.windows.map((window) => ({ timeZone: throttle.timeZone, ...window })),
+      },
     },
   };
 }

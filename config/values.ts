@@ -5,7 +5,7 @@ import { GiB, KiB, MiB } from '../domain/units.ts';
 import { Secret } from '../domain/ports.ts';
 
 /** A leaf says what it wants in words, so that a problem and the documentation read the same. */
-function leaf<T>(wanted: string, parse: (text: string) => T | undefined) {
+export function leaf<T>(wanted: string, parse: (text: string) => T | undefined) {
   return z
     .union([z.string(), z.number(), z.boolean()], {
       error: (issue) => (issue.input === undefined ? `is missing: ${wanted}` : `must be ${wanted}`),

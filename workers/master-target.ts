@@ -4,7 +4,7 @@ import { DISK_SLOTS } from '../activities/home/disk-slots.ts';
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import { createVSphere } from '../providers/vsphere/vsphere.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cachePolicy, diskTransport, ensureVault, vaultKey, vaultStorage } from './ports.ts';
+import { cacheFolder, diskTransport, ensureVault, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -24,7 +24,7 @@ export async function masterTarget({ config, log, signal }: RoleContext): Promis
       transport: await diskTransport(config, vsphere),
       storage,
       vaultKey: key,
-      cacheFolder: (await cachePolicy(config)).folder,
+      cacheFolder: await cacheFolder(config),
     });
     const connection = await connectWorker(config, log, signal);
     const queue = {

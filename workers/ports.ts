@@ -2,7 +2,10 @@
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
+import { Egress } from '../dataplane/egress/egress.ts';
+import { CacheLevel } from '../dataplane/ship/cache-level.ts';
 import { Secret, type Cloud, type DiskTransport, type VaultKey, type VaultStorage } from '../domain/ports.ts';
 import { createCloud } from '../providers/azure/cloud/cloud.ts';
 import { createAzureCredential } from '../providers/azure/credential.ts';
@@ -73,10 +76,27 @@ export async function diskTransport(config: Config, vsphere: VSphereClient): Pro
   });
 }
 
-export async function cachePolicy(config: Config) {
-  const { folder, freeMin, max } = config.replication.cache;
+export async function cacheFolder(config: Config): Promise<string> {
+  const { folder } = config.replication.cache;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return { folder, freeBytesMin: freeMin, bytesMax: max };
+  return folder;
+}
+
+/** One for a process: its items share the cache's room. */
+export async function cachePolicy(config: Config, log: Logger) {
+  const { freeMin, max, lowWater } = config.replication.cache;
+  const folder = await cacheFolder(config);
+  const level = new CacheLevel({ high: max, low: lowWater }, (isDraining, counters) => {
+    if (isDraining) log.warn(counters, 'the cache is full: deltas wait until it has drained');
+    else log.info(counters, 'the cache has drained: deltas go on');
+  });
+  return { folder, freeBytesMin: freeMin, bytesMax: max, level };
+}
+
+/** One for a process: all its items share the site's line. */
+export function siteEgress(config: Config): Egress {
+  const { throttle, uploads } = config.replication;
+  return new Egress({ schedule: throttle, uploadsAtOnce: uploads });
 }
 
 async function secretFrom(file: string): Promise<Secret> {

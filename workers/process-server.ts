@@ -6,7 +6,7 @@ import { createSiteActivities } from '../activities/vsphere/create-site-activiti
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import { createVSphere } from '../providers/vsphere/vsphere.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cachePolicy, diskTransport, ensureVault, vaultKey, vaultStorage } from './ports.ts';
+import { cachePolicy, diskTransport, ensureVault, siteEgress, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -35,7 +35,8 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
       storage,
       vaultKey: key,
       transport: await diskTransport(config, vsphere),
-      cache: await cachePolicy(config),
+      cache: await cachePolicy(config, log),
+      egress: siteEgress(config),
     };
     const move = { ...createMoveActivities(ports), ...createCompareMoveActivities(ports) };
     const connection = await connectWorker(config, log, signal);

@@ -15,7 +15,7 @@ export async function temporaryProcessServer({ config, log, signal }: RoleContex
     cloud: await cloud(config),
     storage: await vaultStorage(config),
     vaultKey: await vaultKey(config),
-    cache: await cachePolicy(config),
+    cache: await cachePolicy(config, log),
   });
   const connection = await connectWorker(config, log, signal);
   const queue = {

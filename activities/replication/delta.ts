@@ -46,6 +46,8 @@ async function runCycle(
   phase: 'delta' | 'final',
   hooks: CycleHooks,
 ): Promise<Barrier> {
+  ports.egress?.requireOpen(phase);
+  ports.cache.level?.requireRoom(phase);
   const cycle = await openCycle(ports, item);
   const { session, previous } = cycle;
   const base = await requirePoint(ports.storage, item.itemId, previous);
@@ -55,7 +57,10 @@ async function runCycle(
   return andDropSnapshot(cycle, item, snapshot, hooks, async () => {
     const changed = await changedExtents(session, item, snapshot, base);
     const frozen = await frozenMachine(ports, cycle, item, snapshot);
-    const window = windowBytes === undefined ? {} : { windowBytes };
+    const window = {
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+      ...(item.priority === undefined ? {} : { priority: item.priority }),
+    };
     const pass = { stream: item.itemId, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
     return shipInWindows(ports, { ...pass, ...window }, hooks);
   });

@@ -46,6 +46,8 @@ export async function runDifferences(
       changed,
       cycle: 'delta',
       phase: 'delta',
+      traffic: 'bulk',
+      ...(item.priority === undefined ? {} : { priority: item.priority }),
     } as const;
     const window = windowBytes === undefined ? {} : { windowBytes };
     return shipInWindows(ports, { ...pass, ...window, gapBytes: 0 }, hooks);

@@ -1,5 +1,6 @@
 /** A state of all disks of a stream that does not change while it is read, and how it becomes a barrier. */
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
+import type { Priority } from '../../domain/machine.ts';
 import type { DiskSource, VaultKey, VaultStorage } from '../../domain/ports.ts';
 import {
   CHAIN_START,
@@ -8,6 +9,7 @@ import {
   type Extent,
   type ReplicationProgress,
 } from '../../domain/replication.ts';
+import type { Egress, Traffic } from '../../dataplane/egress/egress.ts';
 import { tailsAfter } from '../../dataplane/journal/barriers.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
 import { shipBarrier } from '../../dataplane/ship/ship-barrier.ts';
@@ -17,6 +19,8 @@ export interface StreamPorts {
   readonly storage: VaultStorage;
   readonly vaultKey: VaultKey;
   readonly cache: CachePolicy;
+  /** Absent: nothing else leaves this process, at any speed. */
+  readonly egress?: Egress;
 }
 
 /** One disk of the state. */
@@ -78,6 +82,9 @@ export interface ReadPlan {
   readonly skipZeros: boolean;
   /** As in `ShipDisk`. */
   readonly gapBytes?: number;
+  /** As in `ShipRequest`. */
+  readonly traffic?: Traffic;
+  readonly priority?: Priority;
 }
 
 export interface FrozenRead {
@@ -134,6 +141,9 @@ export async function shipFrozen(
       key,
       storage: ports.storage,
       cache: ports.cache,
+      ...(ports.egress === undefined ? {} : { egress: ports.egress }),
+      ...(plan.traffic === undefined ? {} : { traffic: plan.traffic }),
+      ...(plan.priority === undefined ? {} : { priority: plan.priority }),
       signal: hooks.signal,
       totalBytesHint: plan.totalBytes,
       onProgress: (progress) =>

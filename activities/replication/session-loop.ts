@@ -14,6 +14,8 @@ import type { Supervision } from '../supervise.ts';
 
 const TROUBLE_LIMIT = 3;
 const RETRY_DELAY_MS_MAX = 30_000;
+/** A cycle that was deferred is looked at again after this. */
+const DEFERRED_DELAY_MS = 10_000;
 
 /** What a session keeps between its attempts. */
 export interface SessionMemory {
@@ -47,12 +49,29 @@ export async function runSessionAttempt<M extends SessionMemory>(
     done = await options.cycle(memory);
   } catch (error) {
     if (supervision.signal.aborted) throw new CancelledFailure('the session was cancelled');
+    if (isDeferred(error)) return afterDeferral(error, memory, options);
     return afterTrouble(error, memory, supervision);
   }
   supervision.report({ ...done.memory, failures: 0 });
   if (done.notice !== undefined) return { outcome: 'noticed', appConsistency: done.notice };
   if (options.reportRecovery) return { outcome: 'recovered' };
   throw nextCycle(done.nextDelayMs);
+}
+
+function isDeferred(error: unknown): error is DrError {
+  return error instanceof DrError && error.code === 'DR_REPLICATION_DEFERRED';
+}
+
+/** No trouble, but the RPO grows: health says why as soon as it begins, and the session goes on looking. */
+function afterDeferral<M extends SessionMemory>(
+  { code, message, remedy }: DrError,
+  memory: M,
+  { supervision, reportRecovery }: CycleOptions<M>,
+): SessionOutcome {
+  supervision.report({ ...(supervision.latest() ?? memory), failures: 0 });
+  if (reportRecovery) throw nextCycle(DEFERRED_DELAY_MS);
+  const condition = { type: code, category: 'warning', reason: message, suggestion: remedy } as const;
+  return { outcome: 'stopped', condition };
 }
 
 function afterTrouble<M extends SessionMemory>(

@@ -29,7 +29,10 @@ const OWN_TRIES_MAX = 4;
 export type ExtentsByDisk = ReadonlyMap<DiskId, readonly Extent[]>;
 export type Offsets = Readonly<Record<DiskId, number>>;
 
-export interface WindowedRead extends Pick<ReadPlan, 'cycle' | 'phase' | 'gapBytes'> {
+export interface WindowedRead extends Pick<
+  ReadPlan,
+  'cycle' | 'phase' | 'gapBytes' | 'traffic' | 'priority'
+> {
   readonly stream: ProtectedItemId;
   readonly previous: Barrier | null;
   readonly frozen: FrozenState;
@@ -67,6 +70,8 @@ export async function shipInWindows(
       startedAt,
       skipZeros,
       ...(request.gapBytes === undefined ? {} : { gapBytes: request.gapBytes }),
+      ...(request.traffic === undefined ? {} : { traffic: request.traffic }),
+      ...(request.priority === undefined ? {} : { priority: request.priority }),
       ...(isLast || !isResumable ? {} : { resumeOffsets: offsetsAfter(windows.slice(0, index + 1)) }),
       extentsOf: (disk) => extents.get(disk.diskId) ?? [],
     };

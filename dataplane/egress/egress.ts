@@ -5,8 +5,9 @@
 import { DrError } from '../../domain/errors.ts';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { Priority } from '../../domain/machine.ts';
+import type { ReplicationProgress } from '../../domain/replication.ts';
 import { FairQueue } from './fair-queue.ts';
-import { rateAt, rateEndsAt, UNTHROTTLED, type ThrottleSchedule } from './schedule.ts';
+import { rateAt, rateEndsAt, UNTHROTTLED, type ThrottleSchedule } from '../../domain/throttle.ts';
 import { charged, refilled, waitMs, type Bucket } from './token-bucket.ts';
 
 /** `final`: last delta of a failover, never waits. `delta`: what keeps the RPO. `bulk`: first copies and resyncs. */
@@ -139,6 +140,11 @@ export class Egress {
     const until = endsAt === null ? 'by the configuration' : `until ${new Date(endsAt).toISOString()}`;
     return new DrError('DR_REPLICATION_DEFERRED', { reason: `uploads of this site are paused ${until}` });
   }
+}
+
+/** First copies are bulk. */
+export function trafficOf(phase: ReplicationProgress['phase']): Traffic {
+  return phase === 'initial' ? 'bulk' : phase;
 }
 
 function weightOf({ traffic, priority = 'normal' }: EgressFlow): number {

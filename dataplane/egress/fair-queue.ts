@@ -32,7 +32,8 @@ export class FairQueue<T> {
     for (const [index, entry] of this.#entries.entries()) {
       const best = this.#entries[next];
       if (best === undefined) break;
-      const isEarlier = entry.start < best.start || (entry.start === best.start && entry.weight > best.weight);
+      const isEarlier =
+        entry.start < best.start || (entry.start === best.start && entry.weight > best.weight);
       if (isEarlier) next = index;
     }
     const [entry] = this.#entries.splice(next, 1);

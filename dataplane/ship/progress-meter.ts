@@ -16,6 +16,11 @@ export class ProgressMeter {
     this.#totalBytes = request.totalBytesHint ?? knownTotal(request);
   }
 
+  /** Of this shipment alone; 0 while unknown. */
+  get leftBytes(): number {
+    return Math.max(0, knownTotal(this.#request) - this.#doneBytes);
+  }
+
   add(step: { readonly doneBytes?: number; readonly readBytes?: number; readonly wireBytes?: number }): void {
     this.#doneBytes += step.doneBytes ?? 0;
     this.#readBytes += step.readBytes ?? 0;

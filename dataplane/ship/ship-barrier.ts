@@ -9,6 +9,7 @@ import { DrError } from '../../domain/errors.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { Barrier, BarrierDisk } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
+import { Egress, trafficOf } from '../egress/egress.ts';
 import { encodeBarrier, readBarrier, tailsAfter } from '../journal/barriers.ts';
 import { DiskStream } from './disk-stream.ts';
 import { readPieces } from './pieces.ts';
@@ -26,6 +27,7 @@ const DISKS_AT_ONCE = 4;
  * Sources stay the caller's to close. Memory is bounded by four disks and four uploads, about 100 MiB.
  * @throws DR_REPLICATION_FENCED when the barrier before it was made by a newer attempt,
  * DR_JOURNAL_GAP when it is missing or the tails are not its tails,
+ * DR_REPLICATION_DEFERRED for a delta that the full cache or the paused egress ends,
  * DR_CACHE_DISK_FULL, DR_REPLICATION_SOURCE_READ, DR_STORAGE_…
  */
 export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
@@ -85,8 +87,11 @@ async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {
   const failed = new AbortController();
   const signal = AbortSignal.any([request.signal, failed.signal]);
   const meter = new ProgressMeter(request);
+  const { item, priority, traffic = trafficOf(request.phase), egress = new Egress() } = request;
   const spool = await Spool.open({
     ...request,
+    egress,
+    flow: { item, traffic, ...(priority === undefined ? {} : { priority }) },
     signal,
     onDurable: (ref) => meter.add({ wireBytes: ref.wireBytes }),
     onFailure: (error) => failed.abort(error),
@@ -104,10 +109,17 @@ async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {
   } catch (error) {
     // What came first is the reason, not what it stopped.
     failed.abort(error);
+    countDeferred(request, signal.reason, meter);
     throw signal.reason;
   } finally {
     await spool.close();
   }
+}
+
+function countDeferred({ cache, disks }: ShipRequest, reason: unknown, meter: ProgressMeter): void {
+  if (!(reason instanceof DrError) || reason.code !== 'DR_REPLICATION_DEFERRED') return;
+  const ranges = disks.map(({ extents }) => (Symbol.asyncIterator in extents ? 0 : extents.length));
+  cache.level?.deferred({ ranges: ranges.reduce((sum, count) => sum + count, 0), bytes: meter.leftBytes });
 }
 
 interface Shipment {

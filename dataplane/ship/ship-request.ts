@@ -1,16 +1,20 @@
 /** What one call of `shipBarrier` is asked to do. */
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
+import type { Priority } from '../../domain/machine.ts';
 import type { DiskSource, VaultStorage } from '../../domain/ports.ts';
 import type { Barrier, ChainTail, Extent, ReplicationProgress } from '../../domain/replication.ts';
+import type { Egress, Traffic } from '../egress/egress.ts';
 import type { ItemKey } from '../keys.ts';
+import type { CacheLevel } from './cache-level.ts';
 
 /** Bounds of the folder in which segments wait for their upload. */
 export interface CachePolicy {
   readonly folder: string;
   /** The volume is never filled beyond this; below it shipping stops with DR_CACHE_DISK_FULL. */
   readonly freeBytesMin: number;
-  /** Bytes of one item that may wait for upload; reading waits above it. */
+  /** Bytes that may wait for upload: of all items that share `level`, of one shipment without. */
   readonly bytesMax: number;
+  readonly level?: CacheLevel;
 }
 
 export interface ShipDisk {
@@ -44,6 +48,12 @@ export interface ShipRequest {
   readonly key: ItemKey;
   readonly storage: VaultStorage;
   readonly cache: CachePolicy;
+  /** Shared by all that leaves this process; absent: one of its own. */
+  readonly egress?: Egress;
+  /** Default: by `phase`, first copies are bulk. */
+  readonly traffic?: Traffic;
+  /** Default: normal. */
+  readonly priority?: Priority;
   readonly signal: AbortSignal;
   /** Called for every piece read and every segment sent; must return at once. */
   onProgress(progress: ReplicationProgress): void;

@@ -8,16 +8,21 @@ import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { SegmentRef } from '../../domain/replication.ts';
 import { Budget } from '../budget.ts';
+import type { Egress, EgressFlow } from '../egress/egress.ts';
+import { CacheLevel, type CacheUser } from './cache-level.ts';
 import { cacheDiskFull, onCacheDisk } from '../cache-disk.ts';
 import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
 import type { CachePolicy } from './ship-request.ts';
 
+/** Of one shipment: bounds what it can have waiting at the egress. */
 const UPLOADS_AT_ONCE = 4;
 
 interface SpoolOptions {
   readonly item: ProtectedItemId;
   readonly epoch: number;
   readonly cache: CachePolicy;
+  readonly egress: Egress;
+  readonly flow: EgressFlow;
   readonly storage: VaultStorage;
   readonly signal: AbortSignal;
   /** Called once for each segment that became durable. */
@@ -29,7 +34,7 @@ interface SpoolOptions {
 export class Spool {
   readonly #options: SpoolOptions;
   readonly #folder: string;
-  readonly #room: Budget;
+  readonly #room: CacheUser;
   readonly #slots = new Budget(UPLOADS_AT_ONCE);
   readonly #uploads = new Set<Promise<void>>();
   readonly #open = new Set<SpooledSegment>();
@@ -39,16 +44,22 @@ export class Spool {
   private constructor(options: SpoolOptions) {
     this.#options = options;
     this.#folder = path.join(options.cache.folder, options.item, String(options.epoch));
-    this.#room = new Budget(options.cache.bytesMax);
+    const { bytesMax, level = new CacheLevel({ high: bytesMax, low: bytesMax / 2 }) } = options.cache;
+    this.#room = level.enter(options.flow.traffic);
   }
 
   /** Takes the item's part of the cache folder; what older attempts left there goes, they are dead or may not go on. */
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options);
-    await onCacheDisk(options.cache, async () => {
-      await removeLeftovers(path.dirname(spool.#folder), options);
-      await mkdir(spool.#folder, { recursive: true });
-    });
+    try {
+      await onCacheDisk(options.cache, async () => {
+        await removeLeftovers(path.dirname(spool.#folder), options);
+        await mkdir(spool.#folder, { recursive: true });
+      });
+    } catch (error) {
+      spool.#room.leave();
+      throw error;
+    }
     return spool;
   }
 
@@ -57,30 +68,39 @@ export class Spool {
     return this.#backlogBytes;
   }
 
-  /** A new segment file; waits while the cache is full. @throws DR_CACHE_DISK_FULL below the free-space floor */
+  /**
+   * A new segment file; waits while the cache is full.
+   * @throws DR_CACHE_DISK_FULL below the free-space floor, DR_REPLICATION_DEFERRED for a delta that has to end instead
+   */
   async begin(): Promise<SpooledSegment> {
     const { cache, signal } = this.#options;
     await this.#room.acquire(SEGMENT_WIRE_BYTES_MAX, signal);
-    await checkFreeSpace(cache);
-    this.#count += 1;
-    const file = path.join(this.#folder, `${this.#count}.seg`);
-    const handle = await onCacheDisk(cache, () => open(file, 'wx', 0o600));
-    const segment = new SpooledSegment(file, handle, cache);
-    this.#open.add(segment);
-    return segment;
+    try {
+      await checkFreeSpace(cache);
+      this.#count += 1;
+      const file = path.join(this.#folder, `${this.#count}.seg`);
+      const handle = await onCacheDisk(cache, () => open(file, 'wx', 0o600));
+      const segment = new SpooledSegment(file, handle, cache);
+      this.#open.add(segment);
+      return segment;
+    } catch (error) {
+      this.#room.release(SEGMENT_WIRE_BYTES_MAX);
+      throw error;
+    }
   }
 
   /** Hands a complete segment over to the uploads. */
   async send(segment: SpooledSegment, ref: SegmentRef): Promise<void> {
     await segment.close();
     this.#open.delete(segment);
+    this.#room.release(SEGMENT_WIRE_BYTES_MAX - ref.wireBytes);
     this.#backlogBytes += ref.wireBytes;
     const upload = this.#upload(segment.file, ref)
       .catch((error: unknown) => this.#options.onFailure(error))
       .finally(() => {
         this.#uploads.delete(upload);
         this.#backlogBytes -= ref.wireBytes;
-        this.#room.release(SEGMENT_WIRE_BYTES_MAX);
+        this.#room.release(ref.wireBytes);
       });
     this.#uploads.add(upload);
   }
@@ -93,17 +113,24 @@ export class Spool {
   /** Ends in any state; nothing of this attempt stays in the folder. */
   async close(): Promise<void> {
     await this.drained();
-    await Promise.all([...this.#open].map((segment) => segment.close()));
+    for (const segment of this.#open) {
+      await segment.close();
+      this.#room.release(SEGMENT_WIRE_BYTES_MAX);
+    }
+    this.#open.clear();
+    this.#room.leave();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
   async #upload(file: string, ref: SegmentRef): Promise<void> {
-    const { storage, signal, cache } = this.#options;
+    const { storage, signal, cache, egress, flow } = this.#options;
     await this.#slots.acquire(1, signal);
     try {
-      const body = await onCacheDisk(cache, () => readFile(file));
-      const outcome = await storage.putOnce(ref.blob, body, signal);
-      if (outcome === 'exists') await this.#checkStored(ref);
+      await egress.send(flow, ref.wireBytes, signal, async () => {
+        const body = await onCacheDisk(cache, () => readFile(file));
+        const outcome = await storage.putOnce(ref.blob, body, signal);
+        if (outcome === 'exists') await this.#checkStored(ref);
+      });
       await onCacheDisk(cache, () => unlink(file));
       this.#options.onDurable(ref);
     } finally {

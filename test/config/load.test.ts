@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { inspect } from 'node:util';
+import { parse } from 'yaml';
 import { loadConfig } from '../../config/load.ts';
 import { settings, variableOf } from '../../config/settings.ts';
 import { renderConfigurationDoc } from '../../scripts/configuration-doc.ts';
@@ -126,6 +127,64 @@ describe('configuration', () => {
     };
     const config = await loadConfig({ env, flags: {} });
     expect(config.azure.identity).toEqual({ kind: 'managedIdentity' });
+  });
+
+  test('a throttle is a weekly schedule, written in a file or a variable', async () => {
+    const file = join(folder, 'throttle.yaml');
+    const throttle = `{ rate: 100Mbit/s, timeZone: Europe/Berlin, windows: [
+      { days: mon-fri, from: 08:00, to: 18:00, rate: 2.5MiB/s },
+      { days: [sat, sun], from: 22:00, to: 6:00, rate: paused, timeZone: UTC } ] }`;
+    const { storage, azure, diskTransport } = parse(await readFile(example, 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    const rest = JSON.stringify({ storage, azure, diskTransport }).slice(0, -1);
+    await writeFile(file, `${rest}, "replication": { "throttle": ${throttle} } }`);
+    const weekdays = { days: ['mon', 'tue', 'wed', 'thu', 'fri'], fromMinute: 480, toMinute: 1_080 };
+    const weekend = { days: ['sat', 'sun'], fromMinute: 1_320, toMinute: 360 };
+    const { replication } = await loadConfig({ file, env: {}, flags: {} });
+    expect(replication.throttle).toEqual({
+      rate: 12_500_000,
+      windows: [
+        { ...weekdays, rate: 2.5 * 2 ** 20, timeZone: 'Europe/Berlin' },
+        { ...weekend, rate: 'paused', timeZone: 'UTC' },
+      ],
+    });
+    const env = {
+      SWITCHBACK_REPLICATION_THROTTLE_WINDOWS: '[{days: mon, from: "0:00", to: "24:00", rate: unlimited}]',
+    };
+    const fromEnvironment = await loadConfig({ file, env, flags: {} });
+    expect(fromEnvironment.replication.throttle.windows).toEqual([
+      { days: ['mon'], fromMinute: 0, toMinute: 1_440, rate: 'unlimited', timeZone: 'Europe/Berlin' },
+    ]);
+  });
+
+  test('a throttle that cannot be meant is refused, window by window', async () => {
+    const windows = `[{days: mo-fr, from: "8:00", to: "18:60", rate: 5MB, speed: 1},
+      {days: mon, from: "9:00", to: "9:00", rate: 0}, {days: mon, from: "9:00", to: "9:00", rate: paused}, night]`;
+    const flags = {
+      'replication.throttle.windows': windows,
+      'replication.throttle.rate': '0',
+      'replication.throttle.timeZone': 'Berlin',
+    };
+    const message = await problemsOf({ file: example, flags });
+    for (const problem of [
+      'windows.0.days: must be days such as mon-fri',
+      'windows.0.to: must be a time from 00:00 to 24:00',
+      'windows.0.rate: must be `unlimited`, `paused`, or a rate',
+      'windows.0: there is no speed here',
+      'windows.1.rate: must be `unlimited`, `paused`',
+      'windows.2: must not end when it begins',
+      'windows.3: must be a mapping with days',
+      'throttle.rate: must be `unlimited`',
+      'throttle.timeZone: must be a time zone',
+    ]) {
+      expect(message).toContain(problem);
+    }
+    const full = { 'replication.cache.max': '1GiB', 'replication.cache.lowWater': '1GiB' };
+    expect(await problemsOf({ file: example, flags: full })).toContain('lowWater: must be less than `max`');
+    const list = { 'replication.throttle.windows': 'at night' };
+    expect(await problemsOf({ file: example, flags: list })).toContain('windows: must be a list');
   });
 
   test('docs/configuration.md is what the schema says', async () => {
