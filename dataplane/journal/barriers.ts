@@ -59,12 +59,19 @@ export async function readBarrier(
 ): Promise<Barrier | null> {
   const name = blobNames.barrier(item, number);
   const stored = await storage.get(name, signal);
-  if (stored === null) return null;
-  const barrier = key === undefined || isAuthentic(stored.body, key) ? parse(stored.body) : null;
-  if (barrier?.itemId !== item || barrier.number !== number) {
-    throw new DrError('DR_JOURNAL_GAP', { item, reason: `${name} is altered` });
-  }
-  return barrier;
+  return stored === null ? null : decodeBarrier(item, number, stored.body, key);
+}
+
+/** @throws DR_JOURNAL_GAP when it cannot be understood, is another barrier's or, with a key, was forged */
+export function decodeBarrier(
+  item: ProtectedItemId,
+  number: number,
+  body: Uint8Array,
+  key?: ItemKey,
+): Barrier {
+  const barrier = key === undefined || isAuthentic(body, key) ? parse(body) : null;
+  if (barrier?.itemId === item && barrier.number === number) return barrier;
+  throw new DrError('DR_JOURNAL_GAP', { item, reason: `${blobNames.barrier(item, number)} is altered` });
 }
 
 /** The barrier with the greatest number; null before the first one. */

@@ -44,6 +44,8 @@ export interface NbdExport {
 
 const NO_DATA = Buffer.alloc(0);
 const FIRST_MESSAGE_BYTES = 18;
+/** No honest server says more about one option. */
+const OPTION_REPLIES_MAX = 64;
 
 export async function openExport(address: NbdAddress, socket: Socket): Promise<NbdExport> {
   let reader = new SocketReader(socket);
@@ -121,24 +123,27 @@ async function go(session: Session, exportName: string): Promise<Pick<NbdExport,
   const infos = replies.filter((reply) => reply.type === optionReply.info && reply.data.length >= 2);
   const exportInfo = infos.find((reply) => reply.data.readUInt16BE(0) === info.export);
   if (exportInfo === undefined || exportInfo.data.length < 12) throw new Error('the server tells no size');
-  const sizes = infos.find((reply) => reply.data.readUInt16BE(0) === info.blockSize);
+  const bytes = Number(exportInfo.data.readBigUInt64BE(2));
+  if (!Number.isSafeInteger(bytes)) throw new Error('the server tells an impossible size');
+  const sizes = infos.find(({ data }) => data.length >= 6 && data.readUInt16BE(0) === info.blockSize);
   const blockBytesMin = sizes === undefined ? 1 : sizes.data.readUInt32BE(2);
   if (blockBytesMin > SECTOR_BYTES) {
     throw new Error(`the server wants requests in multiples of ${blockBytesMin} bytes`);
   }
-  return { bytes: Number(exportInfo.data.readBigUInt64BE(2)), flags: exportInfo.data.readUInt16BE(10) };
+  return { bytes, flags: exportInfo.data.readUInt16BE(10) };
 }
 
 /** Replies up to the acknowledgement; null when the server refuses the option. */
 async function ask(session: Session, code: number, data: Buffer): Promise<OptionReply[] | null> {
   session.stream.write(encodeOption(code, data));
   const replies: OptionReply[] = [];
-  for (;;) {
+  while (replies.length <= OPTION_REPLIES_MAX) {
     const reply = await readOptionReply(session.reader, code);
     if (reply.type === optionReply.ack) return replies;
     if (reply.type >= OPTION_ERROR_BASE) return null;
     replies.push(reply);
   }
+  throw new Error('the server broke the NBD handshake: replies without end');
 }
 
 async function readOptionReply(reader: SocketReader, code: number): Promise<OptionReply> {

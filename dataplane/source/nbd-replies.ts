@@ -1,6 +1,7 @@
 /** Takes replies off the connection and settles the requests they answer. */
 import { extentEnd } from '../../domain/extents.ts';
 import type { Extent } from '../../domain/replication.ts';
+import { KiB, SECTOR_BYTES } from '../../domain/units.ts';
 import {
   CHUNK_ERROR_BASE,
   CHUNK_FLAG_DONE,
@@ -30,6 +31,20 @@ export interface PendingRequest {
   error: Error | null;
   settle(error: Error | null): void;
 }
+
+/** Chunks of one read at most: an honest server tells sectors apart, not bytes. */
+const CHUNKS_MAX = PAYLOAD_BYTES_MAX / SECTOR_BYTES;
+/** A million extents, the most that nbdkit tells at once. */
+const STATUS_BYTES_MAX = 4 + 8 * 2 ** 20;
+const ERROR_BYTES_MAX = 64 * KiB;
+
+/** What a chunk may say it is long, before memory is set aside for it. Data goes straight to where it belongs. */
+const chunkBytesMax: Readonly<Record<number, number>> = {
+  [chunk.none]: 0,
+  [chunk.offsetData]: PAYLOAD_BYTES_MAX + 8,
+  [chunk.offsetHole]: 12,
+  [chunk.blockStatus]: STATUS_BYTES_MAX,
+};
 
 interface Chunk {
   readonly type: number;
@@ -73,7 +88,9 @@ async function readChunk(
   const handle = rest.readBigUInt64BE(4);
   const request = find(pending, handle);
   const part: Chunk = { type: rest.readUInt16BE(2), length: rest.readUInt32BE(12), request };
-  if (part.length > PAYLOAD_BYTES_MAX + 8) throw new Error('the server sends an oversized reply');
+  if (part.length > (chunkBytesMax[part.type] ?? ERROR_BYTES_MAX)) {
+    throw new Error('the server sends an oversized reply');
+  }
   await readPayload(reader, part, allocationContext);
   if (!isDone) return;
   if (request.error === null && request.command === command.read) checkFilled(request);
@@ -117,7 +134,7 @@ function claimPosition(request: PendingRequest, offset: number, length: number):
   }
   request.filled.push({ offset: at, length });
   request.missingBytes -= length;
-  if (request.missingBytes < 0) throw patchy();
+  if (request.missingBytes < 0 || request.filled.length > CHUNKS_MAX) throw patchy();
   return at;
 }
 

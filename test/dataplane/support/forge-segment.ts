@@ -63,7 +63,7 @@ export function sealSegment(plain: Buffer, key: ItemKey): Buffer {
   const known = decodeHeader(header);
   if (known === null) return plain;
   const seal = sealerOf(header, key.segmentKey(known.diskId, known.salt));
-  const parts = [header];
+  const parts: Buffer[] = [header];
   const countsAt = plain.length - TRAILER_COUNTS_BYTES;
   let at = HEADER_BYTES;
   while (countsAt - at >= FRAME_BYTES) {
