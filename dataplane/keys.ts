@@ -39,6 +39,11 @@ export class ItemKey {
     return derive(derive(this.#bytes, NO_SALT, `switchback disk ${disk}`), salt, 'switchback segment');
   }
 
+  /** Key of the hashes of a disk's blocks that lie in the account: without it they tell nothing about the blocks. */
+  scrubKey(disk: DiskId): Buffer {
+    return derive(this.#bytes, NO_SALT, `switchback scrub ${disk}`);
+  }
+
   /** HMAC-SHA256, hexadecimal. */
   recordMac(record: string): string {
     const key = derive(this.#bytes, NO_SALT, 'switchback records');

@@ -9,7 +9,7 @@ import { barrierNumbers, readBarrier } from './journal/barriers.ts';
 const REQUESTS_AT_ONCE = 8;
 
 /**
- * Deletes everything of the item: manifests, pins, block hashes, replicas with their snapshots (whoever holds their
+ * Deletes everything of the item: manifests, pins, block hashes, scrub records, replicas with their snapshots (whoever holds their
  * leases), segments of `disks` and of every disk its barriers name, barriers, landed state, item record, data key.
  * The fence stays: which side may run the machine outlives its protection. One kind ends before the next begins,
  * so that an interrupted call leaves no point without its replica, no segment that only a deleted barrier led to,
@@ -29,6 +29,7 @@ export async function purgeItem(
     blobNames.pointPrefix(item),
     blobNames.pinPrefix(item),
     blobNames.blockHashesPrefix(item),
+    blobNames.scrubPrefix(item),
     blobNames.replicaPrefix(item),
     ...[...journals].map((disk) => blobNames.journalPrefix(disk)),
     blobNames.barrierPrefix(item),

@@ -38,6 +38,13 @@ export const blobNames = {
   blockHashes: (stream: ProtectedItemId, disk: DiskId, epoch: number) =>
     `hashes/${stream}/${disk}-${pad(epoch, 16)}.bin`,
   blockHashesPrefix: (stream: ProtectedItemId) => `hashes/${stream}/`,
+  /** Write-once: keyed hashes of some blocks of the source as it was at barrier `number`. Ends with the barrier's point. */
+  scrubSample: (item: ProtectedItemId, number: number) => `scrub/${item}/${pad(number, 8)}.json`,
+  /** Write-once: where the point of barrier `number` was found to differ from its source. Ends with the point. */
+  scrubFinding: (item: ProtectedItemId, number: number) => `scrub/${item}/${pad(number, 8)}-differs.json`,
+  /** What scrubbing has come to; replaced after every comparison. */
+  scrubState: (item: ProtectedItemId) => `scrub/${item}/state.json`,
+  scrubPrefix: (item: ProtectedItemId) => `scrub/${item}/`,
   /** Sealed vCenter credential; the plain text exists only in the memory of the process server. */
   vcenter: (id: string) => `vcenters/${id}.json`,
   /** Page blob a run copies a recovery point's disk to; Azure imports it as a managed disk. */

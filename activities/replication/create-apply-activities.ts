@@ -1,5 +1,6 @@
 /** Segments applied to replicas, recovery points made and pruned. Polled from `apply.<region>` and `urgent.azure.<region>`. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Condition } from '../../domain/health.ts';
 import type { RecoveryPointId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import { fencingEpoch, type RecoveryPoint, type RecoveryPointChoice } from '../../domain/replication.ts';
@@ -11,6 +12,7 @@ import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
 import { deleteOtherPoints, listPoints, pruneJournal, prunePoints } from '../../dataplane/points.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
+import { sweepScrub } from '../../dataplane/scrub/sweep.ts';
 import type {
   ApplyHeartbeat,
   ApplySessionInput,
@@ -21,6 +23,7 @@ import type {
 import { supervised, type Supervision } from '../supervise.ts';
 import { choosePoint } from './choose-point.ts';
 import { lookAtRpo, lookDelayMs } from './rpo-look.ts';
+import { differenceCondition, scrubPoints } from './scrub.ts';
 import { nextCycle, runSessionAttempt } from './session-loop.ts';
 
 export interface ApplyPorts {
@@ -64,8 +67,11 @@ export function createApplyActivities(ports: ApplyPorts) {
             if (newest === null || newest.number <= memory.appliedBarrier) {
               return { memory, nextDelayMs: lookDelay(input.item) };
             }
-            const done = await applySome(ports, input.item, epoch, supervision, memory);
-            return { memory: done.memory, nextDelayMs: done.moreWaiting ? 0 : lookDelay(input.item) };
+            const done = await applySome(ports, input, epoch, supervision, memory);
+            const nextDelayMs = done.moreWaiting ? 0 : lookDelay(input.item);
+            const { condition } = done;
+            if (condition === undefined) return { memory: done.memory, nextDelayMs };
+            return { memory: done.memory, nextDelayMs, notice: { outcome: 'differs', condition } };
           },
         });
       });
@@ -136,6 +142,7 @@ export function createApplyActivities(ports: ApplyPorts) {
       const { item, keep } = input;
       return supervised(async ({ signal }) => {
         const { deleted } = await deleteOtherPoints(storage, item.itemId, keep, Date.now(), signal);
+        await sweepScrub(storage, item.itemId, Infinity, signal);
         return { deleted: deleted.length };
       });
     },
@@ -153,20 +160,53 @@ export async function applyAll(
   const upTo = barrierNumber ?? (await latestBarrier(ports.storage, item.itemId))?.number ?? 0;
   let memory: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
   for (let more = true; more;) {
-    const done = await applySome(ports, item, epoch, supervision, memory, upTo);
+    const done = await applyBarriers(ports, item, epoch, supervision, memory, upTo);
+    if (done.newestPoint !== undefined) await prune(ports, item, done.newestPoint);
     memory = done.memory;
     more = done.moreWaiting && memory.appliedBarrier < upTo;
   }
 }
 
+/** A turn of a session: what was applied is scrubbed before retention looks at it. */
 async function applySome(
+  ports: ApplyPorts,
+  { item, differenceKnown }: Pick<ApplySessionInput, 'item' | 'differenceKnown'>,
+  epoch: number,
+  supervision: Supervision<ApplyHeartbeat>,
+  before: ApplyHeartbeat,
+): Promise<{
+  readonly memory: ApplyHeartbeat;
+  readonly moreWaiting: boolean;
+  readonly condition: Omit<Condition, 'since'> | undefined;
+}> {
+  const { memory, moreWaiting, newestPoint } = await applyBarriers(ports, item, epoch, supervision, before);
+  const isFirstTurn = before.appliedBarrier === 0;
+  if (moreWaiting || (newestPoint === undefined && !isFirstTurn)) {
+    if (newestPoint !== undefined) await prune(ports, item, newestPoint);
+    return { memory, moreWaiting, condition: undefined };
+  }
+  const applied = { appliedBarrier: memory.appliedBarrier, isKnown: differenceKnown === true };
+  const scrubbed = await scrubPoints(ports, item, applied, supervision.signal);
+  if (newestPoint !== undefined) await prune(ports, item, newestPoint);
+  return {
+    memory: scrubbed === undefined ? memory : { ...memory, scrub: scrubbed.totals },
+    moreWaiting,
+    condition: differenceCondition(item, scrubbed?.findings ?? []),
+  };
+}
+
+async function applyBarriers(
   ports: ApplyPorts,
   item: ItemSpec,
   epoch: number,
   supervision: Supervision<ApplyHeartbeat>,
   before: ApplyHeartbeat,
   upToBarrier?: number,
-): Promise<{ memory: ApplyHeartbeat; moreWaiting: boolean }> {
+): Promise<{
+  readonly memory: ApplyHeartbeat;
+  readonly moreWaiting: boolean;
+  readonly newestPoint: RecoveryPoint | undefined;
+}> {
   const { storage } = ports;
   const key = await openItemKey(storage, ports.vaultKey, item.itemId);
   const done = await applyPending({
@@ -186,16 +226,18 @@ async function applySome(
       }),
   });
   const newestPoint = done.points.at(-1);
-  if (newestPoint !== undefined) await prune(ports, item, newestPoint);
   const newestPointTime = newestPoint?.sourceTime ?? before.newestPointTime;
+  const { scrub } = before;
   return {
     memory: {
       failures: 0,
       appliedBarrier: done.appliedBarrier,
       pendingBytes: 0,
       ...(newestPointTime === undefined ? {} : { newestPointTime }),
+      ...(scrub === undefined ? {} : { scrub }),
     },
     moreWaiting: done.moreWaiting,
+    newestPoint,
   };
 }
 

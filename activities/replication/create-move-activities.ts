@@ -62,7 +62,9 @@ export function createMoveActivities(ports: MovePorts) {
                 totals: track.totals(),
                 ...(appConsistency === undefined ? {} : { appConsistency }),
               },
-              ...(hasTurned && appConsistency !== undefined ? { notice: appConsistency } : {}),
+              ...(hasTurned && appConsistency !== undefined
+                ? { notice: { outcome: 'noticed', appConsistency } }
+                : {}),
               nextDelayMs: Math.max(0, item.policy.intervalSeconds * 1_000 - (Date.now() - startedAt)),
             };
           },

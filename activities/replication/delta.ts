@@ -15,6 +15,7 @@ import {
   takeSnapshot,
   type MovePorts,
 } from './read-cycle.ts';
+import { sampleForScrub } from './scrub.ts';
 import { requirePoint, shipInWindows, untilOwn, type ExtentsByDisk } from './windows.ts';
 
 export interface DeltaRequest {
@@ -62,7 +63,9 @@ async function runCycle(
       ...(item.priority === undefined ? {} : { priority: item.priority }),
     };
     const pass = { stream: item.itemId, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
-    return shipInWindows(ports, { ...pass, ...window }, hooks);
+    const barrier = await shipInWindows(ports, { ...pass, ...window }, hooks);
+    if (phase === 'delta') await sampleForScrub(ports, { item, epoch, frozen, barrier, base }, hooks);
+    return barrier;
   });
 }
 

@@ -26,6 +26,8 @@ export interface MovePorts extends StreamPorts {
   readonly vsphere: VSphere;
   readonly vcenters: VCenterDirectory;
   readonly transport: DiskTransport;
+  /** Share of each disk that is compared with the recovery points every day; absent: none. */
+  readonly scrubPercentPerDay?: number;
 }
 
 export interface Cycle {

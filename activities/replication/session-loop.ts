@@ -9,7 +9,7 @@
  */
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { DrError } from '../../domain/errors.ts';
-import type { AppConsistency, SessionOutcome } from '../../workflows/contracts/types.ts';
+import type { SessionNotice, SessionOutcome } from '../../workflows/contracts/types.ts';
 import type { Supervision } from '../supervise.ts';
 
 const TROUBLE_LIMIT = 3;
@@ -35,7 +35,8 @@ interface CycleOptions<M extends SessionMemory> {
 interface CycleDone<M> {
   readonly memory: M;
   readonly nextDelayMs: number;
-  readonly notice?: AppConsistency;
+  /** Ends the session, so that the item's health shows it. */
+  readonly notice?: SessionNotice;
 }
 
 export async function runSessionAttempt<M extends SessionMemory>(
@@ -53,7 +54,7 @@ export async function runSessionAttempt<M extends SessionMemory>(
     return afterTrouble(error, memory, supervision);
   }
   supervision.report({ ...done.memory, failures: 0 });
-  if (done.notice !== undefined) return { outcome: 'noticed', appConsistency: done.notice };
+  if (done.notice !== undefined) return done.notice;
   if (options.reportRecovery) return { outcome: 'recovered' };
   throw nextCycle(done.nextDelayMs);
 }

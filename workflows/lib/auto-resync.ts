@@ -8,6 +8,7 @@ const MENDABLE: ReadonlySet<string> = new Set([
   'DR_MACHINE_DISK_CHANGED',
   'DR_JOURNAL_GAP',
   'DR_SEGMENT_CORRUPT',
+  'DR_HEALTH_REPLICA_DIFFERS',
 ]);
 
 export function resyncIsDue(

@@ -50,6 +50,7 @@ export interface ItemRecord {
 
 export const SPLIT_BRAIN = 'DR_HEALTH_SPLIT_BRAIN';
 export const DIVERGED = 'DR_HEALTH_DIVERGED';
+export const REPLICA_DIFFERS = 'DR_HEALTH_REPLICA_DIFFERS';
 export const UNWATCHED = 'DR_HEALTH_SOURCE_UNWATCHED';
 
 export function divergence(since: string): Condition {

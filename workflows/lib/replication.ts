@@ -34,6 +34,10 @@ export interface ReplicationHooks {
   onRecovered(side: SessionSide): void;
   /** Quiescing has begun to fail, or works again. */
   onAppConsistency(appConsistency: AppConsistency): void;
+  /** A recovery point was found to differ from its source. */
+  onDifference(condition: Condition): void;
+  /** Health shows that a recovery point differs. */
+  isDifferenceKnown(): boolean;
   /** A condition of this side is shown. */
   isTroubled(side: SessionSide): boolean;
   /** A session reached its planned end; the next one has begun. */
@@ -84,7 +88,9 @@ async function supervise(flow: Flow, side: SessionSide, hooks: ReplicationHooks)
     const endsAt = new Date(Date.now() + SESSION_HOURS * 3_600_000).toISOString();
     const reportRecovery = hooks.isTroubled(side);
     const sessionEpoch = hooks.nextSessionEpoch();
-    const outcome = await runSession(flow, side, { sessionEpoch, endsAt, reportRecovery, ...noticed });
+    const known = hooks.isDifferenceKnown() ? { differenceKnown: true as const } : {};
+    const terms = { sessionEpoch, endsAt, reportRecovery, ...noticed, ...known };
+    const outcome = await runSession(flow, side, terms);
     switch (outcome.outcome) {
       case 'sessionEnded':
         hooks.onSessionEnded();
@@ -98,6 +104,11 @@ async function supervise(flow: Flow, side: SessionSide, hooks: ReplicationHooks)
         pauseMs = TROUBLE_PAUSE_MS;
         hooks.onRecovered(side);
         hooks.onAppConsistency(outcome.appConsistency);
+        break;
+      case 'differs':
+        pauseMs = TROUBLE_PAUSE_MS;
+        hooks.onRecovered(side);
+        hooks.onDifference({ ...outcome.condition, since: now() });
         break;
       case 'stopped':
         hooks.onTrouble(side, { ...outcome.condition, since: now() });
@@ -113,6 +124,7 @@ interface SessionTerms {
   readonly endsAt: string;
   readonly reportRecovery: boolean;
   readonly appConsistency?: AppConsistency;
+  readonly differenceKnown?: true;
 }
 
 /** A session that fails (instead of stopping) is trouble as well: the entity must outlive it. */

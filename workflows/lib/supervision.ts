@@ -5,7 +5,13 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { ItemSpec } from '../../domain/machine.ts';
 import { watchAzure, watchHome } from './home-watch.ts';
-import { wantedDirection, watchesAzure, watchesHome, type ItemRecord } from './item-state.ts';
+import {
+  REPLICA_DIFFERS,
+  wantedDirection,
+  watchesAzure,
+  watchesHome,
+  type ItemRecord,
+} from './item-state.ts';
 import type { ItemStore } from './item-store.ts';
 import { now } from './job-log.ts';
 import { replication, type Flow, type Replication, type SessionSide } from './replication.ts';
@@ -111,6 +117,8 @@ export class Supervision {
           if (warning === undefined) store.clear(NOT_QUIESCED);
           else store.raise({ ...warning, since: now() });
         },
+        onDifference: (condition) => store.raise(condition),
+        isDifferenceKnown: () => store.record.conditions.some(({ type }) => type === REPLICA_DIFFERS),
         isTroubled: (side) => store.isTroubled(side),
         onSessionEnded: () => this.#hooks.onSessionEnded(),
       }),
