@@ -85,9 +85,12 @@ export function createHomeAzureActivities({ cloud, storage }: HomeAzurePorts): H
     readFence: ({ item }) => supervised(() => readFence(storage, item.itemId)),
 
     deleteReverseSnapshots: ({ way }) =>
-      supervised(async ({ flush, signal }) => ({
-        deleted: await deleteSnapshots(cloud, way, (number) => number >= 1, { beat: flush, signal }),
-      })),
+      supervised(async ({ flush, signal }) => {
+        const deleted = await deleteSnapshots(cloud, way, (number) => number >= 1, { beat: flush, signal });
+        // The baseline stays, and a killed attempt may have been reading it.
+        await cloud.endSnapshotAccess(scopeOf(way.item.itemId, way.azure));
+        return { deleted };
+      }),
   };
 }
 

@@ -28,6 +28,7 @@ import {
   takeSnapshots,
   type SnapshotSet,
 } from './azure-snapshots.ts';
+import { scopeOf } from './azure-side.ts';
 import { loadDescription, type HomeDescription } from './drift.ts';
 import { extentsByDisk, insideDisk, withOpenSet, type OpenDisk } from './reverse-state.ts';
 
@@ -115,9 +116,10 @@ async function wasAllThere(
   return true;
 }
 
-/** What was found out about the disks at home has served. */
-async function finishCopy({ storage }: ReversePorts, { stream }: HomeWay, point: Barrier): Promise<Barrier> {
-  await deleteBlockHashes(storage, stream);
+/** What was found out about the disks at home has served, and nobody reads the snapshots. */
+async function finishCopy({ storage, cloud }: ReversePorts, way: HomeWay, point: Barrier): Promise<Barrier> {
+  await deleteBlockHashes(storage, way.stream);
+  await cloud.endSnapshotAccess(scopeOf(way.item.itemId, way.azure));
   return point;
 }
 

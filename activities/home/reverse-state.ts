@@ -7,6 +7,7 @@ import { azureNames } from '../../domain/names.ts';
 import type { HomeDisk, HomeWay } from '../../workflows/contracts/home.ts';
 import type { CycleHooks, FrozenState } from '../replication/frozen-state.ts';
 import type { ExtentsByDisk } from '../replication/windows.ts';
+import { scopeOf } from './azure-side.ts';
 import type { SnapshotSet } from './azure-snapshots.ts';
 
 /** One disk of the set, open. */
@@ -20,6 +21,8 @@ export interface OpenDisk {
 
 /**
  * Opens every disk of the set for the time of `work`: each against the snapshot in `previousIds`, in disk order.
+ * Grants that an attempt before this one left on other snapshots end first: Azure gives five for a disk at a time.
+ * A grant that cannot be taken back fails the work, so that another attempt takes it back.
  * @throws DR_AZURE_SNAPSHOT_UNRELATED
  */
 export async function withOpenSet<R>(
@@ -30,19 +33,31 @@ export async function withOpenSet<R>(
   work: (state: FrozenState, disks: readonly OpenDisk[]) => Promise<R>,
 ): Promise<R> {
   const { set, previousIds = [] } = opening;
+  const ids = set.snapshots.map(({ resourceId }) => resourceId);
+  const toOpen = [...ids, ...previousIds].filter((id) => id !== null);
+  await cloud.endSnapshotAccess(scopeOf(way.item.itemId, way.azure), toOpen);
   const opened: AzureSnapshotSource[] = [];
+  const closed = () => Promise.allSettled(opened.map((source) => source.close()));
+  let result: R;
   try {
     const disks: OpenDisk[] = [];
     for (const [position, disk] of way.disks.entries()) {
-      const id = set.snapshots[position]?.resourceId ?? '';
-      const source = await cloud.openSnapshot(id, previousIds[position] ?? null, hooks.signal);
+      const source = await cloud.openSnapshot(
+        ids[position] ?? '',
+        previousIds[position] ?? null,
+        hooks.signal,
+      );
       opened.push(source);
       disks.push(openDisk(disk, source, hooks.signal));
     }
-    return await work(stateOf(way, set, disks), disks);
-  } finally {
-    for (const source of opened.reverse()) await source.close().catch(() => undefined);
+    result = await work(stateOf(way, set, disks), disks);
+  } catch (error) {
+    await closed();
+    throw error;
   }
+  const failed = (await closed()).find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return result;
 }
 
 /** `extentsOf` for every disk, one after the other. */

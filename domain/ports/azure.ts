@@ -105,6 +105,11 @@ export interface Cloud {
   snapshot(resourceId: string): Promise<AzureSnapshot | null>;
   /** Snapshots in the scope's group that carry the run's tag. */
   listSnapshots(scope: RunScope): Promise<readonly AzureSnapshot[]>;
+  /**
+   * Takes back the grants to read snapshots of the run that a killed process has left, all but those of `exceptIds`;
+   * a reader that still lives asks anew. Answers how many there were.
+   */
+  endSnapshotAccess(scope: RunScope, exceptIds?: readonly string[]): Promise<number>;
   /** Deletes a snapshot of the run; later ones of its family stay valid. Null poller: it is gone already. */
   beginDeleteSnapshot(scope: RunScope, resourceId: string): Promise<BegunOperation>;
   /**

@@ -13,7 +13,7 @@ import type { Clients } from './clients.ts';
 import { failureOf } from './failure.ts';
 import { runToEnd } from './operation.ts';
 import { isOfRun } from './ownership.ts';
-import { nameOf, parseResourceId } from './resource-id.ts';
+import { isSameId, nameOf, parseResourceId } from './resource-id.ts';
 
 export interface Grant {
   /** Of the snapshot. */
@@ -95,15 +95,23 @@ export async function endAccess(
   if (id !== undefined && diskState === 'ActiveSAS') await revokeAccess(clients, id);
 }
 
-/** The same for all snapshots of a run, before their group goes. */
-export async function endAccessesIn(clients: Clients, { resourceGroup, runId }: RunScope): Promise<void> {
+/** The same for all snapshots of a run but those in `exceptIds`. Answers how many grants it ended. */
+export async function endAccessesIn(
+  clients: Clients,
+  { resourceGroup, runId }: RunScope,
+  exceptIds: readonly string[] = [],
+): Promise<number> {
   const facts = { attempted: `list snapshots of ${resourceGroup}` };
   const found = await getOrNull(facts, () =>
     collect(clients.compute.snapshots.listByResourceGroup(resourceGroup), (snapshot) =>
       isOfRun(runId, snapshot.tags) ? snapshot : null,
     ),
   );
-  for (const snapshot of found ?? []) await endAccess(clients, snapshot);
+  const due = (found ?? []).filter(
+    ({ id = '', diskState }) => diskState === 'ActiveSAS' && !exceptIds.some((kept) => isSameId(kept, id)),
+  );
+  for (const snapshot of due) await endAccess(clients, snapshot);
+  return due.length;
 }
 
 async function grantAccess(clients: Clients, snapshotId: string): Promise<Secret> {

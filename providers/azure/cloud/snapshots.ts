@@ -9,11 +9,16 @@ import { failureError } from './errors.ts';
 import { awaitStep, beginStep, submit } from './operation.ts';
 import { isOfRun, refuseForeign, tagsOf } from './ownership.ts';
 import { isSameId, parseResourceId, resourceIdOf } from './resource-id.ts';
-import { endAccess } from './snapshot-access.ts';
+import { endAccess, endAccessesIn } from './snapshot-access.ts';
 
 type SnapshotCalls = Pick<
   Cloud,
-  'beginSnapshot' | 'awaitSnapshot' | 'snapshot' | 'listSnapshots' | 'beginDeleteSnapshot'
+  | 'beginSnapshot'
+  | 'awaitSnapshot'
+  | 'snapshot'
+  | 'listSnapshots'
+  | 'endSnapshotAccess'
+  | 'beginDeleteSnapshot'
 >;
 
 export function createSnapshots(clients: Clients): SnapshotCalls {
@@ -73,6 +78,7 @@ export function createSnapshots(clients: Clients): SnapshotCalls {
       );
       return found ?? [];
     },
+    endSnapshotAccess: (scope, exceptIds) => endAccessesIn(clients, scope, exceptIds),
     async beginDeleteSnapshot(scope, resourceId) {
       const { group, name } = parseResourceId(resourceId);
       const facts = { attempted: `delete snapshot ${name}` };

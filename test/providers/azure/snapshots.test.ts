@@ -272,6 +272,15 @@ describe('an open snapshot', () => {
     await expect(cloud.snapshot(snapshot.resourceId)).resolves.toBeNull();
   });
 
+  test('can be closed for all that a killed process left, but those that are excepted', async () => {
+    const [kept, left] = [await takeSnapshot(), await takeSnapshot()];
+    for (const { resourceId } of [kept, left]) await practice.cloud().openSnapshot(resourceId, null, never);
+    await expect(cloud.endSnapshotAccess(runs.newScope())).resolves.toBe(0);
+    await expect(cloud.endSnapshotAccess(scope, [kept.resourceId])).resolves.toBe(1);
+    expect(await stateOf(left.resourceId)).toBe('Unattached');
+    await expect(cloud.endSnapshotAccess(scope)).resolves.toBe(1);
+  });
+
   test('has to wait while five others of its family are read', async () => {
     const snapshots = [];
     for (let count = 0; count < 6; count += 1) snapshots.push(await takeSnapshot());
