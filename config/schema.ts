@@ -6,7 +6,18 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { ThrottleSchedule } from '../domain/throttle.ts';
 import { rate, timeZone, windows } from './throttle.ts';
-import { duration, httpsUrl, matching, oneOf, path, secretText, size, text, wholeNumber } from './values.ts';
+import {
+  duration,
+  httpsUrl,
+  matching,
+  oneOf,
+  path,
+  percentage,
+  secretText,
+  size,
+  text,
+  wholeNumber,
+} from './values.ts';
 
 const guid = (wanted: string) => matching(wanted, /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/);
 
@@ -160,6 +171,15 @@ export const settingsSchema = z.strictObject({
             .prefault('[]')
             .describe(
               'Times of the week with another rate, the first that holds counts: a list of `{days, from, to, rate, timeZone}`; a variable or flag takes it as YAML',
+            ),
+        })
+        .prefault({}),
+      scrub: z
+        .strictObject({
+          percentPerDay: percentage()
+            .prefault('1.5')
+            .describe(
+              'Share of every disk that is compared with the recovery points each day; 0: none. At 1.5 every block has its turn within 67 days',
             ),
         })
         .prefault({}),

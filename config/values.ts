@@ -53,6 +53,14 @@ export function duration(unit: keyof typeof ofUnit, range: { readonly min: strin
   });
 }
 
+/** A number from 0 to 100, with a fraction where one is wanted. */
+export function percentage() {
+  return leaf('a number from 0 to 100', (given) => {
+    const percent = /^\d+(?:\.\d+)?$/.test(given) ? Number(given) : undefined;
+    return percent !== undefined && percent <= 100 ? percent : undefined;
+  });
+}
+
 /** Bytes of a size such as `8MiB`; a bare number is bytes already. */
 export const size = (min: string) => {
   const minBytes = parseSizeBytes(min) ?? 0;

@@ -37,6 +37,7 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
       transport: await diskTransport(config, vsphere),
       cache: await cachePolicy(config, log),
       egress: siteEgress(config),
+      scrubPercentPerDay: config.replication.scrub.percentPerDay,
     };
     const move = { ...createMoveActivities(ports), ...createCompareMoveActivities(ports) };
     const connection = await connectWorker(config, log, signal);
