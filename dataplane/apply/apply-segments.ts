@@ -3,7 +3,9 @@ import { DrError } from '../../domain/errors.ts';
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
 import type { BarrierDisk, ChainTail, SegmentRef } from '../../domain/replication.ts';
 import type { ItemKey } from '../keys.ts';
-import { readSegment } from '../segment/reader.ts';
+import { openSegment } from '../segment/open-segment.ts';
+import type { FetchOptions } from './fetch-ahead.ts';
+import { fetchAhead } from './fetch-ahead.ts';
 import type { PageWriter } from './page-writer.ts';
 
 /** A segment and the end of the chain it has to follow. */
@@ -33,31 +35,17 @@ export function chainSegments(item: ProtectedItemId, disk: BarrierDisk, tail: Ch
 }
 
 /**
- * Writes all records in order, one segment fetched ahead. What was written may still be in flight: `pages.flush`.
+ * Writes all records in order, further segments fetched ahead. What was written may still be in flight: `pages.flush`.
  * @throws DR_SEGMENT_CORRUPT, DR_JOURNAL_GAP, DR_KEY_MISSING
  */
 export async function writeSegments(
   disk: SegmentDisk,
   chain: readonly ChainedSegment[],
   pages: PageWriter,
-  options: {
-    readonly signal: AbortSignal;
-    fetch(ref: SegmentRef): Promise<Uint8Array>;
-    onWritten(ref: SegmentRef): void;
-  },
+  options: FetchOptions & { onWritten(ref: SegmentRef): void },
 ): Promise<void> {
-  const begin = (chained: ChainedSegment | undefined): Promise<Uint8Array> => {
-    if (chained === undefined) return Promise.resolve(new Uint8Array(0));
-    const fetching = options.fetch(chained.ref);
-    // A failure is met when its turn comes.
-    fetching.catch(() => undefined);
-    return fetching;
-  };
-  let next = begin(chain[0]);
-  for (const [index, { ref, tail }] of chain.entries()) {
-    const bytes = await next;
-    next = begin(chain[index + 1]);
-    for (const record of readSegment(bytes, { ...disk, ref, tail })) {
+  for await (const { ref, tail, bytes } of fetchAhead(chain, options)) {
+    for await (const record of openSegment(bytes, { ...disk, ref, tail })) {
       options.signal.throwIfAborted();
       if (record.kind === 'write') await pages.write(record.offset, record.data);
       else await pages.clear(record.offset, record.length);

@@ -48,24 +48,39 @@ export interface ApplyProgress {
   readonly appliedBytes: number;
   /** Wire bytes of segments this call will still apply. */
   readonly pendingBytes: number;
+  readonly lag: ApplyLag;
 }
+
+/** How far what is applied is behind what is durable. */
+export interface ApplyLag {
+  /** Wire bytes; of barriers beyond those this call takes, estimated by these. */
+  readonly bytes: number;
+  /** Since the oldest barrier that is not applied was durable, by its clock. */
+  readonly seconds: number;
+}
+
+export const NO_LAG: ApplyLag = { bytes: 0, seconds: 0 };
 
 /** Adds up and tells. */
 export class BarrierMeter {
   readonly #onProgress: (progress: ApplyProgress) => void;
+  readonly #waiting: Barrier[];
+  readonly #beyondBytes: number;
   #appliedBarrier: number;
-  #pendingBarriers: number;
   #appliedBytes = 0;
   #pendingBytes: number;
 
-  constructor(pending: readonly Barrier[], onProgress: (progress: ApplyProgress) => void) {
+  /** `newest` is the last barrier that is durable. */
+  constructor(pending: readonly Barrier[], newest: number, onProgress: (progress: ApplyProgress) => void) {
     this.#onProgress = onProgress;
+    this.#waiting = [...pending];
     this.#appliedBarrier = (pending[0]?.number ?? 1) - 1;
-    this.#pendingBarriers = pending.length;
     this.#pendingBytes = pending
       .flatMap((barrier) => barrier.disks)
       .flatMap((disk) => disk.segments)
       .reduce((sum, segment) => sum + segment.wireBytes, 0);
+    const beyond = Math.max(0, newest - (pending.at(-1)?.number ?? newest));
+    this.#beyondBytes = beyond === 0 ? 0 : Math.round((beyond * this.#pendingBytes) / pending.length);
   }
 
   segmentApplied({ wireBytes }: Pick<SegmentRef, 'wireBytes'>): void {
@@ -76,16 +91,25 @@ export class BarrierMeter {
 
   barrierApplied(number: number): void {
     this.#appliedBarrier = number;
-    this.#pendingBarriers -= 1;
+    while (this.#waiting[0] !== undefined && this.#waiting[0].number <= number) this.#waiting.shift();
     this.tell();
   }
 
   tell(): void {
     this.#onProgress({
       appliedBarrier: this.#appliedBarrier,
-      pendingBarriers: this.#pendingBarriers,
+      pendingBarriers: this.#waiting.length,
       appliedBytes: this.#appliedBytes,
       pendingBytes: this.#pendingBytes,
+      lag: {
+        bytes: this.#pendingBytes + this.#beyondBytes,
+        seconds: lagSeconds(this.#waiting[0]),
+      },
     });
   }
+}
+
+function lagSeconds(oldest: Barrier | undefined): number {
+  if (oldest === undefined) return 0;
+  return Math.max(0, (Date.now() - Date.parse(oldest.durableTime)) / 1_000);
 }

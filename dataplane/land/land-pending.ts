@@ -72,7 +72,7 @@ export async function landPending(request: LandRequest): Promise<LandResult> {
     },
     record.wholeBarrier,
   );
-  const meter = new BarrierMeter(pending, (progress) => request.onProgress(progress));
+  const meter = new BarrierMeter(pending, newest, (progress) => request.onProgress(progress));
   for (const barrier of pending) {
     const parts = planBarrier(request, barrier, record.landed.tails);
     await cache.open();

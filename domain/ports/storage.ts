@@ -45,7 +45,14 @@ export interface ReplicaBlob {
     readonly { readonly snapshotId: string; readonly metadata: Readonly<Record<string, string>> }[]
   >;
   deleteSnapshot(snapshotId: string): Promise<void>;
-  read(snapshotId: string | null, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** With `into`, the bytes are put there, and it is what is answered. */
+  read(
+    snapshotId: string | null,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    into?: Buffer,
+  ): Promise<Uint8Array>;
   /** Ranges that hold data; of `inside` only, when it is given. */
   ranges(snapshotId: string | null, signal?: AbortSignal, inside?: Extent): AsyncIterable<Extent>;
   /** Starts a copy of a snapshot to a new page blob in the same account; an existing copy of the same source is adopted. */

@@ -38,9 +38,9 @@ export function createReplicaBlob(account: Account, name: string): ReplicaBlob {
         at(snapshotId).deleteIfExists({ abortSignal }),
       );
     },
-    read: (snapshotId, offset, length, signal) =>
-      account.call({ attempted: `read blob ${name}`, bytes: length, signal }, (abortSignal) =>
-        at(snapshotId).downloadToBuffer(offset, length, {
+    read: (snapshotId, offset, length, signal, into = Buffer.allocUnsafeSlow(length)) =>
+      account.call({ attempted: `read blob ${name}`, bytes: length, signal, pageBlob: name }, (abortSignal) =>
+        at(snapshotId).downloadToBuffer(into, offset, length, {
           abortSignal,
           blockSize: READ_BLOCK_BYTES,
           concurrency: READ_CONCURRENCY,

@@ -5,13 +5,13 @@
  * number; snapshots, metadata and length, for which Azure knows no sequence condition, carry the lease. Two attempts
  * that race may break each other's lease, but the sequence number only grows: the greater epoch ends with both.
  */
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobLeaseClient, PageBlobClient } from '@azure/storage-blob';
 import { DrError } from '../../../domain/errors.ts';
 import type { ReplicaWriter } from '../../../domain/ports.ts';
 import { MiB, SECTOR_BYTES } from '../../../domain/units.ts';
 import type { Account } from './account.ts';
+import { checksumOptions } from './checksum.ts';
 import { isStatus, serviceAnswer } from './errors.ts';
 
 const LEASE_SECONDS = 60;
@@ -110,11 +110,11 @@ class LeasedWriter implements ReplicaWriter {
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     const length = bytes.byteLength;
     this.#checkRange(offset, length, WRITE_BYTES_MAX);
-    const transactionalContentMD5 = createHash('md5').update(bytes).digest();
+    const checksum = checksumOptions(this.#pen.account.transferChecksum, bytes);
     await this.#send(length, (abortSignal) =>
       this.#pen.blob.uploadPages(bytes, offset, length, {
         abortSignal,
-        transactionalContentMD5,
+        ...checksum,
         conditions: this.#pageConditions(),
       }),
     );
@@ -199,7 +199,7 @@ class LeasedWriter implements ReplicaWriter {
     if (this.#lost !== null) throw this.#lost;
     const { account, blob } = this.#pen;
     return account.call(
-      { attempted: `write to ${blob.name}`, bytes, signal: this.#signal },
+      { attempted: `write to ${blob.name}`, bytes, signal: this.#signal, pageBlob: blob.name },
       async (abortSignal) => {
         try {
           return await request(abortSignal);

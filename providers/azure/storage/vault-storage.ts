@@ -1,11 +1,15 @@
 /** `VaultStorage` on one container of an Azure storage account. */
-import { createHash, randomUUID } from 'node:crypto';
-import { addAbortSignal, Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { BlobClient, BlockBlobUploadOptions, ContainerClient } from '@azure/storage-blob';
+import { DrError } from '../../../domain/errors.ts';
 import type { VaultStorage } from '../../../domain/ports.ts';
-import { connectAccount } from './account.ts';
+import { MiB } from '../../../domain/units.ts';
+import { withDeadline } from '../deadline.ts';
+import { connectAccount, deadlineMs } from './account.ts';
 import type { Account, StorageOptions } from './account.ts';
+import { checksumOptions } from './checksum.ts';
 import { isStatus, serviceAnswer } from './errors.ts';
 import { createReplicaBlob } from './replica-blob.ts';
 
@@ -16,6 +20,8 @@ export type { StorageOptions } from './account.ts';
 const CALL_KEY = 'switchbackcall';
 /** A broken download goes on where it was. */
 const DOWNLOAD_RETRIES = 3;
+/** A segment's length, for the bound of a call whose answer is of unknown length. */
+const BODY_BYTES_USUAL = 16 * MiB;
 /** A deletion meets at most so many leases in a row. */
 const DELETE_TRIES_MAX = 4;
 
@@ -49,6 +55,7 @@ async function upload(
 ): Promise<string | null> {
   const blob = account.container.getBlockBlobClient(name);
   const call = randomUUID();
+  const checksum = checksumOptions(account.transferChecksum, body);
   return account.call(
     { attempted: `write blob ${name}`, bytes: body.byteLength, signal },
     async (abortSignal) => {
@@ -57,7 +64,7 @@ async function upload(
           abortSignal,
           conditions,
           metadata: { [CALL_KEY]: call },
-          transactionalContentMD5: createHash('md5').update(body).digest(),
+          ...checksum,
         });
         return done.etag ?? '';
       } catch (error) {
@@ -87,25 +94,49 @@ async function propertiesOrNull(
   }
 }
 
-/** Two deadlines: one for the first byte, one for the body, whose length is known by then. */
+/** Two deadlines inside that of the call: one for the first byte, one for the body, whose length is known by then. */
 async function download(account: Account, name: string, signal?: AbortSignal) {
   const blob = account.container.getBlobClient(name);
-  const attempted = `read blob ${name}`;
-  const answer = await account.call({ attempted, signal }, async (abortSignal) => {
+  const facts = { attempted: `read blob ${name}`, bytes: BODY_BYTES_USUAL, signal };
+  return account.call(facts, async (abortSignal) => {
     try {
-      return await blob.download(0, undefined, { abortSignal, maxRetryRequests: DOWNLOAD_RETRIES });
+      const answer = await withDeadline(deadlineMs(0), abortSignal, (first) =>
+        blob.download(0, undefined, { abortSignal: first, maxRetryRequests: DOWNLOAD_RETRIES }),
+      );
+      const bytes = answer.contentLength ?? 0;
+      const body = Buffer.allocUnsafeSlow(bytes);
+      await withDeadline(deadlineMs(bytes), abortSignal, (whole) =>
+        gather(account, answer.readableStreamBody, body, whole),
+      );
+      return { body, etag: answer.etag ?? '' };
     } catch (error) {
       if (serviceAnswer(error)?.serviceCode === 'BlobNotFound') return null;
       throw error;
     }
   });
-  if (answer === null) return null;
-  const stream = Readable.from(answer.readableStreamBody ?? []);
-  const bytes = answer.contentLength ?? 0;
-  const body = await account.call({ attempted, bytes, signal }, (abortSignal) =>
-    buffer(addAbortSignal(abortSignal, stream)),
-  );
-  return { body, etag: answer.etag ?? '' };
+}
+
+/** The client compares the length: it asks again for what is missing, and ends when that does not come. */
+async function gather(
+  account: Account,
+  answer: NodeJS.ReadableStream | undefined,
+  body: Buffer,
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = answer instanceof Readable ? answer : Readable.from(answer ?? []);
+  let at = 0;
+  // An iterator would cost more than the copying does.
+  stream.on('data', (chunk: Buffer) => {
+    at += chunk.copy(body, at);
+  });
+  try {
+    await finished(stream, { signal });
+  } catch (cause) {
+    stream.destroy();
+    if (signal.aborted) throw cause;
+    const reason = 'an answer broke off';
+    throw new DrError('DR_STORAGE_UNREACHABLE', { account: account.name, reason }, { cause });
+  }
 }
 
 async function* list(account: Account, prefix: string, signal?: AbortSignal) {
