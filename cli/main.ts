@@ -28,6 +28,7 @@ import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
 import { processServerStart } from './commands/process-server/start.ts';
+import { segmentInspect, segmentVerify } from './commands/segment/segment.ts';
 import { vcenterAdd } from './commands/vcenter/add.ts';
 import { vcenterList } from './commands/vcenter/list.ts';
 import { vcenterRemove } from './commands/vcenter/remove.ts';
@@ -66,6 +67,7 @@ const nouns = {
   job: ['Runs of runbooks', [jobList, jobShow, jobWatch, jobCancel, ...jobDecisionVerbs, jobSkip]],
   'process-server': ['Gateways that move bytes', [processServerStart]],
   'master-target': ['Writers of what comes home', [masterTargetStart]],
+  segment: ['Files of the journal', [segmentInspect, segmentVerify]],
   lab: ['The practice ground', [labUp, labStatus, labDown]],
   config: ['The configuration', [configValidate]],
 } as const;

@@ -2,7 +2,7 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { DrError } from '../domain/errors.ts';
-import type { DiskId, ProtectedItemId } from '../domain/ids.ts';
+import { asId, type DiskId, type ProtectedItemId } from '../domain/ids.ts';
 import { blobNames } from '../domain/names.ts';
 import type { VaultKey, VaultStorage } from '../domain/ports.ts';
 
@@ -42,6 +42,11 @@ export class ItemKey {
   /** Key of the hashes of a disk's blocks that lie in the account: without it they tell nothing about the blocks. */
   scrubKey(disk: DiskId): Buffer {
     return derive(this.#bytes, NO_SALT, `switchback scrub ${disk}`);
+  }
+
+  /** Key of the comparison of a disk with its other side: both sides hash its blocks under it. */
+  compareKey(disk: DiskId): Buffer {
+    return derive(this.#bytes, NO_SALT, `switchback compare ${disk}`);
   }
 
   /** HMAC-SHA256, hexadecimal. */
@@ -98,14 +103,30 @@ export async function openItemKey(
   const name = blobNames.key(item);
   const stored = await storage.get(name);
   if (stored === null) throw missing(item, `${name} does not exist`);
-  const wrapped = parseWrapped(stored.body);
-  if (wrapped === null || wrapped.itemId !== item) throw missing(item, `${name} is altered`);
-  if (wrapped.keyId !== vaultKey.keyId) {
-    throw missing(item, `vault key ${wrapped.keyId} sealed it, this is ${vaultKey.keyId}`);
+  return openKeyRecord(vaultKey, stored.body, name, item);
+}
+
+/**
+ * Opens a key record, `keys/<item>.json`, wherever it was read from; `name` is for messages.
+ * @throws DR_KEY_MISSING when it is not that of `item`, another vault key sealed it, or it was altered
+ */
+export async function openKeyRecord(
+  vaultKey: VaultKey,
+  record: Uint8Array,
+  name: string,
+  item?: ProtectedItemId,
+): Promise<ItemKey> {
+  const wrapped = parseWrapped(record);
+  const itemId = asId<ProtectedItemId>(wrapped?.itemId ?? '');
+  if (wrapped === null || (item !== undefined && itemId !== item)) {
+    throw missing(item ?? itemId, `${name} is altered, or no key record`);
   }
-  const bytes = await vaultKey.open(Buffer.from(wrapped.sealed, 'base64'), sealContext(item));
+  if (wrapped.keyId !== vaultKey.keyId) {
+    throw missing(itemId, `vault key ${wrapped.keyId} sealed it, this is ${vaultKey.keyId}`);
+  }
+  const bytes = await vaultKey.open(Buffer.from(wrapped.sealed, 'base64'), sealContext(itemId));
   const signsRecords = SIGNS_RECORDS.equals(bytes.subarray(KEY_BYTES));
-  if (bytes.length !== KEY_BYTES && !signsRecords) throw missing(item, `${name} is altered`);
+  if (bytes.length !== KEY_BYTES && !signsRecords) throw missing(itemId, `${name} is altered`);
   return new ItemKey(bytes.subarray(0, KEY_BYTES), signsRecords);
 }
 

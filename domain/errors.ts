@@ -284,6 +284,13 @@ export const errorCatalogue = {
     'Segment {segment} is damaged: {reason}',
     'No recovery point was made from it and older points stay usable. Protect the machine again to copy it in full.',
   ),
+  DR_SEGMENT_FILE_UNSOUND: entry(
+    'fail',
+    409,
+    7,
+    'Segment file {segment} does not hold: {reason}',
+    'Download the blob again and compare; if it stays so, recovery points made before it are not affected, and a resync makes what it carried good.',
+  ),
   DR_JOURNAL_GAP: entry(
     'pause',
     409,
