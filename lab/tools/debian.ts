@@ -10,9 +10,12 @@ const packages = {
   nbdcopy: 'libnbd-bin',
   nbdinfo: 'libnbd-bin',
   nbdfuse: 'libnbd-bin',
-  'mkfs.ext4': 'e2fsprogs',
+  mke2fs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',
   filefrag: 'e2fsprogs',
+  ip: 'iproute2',
+  rclone: 'rclone',
+  restic: 'restic',
 } as const;
 
 export type DebianTool = keyof typeof packages;

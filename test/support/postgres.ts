@@ -12,7 +12,7 @@ import { Secret } from '../../domain/ports.ts';
 
 const run = promisify(execFile);
 /** PostgreSQL refuses to run as root: `nobody` on every Debian and Red Hat. */
-const UNPRIVILEGED = 65_534;
+export const UNPRIVILEGED = 65_534;
 const START_MS_MAX = 20_000;
 
 export interface PostgresCluster {
@@ -34,14 +34,15 @@ export async function startPostgres(): Promise<PostgresCluster> {
   return startCluster(bin);
 }
 
-async function findPrograms(): Promise<string | null> {
+/** Folder that holds these programs of PostgreSQL, the newest version's; null: there is none. */
+export async function findPrograms(names = ['initdb', 'postgres']): Promise<string | null> {
   const versions = await readdir('/usr/lib/postgresql').catch((): string[] => []);
   const newestFirst = versions
     .sort((a, b) => Number(b) - Number(a))
     .map((version) => join('/usr/lib/postgresql', version, 'bin'));
   for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), ...newestFirst]) {
     const found = await Promise.all(
-      ['initdb', 'postgres'].map((name) =>
+      names.map((name) =>
         access(join(folder, name), constants.X_OK).then(
           () => true,
           () => false,

@@ -1,0 +1,128 @@
+/** Mounts copies of a point's disks, lets PostgreSQL recover on them and looks at everything. */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { damages, imbalances, readBooks, tableFiles, type Books, type Expected } from './books.ts';
+import { checkFilesystem, placesOf, type Placed } from './filesystem.ts';
+import { DATA_FOLDER, mountImage, volumes, WAL_FOLDER } from './guest.ts';
+import { copyImages } from './images.ts';
+import { startServer } from './server.ts';
+import { must, type Tools } from './tools.ts';
+import { Undo } from './undo.ts';
+
+const settings = { fsync: 'off', shared_buffers: '32MB', autovacuum: 'off', log_checkpoints: 'on' };
+
+export interface Examined {
+  /** Exit codes of e2fsck, disk by disk. */
+  readonly codes: readonly number[];
+  /** Null when it did not come that far. */
+  readonly books: Books | null;
+  /** Empty: everything holds. */
+  readonly problems: readonly string[];
+  /** Null when nothing was recovered. */
+  readonly recovery: Recovery | null;
+}
+
+/** What recovery read, and where that and the tables lie on the disks. */
+export interface Recovery {
+  /** Places in the log, in bytes from its beginning. */
+  readonly from: number;
+  readonly to: number;
+  readonly logFiles: readonly Placed[];
+  readonly tables: readonly Placed[];
+}
+
+export interface ExamineOptions {
+  readonly tools: Tools;
+  /** Images of the disks in the order of `volumes`; they are not changed. */
+  readonly images: readonly string[];
+  readonly expected: Expected;
+  /** Made, and removed again. */
+  readonly folder: string;
+}
+
+/** @throws Error when a copy could not be taken down */
+export async function examine(options: ExamineOptions): Promise<Examined> {
+  const undo = new Undo();
+  const codes: number[] = [];
+  const problems: string[] = [];
+  let books: Books | null = null;
+  let recovery: Recovery | null = null;
+  try {
+    codes.push(...(await mountCopies(options, undo, problems)));
+    recovery = await recover(options, undo, problems, (read) => (books = read));
+  } catch (error) {
+    problems.push(firstLines((error as Error).message));
+  }
+  const left = await undo.all();
+  await rm(options.folder, { recursive: true, force: true });
+  if (left.length > 0) throw new Error(`a copy was not taken down: ${left.join('; ')}`);
+  return { codes, books, problems, recovery };
+}
+
+/** Exit codes of e2fsck. */
+async function mountCopies(
+  { tools, images, folder }: ExamineOptions,
+  undo: Undo,
+  problems: string[],
+): Promise<number[]> {
+  const codes: number[] = [];
+  const copies = await copyImages(images, folder);
+  for (const copy of copies) {
+    const check = await checkFilesystem(tools, copy);
+    codes.push(check.code);
+    problems.push(...check.problems);
+  }
+  for (const [index, volume] of volumes.entries()) {
+    await mountImage(copies[index] ?? '', join(folder, volume), undo);
+  }
+  return codes;
+}
+
+async function recover(
+  { tools, folder, expected }: ExamineOptions,
+  undo: Undo,
+  problems: string[],
+  onBooks: (books: Books) => void,
+): Promise<Recovery | null> {
+  const logFile = join(folder, 'server.log');
+  const wal = join(folder, WAL_FOLDER);
+  // Recovery gives files of the log other names.
+  const logs = (await readdir(wal)).filter((name) => /^[0-9A-F]{24}$/.test(name));
+  const logFiles = await placesOf(
+    tools,
+    logs.map((name) => join(wal, name)),
+  );
+  const data = join(folder, DATA_FOLDER);
+  await rm(join(data, 'postmaster.pid'), { force: true });
+  const server = await startServer({ tools, data, sockets: join(folder, 's'), logFile, settings });
+  undo.add('the server on a copy', () => server.stop());
+  const client = await server.connect();
+  undo.add('its session', () => client.end());
+  const books = await readBooks(client);
+  onBooks(books);
+  problems.push(...imbalances(books, expected));
+  await client.query('create extension if not exists amcheck');
+  problems.push(...(await damages(client)));
+  const tables = (await tableFiles(client)).map((path) => join(data, path));
+  await must('sync', ['-f', data]);
+  const log = await readFile(logFile, 'utf8');
+  const [from, to] = [/redo starts at (\S+)/, /redo done at (\S+)/].map((pattern) =>
+    positionIn(log, pattern),
+  );
+  if (from === undefined || to === undefined) return null;
+  return { from, to, logFiles, tables: await placesOf(tools, tables) };
+}
+
+/** `1/2A000028` is 0x12A000028. */
+function positionIn(log: string, pattern: RegExp): number | undefined {
+  const [high, low] = pattern.exec(log)?.[1]?.split('/') ?? [];
+  return high === undefined || low === undefined
+    ? undefined
+    : Number(`0x${high}`) * 2 ** 32 + Number(`0x${low}`);
+}
+
+function firstLines(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  const telling = lines.filter((line) => /PANIC|FATAL|ERROR/.test(line));
+  return (telling.length > 0 ? telling : lines).slice(0, 2).join('; ');
+}
