@@ -8,6 +8,7 @@ import type { HomeDisk, HomeWay } from '../../workflows/contracts/home.ts';
 import { compareBlockBytes, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
+import { ensureItemKey } from '../../dataplane/keys.ts';
 import { readLanded } from '../../dataplane/land/land-pending.ts';
 import { saveDescription } from './drift.ts';
 import { withFrozenHome, type LandPorts } from './home-disks.ts';
@@ -35,15 +36,19 @@ export async function describeHome(
       await saveDescription(storage, stream, { copy: 'changes', epoch, landedBarrier, drift });
       return { copy: 'changes', driftBytes: totalBytes(Object.values(drift).flat()) };
     }
+    const itemKey = await ensureItemKey(storage, ports.vaultKey, stream);
     await readDisks(async (disks) => {
       for (const { disk, open } of disks) {
+        const key = itemKey.compareKey(disk.diskId);
         const options = {
+          key,
           blockBytes: compareBlockBytes(disk.capacityBytes),
           capacityBytes: disk.capacityBytes,
           signal: hooks.signal,
           onProgress: hooks.beat,
         };
-        await saveBlockHashes(storage, stream, disk.diskId, epoch, await hashBlocks(open, options));
+        const hashes = await hashBlocks(open, options);
+        await saveBlockHashes(storage, { stream, disk: disk.diskId, epoch, key }, hashes);
       }
     });
     await saveDescription(storage, stream, { copy: 'compare', epoch, landedBarrier, drift: {} });

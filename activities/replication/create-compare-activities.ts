@@ -9,6 +9,7 @@ import type { CompareActivities } from '../../workflows/contracts/home.ts';
 import type { ApplyHeartbeat } from '../../workflows/contracts/types.ts';
 import { compareBlockBytes, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { openItemKey } from '../../dataplane/keys.ts';
 import { openReplicaSource } from '../../dataplane/source/replica-source.ts';
 import { supervised } from '../supervise.ts';
 import { applyAll, type ApplyPorts } from './create-apply-activities.ts';
@@ -23,15 +24,19 @@ export function createCompareActivities(ports: ApplyPorts): CompareActivities {
       supervised<ApplyHeartbeat, Hashed>(async (supervision) => {
         const epoch = fencingEpoch(sessionEpoch, supervision.attempt);
         await applyAll(ports, item, epoch, supervision, null);
+        const itemKey = await openItemKey(storage, ports.vaultKey, item.itemId);
         for (const disk of item.disks) {
+          const key = itemKey.compareKey(disk.diskId);
           const source = await replicaSource(storage, item.itemId, disk);
           const hashes = await hashBlocks(source, {
+            key,
             blockBytes: compareBlockBytes(disk.capacityBytes),
             capacityBytes: source.capacityBytes,
             signal: supervision.signal,
             onProgress: supervision.flush,
           });
-          await saveBlockHashes(storage, item.itemId, disk.diskId, epoch, hashes);
+          const hashed = { stream: item.itemId, disk: disk.diskId, epoch, key };
+          await saveBlockHashes(storage, hashed, hashes);
         }
         const sizes = item.disks.map(({ capacityBytes }) => compareBlockBytes(capacityBytes));
         return { epoch, blockBytes: Math.max(...sizes) };

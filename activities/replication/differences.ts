@@ -6,9 +6,14 @@ import { blobNames, snapshotName } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import { sessionEpochOf, type Barrier, type Extent } from '../../domain/replication.ts';
 import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
-import { deleteBlockHashes, loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import {
+  deleteBlockHashes,
+  loadBlockHashes,
+  type HashedDisk,
+} from '../../dataplane/compare/stored-hashes.ts';
 import { readAppliedState } from '../../dataplane/apply/replica.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
+import { openItemKey } from '../../dataplane/keys.ts';
 import type { CycleHooks, FrozenDisk, FrozenState } from './frozen-state.ts';
 import { andDropSnapshot, frozenMachine, openCycle, takeSnapshot, type MovePorts } from './read-cycle.ts';
 import { shipInWindows, type ExtentsByDisk } from './windows.ts';
@@ -35,9 +40,7 @@ export async function runDifferences(
   const barrier = await andDropSnapshot(cycle, item, snapshot, hooks, async () => {
     const frozen = await frozenMachine(ports, cycle, item, snapshot);
     const isHashed = await wasAllHashed(ports.storage, item, previous, epoch);
-    const changed = isHashed
-      ? await differences(ports.storage, item, frozen, hashEpoch, hooks)
-      : whole(frozen);
+    const changed = isHashed ? await differences(ports, item, frozen, hashEpoch, hooks) : whole(frozen);
     const pass = {
       stream: item.itemId,
       previous,
@@ -94,15 +97,23 @@ async function finish(storage: VaultStorage, barrier: Barrier): Promise<Barrier>
 }
 
 async function differences(
-  storage: VaultStorage,
+  { storage, vaultKey }: MovePorts,
   item: ItemSpec,
   frozen: FrozenState,
   hashEpoch: number,
   hooks: CycleHooks,
 ): Promise<ExtentsByDisk> {
   const found = new Map<DiskId, readonly Extent[]>();
+  const itemKey = await openItemKey(storage, vaultKey, item.itemId);
   for (const disk of frozen.disks) {
-    found.set(disk.diskId, await differencesOf(storage, item, disk, hashEpoch, hooks));
+    const { diskId } = disk;
+    const hashed = {
+      stream: item.itemId,
+      disk: diskId,
+      epoch: hashEpoch,
+      key: itemKey.compareKey(diskId),
+    };
+    found.set(diskId, await differencesOf(storage, hashed, disk, hooks));
   }
   return found;
 }
@@ -110,15 +121,15 @@ async function differences(
 /** What lies behind the hashed part was not there when the replica was made: the disk has grown. */
 async function differencesOf(
   storage: VaultStorage,
-  item: ItemSpec,
+  hashed: HashedDisk,
   disk: FrozenDisk,
-  hashEpoch: number,
   { signal, beat }: CycleHooks,
 ): Promise<readonly Extent[]> {
-  const hashes = await loadBlockHashes(storage, item.itemId, disk.diskId, hashEpoch, signal);
+  const hashes = await loadBlockHashes(storage, hashed, signal);
+  const options = { key: hashed.key, signal, onProgress: beat };
   const source = await disk.open(signal);
   try {
-    const differing = await Array.fromAsync(differingExtents(source, hashes, { signal, onProgress: beat }));
+    const differing = await Array.fromAsync(differingExtents(source, hashes, options));
     const grownBytes = disk.capacityBytes - hashes.capacityBytes;
     if (grownBytes <= 0) return differing;
     return coalesceExtents([...differing, { offset: hashes.capacityBytes, length: grownBytes }], 0);

@@ -1,20 +1,22 @@
 /** Two disks that cannot see each other are compared by the hashes of their blocks. */
-import { hash } from 'node:crypto';
 import { coalesceExtents, extentEnd, intersectExtent, joinExtents } from '../../domain/extents.ts';
 import type { DiskSource, OnProgress } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
 import { KiB, MiB, roundUp } from '../../domain/units.ts';
 import type { PieceRequest } from '../ship/pieces.ts';
+import type { Piece } from '../ship/pieces.ts';
 import { readPieces } from '../ship/pieces.ts';
+import { sharedMemory, unitSlabs } from '../threads/slabs.ts';
+import { segmentThreads } from '../threads/thread-pool.ts';
+import { DIGEST_BYTES, digestBlocks, digestKey } from './block-digest.ts';
 
 /** Small blocks let little travel that did not change; large ones keep the hashes of a disk small. */
 const COMPARE_BLOCK_BYTES = { min: 4 * KiB, max: 64 * KiB } as const;
 const HASHES_BYTES_WANTED = 64 * MiB;
-/** SHA-256, cut: by accident no two blocks of all disks there are have the same 16 bytes. */
-export const DIGEST_BYTES = 16;
 const BLOCK_BYTES_MAX = MiB;
 /** A longer run of differing blocks comes in parts, so that they are shipped while the comparison goes on. */
 const EXTENT_BYTES_MAX = 64 * MiB;
+const PIECES_AT_ONCE = 4;
 
 export interface BlockHashes {
   readonly blockBytes: number;
@@ -25,6 +27,8 @@ export interface BlockHashes {
 }
 
 export interface CompareOptions {
+  /** `ItemKey.compareKey` of the disk: hashes under another key differ everywhere. */
+  readonly key: Uint8Array;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
@@ -48,7 +52,7 @@ export function blockCount(geometry: Pick<BlockHashes, 'blockBytes' | 'capacityB
 
 /**
  * Hashes the first `capacityBytes` of the source. Holes are not read. `blockBytes` is a power of two of 512 bytes to
- * 1 MiB. Memory: the hashes and four reads of 1 MiB.
+ * 1 MiB. Memory: the hashes, what the source reads at once, and 4 MiB for the threads.
  */
 export async function hashBlocks(
   source: DiskSource,
@@ -62,7 +66,7 @@ export async function hashBlocks(
   return { blockBytes, capacityBytes, digests };
 }
 
-/** Blocks of the source that differ from what was hashed: sorted, neighbours joined. Memory: four reads of 1 MiB. */
+/** Blocks of the source that differ from what was hashed: sorted, neighbours joined. Memory as for `hashBlocks`. */
 export async function* differingExtents(
   source: DiskSource,
   hashes: BlockHashes,
@@ -103,33 +107,61 @@ interface DigestRun {
   readonly digests: Buffer;
 }
 
+/** In order; up to `PIECES_AT_ONCE` pieces are hashed in threads while further ones are read. */
 async function* digestRuns(
   source: DiskSource,
   geometry: Pick<BlockHashes, 'blockBytes' | 'capacityBytes'>,
-  { signal, onProgress }: CompareOptions,
+  { signal, onProgress, key }: CompareOptions,
 ): AsyncGenerator<DigestRun> {
   const { blockBytes, capacityBytes } = geometry;
   checkGeometry(source, geometry);
-  const hole = digestOf(Buffer.alloc(blockBytes));
+  const hasher = createHasher(blockBytes, digestKey(key));
   const request = {
     source: wholeBlocks(source, geometry),
     extents: [{ offset: 0, length: capacityBytes }],
   };
-  for await (const { offset, length, data } of readPieces(request, signal)) {
-    const blocks = Math.ceil(length / blockBytes);
-    const digests = Buffer.alloc(blocks * DIGEST_BYTES, hole);
-    for (let block = data === null ? Math.floor(length / blockBytes) : 0; block < blocks; block += 1) {
-      const start = block * blockBytes;
-      const end = Math.min(start + blockBytes, length);
-      digestOf(data?.subarray(start, end) ?? Buffer.alloc(end - start)).copy(digests, block * DIGEST_BYTES);
+  const ahead: { readonly offset: number; readonly end: number; readonly digests: Promise<Buffer> }[] = [];
+  async function* first(): AsyncGenerator<DigestRun> {
+    const run = ahead[0];
+    if (run === undefined) return;
+    yield { firstBlock: run.offset / blockBytes, digests: await run.digests };
+    ahead.shift();
+    onProgress(Math.floor((100 * run.end) / capacityBytes));
+  }
+  try {
+    for await (const piece of readPieces(request, signal)) {
+      if (ahead.length >= PIECES_AT_ONCE) yield* first();
+      const digests = hasher(piece);
+      // A failure is met when its turn comes.
+      digests.catch(() => undefined);
+      ahead.push({ offset: piece.offset, end: extentEnd(piece), digests });
     }
-    yield { firstBlock: offset / blockBytes, digests };
-    onProgress(Math.floor((100 * (offset + length)) / capacityBytes));
+    while (ahead.length > 0) yield* first();
+  } finally {
+    await Promise.allSettled(ahead.map(({ digests }) => digests));
   }
 }
 
-function digestOf(block: Buffer): Buffer {
-  return hash('sha256', block, 'buffer').subarray(0, DIGEST_BYTES);
+/** Copies the piece before it answers: its bytes are hashed in a thread. */
+function createHasher(blockBytes: number, key: Uint8Array): (piece: Piece) => Promise<Buffer> {
+  const zeros = Buffer.alloc(blockBytes);
+  const hole = digestBlocks(zeros, blockBytes, key);
+  return async ({ length, data }) => {
+    if (data === null) {
+      const digests = Buffer.alloc(Math.ceil(length / blockBytes) * DIGEST_BYTES, hole);
+      const rest = zeros.subarray(0, length % blockBytes);
+      digestBlocks(rest, blockBytes, key).copy(digests, digests.length - DIGEST_BYTES);
+      return digests;
+    }
+    const slab = unitSlabs.take();
+    slab.set(data);
+    try {
+      const input = { body: sharedMemory(slab), bytes: length, blockBytes, key };
+      return Buffer.from(await segmentThreads.run('digestBlocks', input));
+    } finally {
+      unitSlabs.give(slab);
+    }
+  };
 }
 
 /** The source with its data extents widened to whole blocks. */

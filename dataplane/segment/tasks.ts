@@ -1,4 +1,5 @@
 /** What threads do with segments. Memory is passed by reference, see `threads/slabs.ts`. */
+import { digestBlocks } from '../compare/block-digest.ts';
 import { openUnit } from './open-unit.ts';
 import type { UnitOpening } from './open-unit.ts';
 import { packUnit } from './pack-unit.ts';
@@ -8,7 +9,7 @@ import type { Sealing, SealedSegment } from './seal-segment.ts';
 import { hashWhole } from './structure.ts';
 import type { WholeHashes } from './structure.ts';
 
-/** A segment in a slab. */
+/** A segment, or a piece of a disk, in a slab. */
 interface StoredBody {
   readonly body: SharedArrayBuffer;
   readonly bytes: number;
@@ -30,6 +31,13 @@ export const tasks = {
     Buffer.from(into).set(opened.payload);
     return null;
   },
+  digestBlocks: ({
+    body,
+    bytes,
+    blockBytes,
+    key,
+  }: StoredBody & { readonly blockBytes: number; readonly key: Uint8Array }): Uint8Array =>
+    digestBlocks(Buffer.from(body, 0, bytes), blockBytes, key),
 };
 
 export type Tasks = typeof tasks;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { compareBlockBytes, differingExtents, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
 import type { BlockHashes } from '../../dataplane/compare/block-hashes.ts';
@@ -25,7 +25,8 @@ import { apply, hashesNow, hashesOf, never, replicated, scribble, ship, startRig
 const random = seededRandom('compare');
 /** The largest block: that of disks from 256 GiB on. */
 const BLOCK_BYTES = 64 * KiB;
-const quietly = { signal: never, onProgress: () => undefined };
+const key = random.bytes(32);
+const quietly = { key, signal: never, onProgress: () => undefined };
 let rig: Rig;
 
 beforeAll(async () => {
@@ -106,9 +107,23 @@ describe('block hashes', () => {
     };
     const capacityBytes = disk.model.length;
     const onProgress = (percent?: number) => void percents.push(percent);
-    await hashBlocks(source, { signal: never, onProgress, blockBytes: BLOCK_BYTES, capacityBytes });
+    await hashBlocks(source, { key, signal: never, onProgress, blockBytes: BLOCK_BYTES, capacityBytes });
     expect(readBytes).toBe(BLOCK_BYTES);
     expect(percents.at(-1)).toBe(100);
+  });
+
+  test('of another key have nothing in common, and are SHA-256 behind 64 bytes that begin with a key', async () => {
+    const machine = await rig.machine([MiB]);
+    const disk = onlyDisk(machine);
+    await disk.write(0, random.bytes(4 * KiB), 4 * KiB);
+    const options = { ...quietly, blockBytes: 4 * KiB, capacityBytes: MiB };
+    const { digests } = await hashBlocks(disk.source, options);
+    const blocksKey = createHmac('sha256', key).update('blocks').digest();
+    const message = Buffer.concat([blocksKey, Buffer.alloc(32), disk.model.subarray(0, 4 * KiB)]);
+    const expected = createHash('sha256').update(message).digest().subarray(0, 16);
+    expect(Buffer.from(digests).subarray(0, 16)).toEqual(expected);
+    const others = await hashBlocks(disk.source, { ...options, key: random.bytes(32) });
+    expect(await differing(disk.source, others)).toEqual([{ offset: 0, length: MiB }]);
   });
 
   test('are of small blocks where the disk is small, and never add up to much', () => {
@@ -186,43 +201,40 @@ test('without gaps exactly what changed is read, with them what lies between', a
 });
 
 describe('stored hashes', () => {
-  const stream = asId<Machine['item']>('stream');
-  const disk = 'a'.repeat(32) as DiskId;
+  const mine = { stream: asId<Machine['item']>('stream'), disk: 'a'.repeat(32) as DiskId, epoch: 7, key };
+  const nameOf = ({ stream, disk, epoch }: typeof mine) => blobNames.blockHashes(stream, disk, epoch);
   const hashes = () => ({ blockBytes: 64 * KiB, capacityBytes: MiB + 512, digests: random.bytes(17 * 16) });
+  const refused = expect.objectContaining({ code: 'DR_JOURNAL_GAP' });
 
   test('come back as they were saved, the newer ones of an epoch', async () => {
-    await saveBlockHashes(rig.storage, stream, disk, 7, hashes());
+    await saveBlockHashes(rig.storage, mine, hashes());
     const saved = hashes();
-    await saveBlockHashes(rig.storage, stream, disk, 7, saved);
-    expect(await loadBlockHashes(rig.storage, stream, disk, 7)).toEqual(saved);
-    await deleteBlockHashes(rig.storage, stream);
-    await expect(loadBlockHashes(rig.storage, stream, disk, 7)).rejects.toMatchObject({
-      code: 'DR_JOURNAL_GAP',
-    });
+    await saveBlockHashes(rig.storage, mine, saved);
+    expect(await loadBlockHashes(rig.storage, mine)).toEqual(saved);
+    await deleteBlockHashes(rig.storage, mine.stream);
+    await expect(loadBlockHashes(rig.storage, mine)).rejects.toEqual(refused);
   });
 
-  test('that are torn, altered, or of another disk or epoch are refused', async () => {
-    await saveBlockHashes(rig.storage, stream, disk, 8, hashes());
-    const body = (await rig.storage.get(blobNames.blockHashes(stream, disk, 8)))?.body ?? Buffer.alloc(0);
-    const other = 'b'.repeat(32) as DiskId;
-    await rig.storage.put(blobNames.blockHashes(stream, other, 8), body);
-    await rig.storage.put(blobNames.blockHashes(stream, disk, 9), body);
-    await rig.storage.put(blobNames.blockHashes(stream, disk, 10), body.subarray(0, body.length - 16));
-    await rig.storage.put(blobNames.blockHashes(stream, disk, 12), Buffer.alloc(0));
-    const altered = Buffer.from(body);
-    const at = random.int(altered.length);
-    altered.writeUInt8(altered.readUInt8(at) ^ 1, at);
-    await rig.storage.put(blobNames.blockHashes(stream, disk, 8), altered);
-    for (const [id, epoch] of [
-      [other, 8],
-      [disk, 9],
-      [disk, 10],
-      [disk, 12],
-      [disk, 8],
-    ] as const) {
-      await expect(loadBlockHashes(rig.storage, stream, id, epoch)).rejects.toMatchObject({
-        code: 'DR_JOURNAL_GAP',
-      });
+  test('that are torn, altered, or of another disk, epoch or key are refused', async () => {
+    await saveBlockHashes(rig.storage, mine, hashes());
+    const body = Buffer.from((await rig.storage.get(nameOf(mine)))?.body ?? []);
+    const moved = [
+      { ...mine, disk: 'b'.repeat(32) as DiskId },
+      { ...mine, epoch: 9 },
+    ];
+    for (const other of moved) await rig.storage.put(nameOf(other), body);
+    const torn = { ...mine, epoch: 10 };
+    await rig.storage.put(nameOf(torn), body.subarray(0, body.length - 16));
+    const empty = { ...mine, epoch: 12 };
+    await rig.storage.put(nameOf(empty), Buffer.alloc(0));
+    const altered = { ...mine, epoch: 13 };
+    await saveBlockHashes(rig.storage, altered, hashes());
+    const other = Buffer.from((await rig.storage.get(nameOf(altered)))?.body ?? []);
+    const at = random.int(other.length);
+    other.writeUInt8(other.readUInt8(at) ^ 1, at);
+    await rig.storage.put(nameOf(altered), other);
+    for (const each of [...moved, torn, empty, altered, { ...mine, key: random.bytes(32) }]) {
+      await expect(loadBlockHashes(rig.storage, each)).rejects.toEqual(refused);
     }
   });
 });
