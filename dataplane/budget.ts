@@ -13,10 +13,7 @@ export class Budget {
   /** Resolves when the amount is free; more than the total is admitted alone. Rejects with the signal's reason. */
   async acquire(amount: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#waiting.length === 0 && this.#fits(amount)) {
-      this.#used += amount;
-      return;
-    }
+    if (this.tryAcquire(amount)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const entry = { amount, admit: resolve };
     const onAbort = () => {
@@ -29,6 +26,13 @@ export class Budget {
     this.#waiting.push(entry);
     signal.addEventListener('abort', onAbort, { once: true });
     await promise.finally(() => signal.removeEventListener('abort', onAbort));
+  }
+
+  /** Takes the amount if it is free and nobody waits. */
+  tryAcquire(amount: number): boolean {
+    if (this.#waiting.length > 0 || !this.#fits(amount)) return false;
+    this.#used += amount;
+    return true;
   }
 
   release(amount: number): void {

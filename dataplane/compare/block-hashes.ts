@@ -131,7 +131,8 @@ async function* digestRuns(
   try {
     for await (const piece of readPieces(request, signal)) {
       if (ahead.length >= PIECES_AT_ONCE) yield* first();
-      const digests = hasher(piece);
+      const slab = piece.data === null ? null : await unitSlabs.take(signal);
+      const digests = hasher(piece, slab);
       // A failure is met when its turn comes.
       digests.catch(() => undefined);
       ahead.push({ offset: piece.offset, end: extentEnd(piece), digests });
@@ -142,20 +143,22 @@ async function* digestRuns(
   }
 }
 
-/** Copies the piece before it answers: its bytes are hashed in a thread. */
-function createHasher(blockBytes: number, key: Uint8Array): (piece: Piece) => Promise<Buffer> {
+/** Copies the piece into the slab before it answers: its bytes are hashed in a thread. Gives the slab back. */
+function createHasher(
+  blockBytes: number,
+  key: Uint8Array,
+): (piece: Piece, slab: Buffer | null) => Promise<Buffer> {
   const zeros = Buffer.alloc(blockBytes);
   const hole = digestBlocks(zeros, blockBytes, key);
-  return async ({ length, data }) => {
-    if (data === null) {
+  return async ({ length, data }, slab) => {
+    if (data === null || slab === null) {
       const digests = Buffer.alloc(Math.ceil(length / blockBytes) * DIGEST_BYTES, hole);
       const rest = zeros.subarray(0, length % blockBytes);
       digestBlocks(rest, blockBytes, key).copy(digests, digests.length - DIGEST_BYTES);
       return digests;
     }
-    const slab = unitSlabs.take();
-    slab.set(data);
     try {
+      slab.set(data);
       const input = { body: sharedMemory(slab), bytes: length, blockBytes, key };
       return Buffer.from(await segmentThreads.run('digestBlocks', input));
     } finally {

@@ -9,11 +9,14 @@ import { checkHashes, checkPlace, checkTrailerSeal, locateUnits, refusalOf } fro
 import type { Tasks } from './tasks.ts';
 
 const UNITS_AHEAD = 4;
+/** Whoever holds memory goes on without more, so that waiting for it ends. */
+const never = new AbortController().signal;
 
 /**
  * Records of a segment in order; `data` is valid until the next record is asked for. The promises and the refusals
  * are those of `readSegment`: the whole is verified before the first record is handed out. Takes one slab for the
- * segment and four for units, 14 MiB at most; ending the generator early gives them back.
+ * segment and up to four for units, 14 MiB at most, and waits while others use them all; ending the generator early
+ * gives them back.
  * @throws DR_SEGMENT_CORRUPT naming the blob, DR_JOURNAL_GAP when it follows another segment than the chain's last,
  * DR_KEY_MISSING when another data key sealed it
  */
@@ -23,7 +26,7 @@ export async function* openSegment(
 ): AsyncGenerator<SegmentRecord> {
   const refuse = refusalOf(expected);
   if (bytes.length > SEGMENT_WIRE_BYTES_MAX) throw refuse('it is longer than any segment');
-  const slab = segmentSlabs.take();
+  const slab = await segmentSlabs.take(never);
   try {
     slab.set(bytes);
     const body = slab.subarray(0, bytes.length);
@@ -49,10 +52,16 @@ async function* openUnits(
   refuse: Refuse,
 ): AsyncGenerator<SegmentRecord> {
   const rest = units.values();
+  let next = rest.next();
   const ahead: OpeningUnit[] = [];
   try {
     for (;;) {
-      for (const unit of rest.take(UNITS_AHEAD - ahead.length)) ahead.push(beginOpening(unit, opening));
+      while (next.done !== true && ahead.length < UNITS_AHEAD) {
+        const slab = ahead.length === 0 ? await unitSlabs.take(never) : unitSlabs.tryTake();
+        if (slab === null) break;
+        ahead.push(beginOpening(next.value, slab, opening));
+        next = rest.next();
+      }
       const [first] = ahead;
       if (first === undefined) return;
       const fault = await first.fault;
@@ -74,8 +83,7 @@ interface OpeningUnit {
   readonly fault: Promise<string | null>;
 }
 
-function beginOpening(unit: LocatedUnit, opening: Opening): OpeningUnit {
-  const slab = unitSlabs.take();
+function beginOpening(unit: LocatedUnit, slab: Buffer, opening: Opening): OpeningUnit {
   const fault = segmentThreads.run('openUnit', { ...opening, unit, into: sharedMemory(slab) });
   // A failure is met when its turn comes.
   fault.catch(() => undefined);

@@ -1,10 +1,15 @@
 /** Opens one unit of a segment: authenticates, decompresses, compares every record's checksum. */
 import { zstdDecompressSync } from 'node:zlib';
+import { KiB } from '../../domain/units.ts';
+import { letGo } from '../threads/let-go.ts';
 import { openSealed } from './cipher.ts';
 import type { Frame } from './layout.ts';
 import { CODEC_STORED, CODEC_ZSTD, FRAME_BYTES, HEADER_BYTES, TAG_BYTES, nonceOf } from './layout.ts';
 import { findFault } from './records.ts';
 import type { LocatedUnit } from './structure.ts';
+
+/** zstd ends in the same piece of memory it began in. */
+const SPARE_BYTES = KiB;
 
 export interface UnitOpening {
   readonly unit: LocatedUnit;
@@ -51,11 +56,11 @@ function inflate(packed: Buffer, plainBytes: number): Buffer | null {
   try {
     return zstdDecompressSync(packed, {
       maxOutputLength: Math.max(plainBytes, 1),
-      chunkSize: Math.max(plainBytes + 1, ZLIB_CHUNK_BYTES_MIN),
+      chunkSize: plainBytes + SPARE_BYTES,
     });
   } catch {
     return null;
+  } finally {
+    letGo(packed);
   }
 }
-
-const ZLIB_CHUNK_BYTES_MIN = 64;

@@ -1,6 +1,7 @@
 /** Makes a unit's payload complete and small, where it lies. */
 import { constants, zstdCompressSync } from 'node:zlib';
 import { KiB } from '../../domain/units.ts';
+import { letGo } from '../threads/let-go.ts';
 import { CODEC_STORED, CODEC_ZSTD, RECORD_BYTES } from './layout.ts';
 import { fillChecksums } from './records.ts';
 
@@ -35,9 +36,11 @@ export function packUnit({ slab, at, plainBytes, recordCount, level, isDoubtful 
   const stored = { codec: CODEC_STORED, packedBytes: plainBytes };
   if (isDoubtful && !isCompressible(sampleOf(payload, recordCount * RECORD_BYTES))) return stored;
   const packed = compress(payload, level);
-  if (packed.length > plainBytes * COMPRESSED_SHARE_MAX) return stored;
-  payload.set(packed);
-  return { codec: CODEC_ZSTD, packedBytes: packed.length };
+  const packedBytes = packed.length;
+  const isWorthIt = packedBytes <= plainBytes * COMPRESSED_SHARE_MAX;
+  if (isWorthIt) payload.set(packed);
+  letGo(packed);
+  return isWorthIt ? { codec: CODEC_ZSTD, packedBytes } : stored;
 }
 
 /** From the middle of the data. */

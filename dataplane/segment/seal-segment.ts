@@ -1,5 +1,6 @@
 /** Turns packed units into the bytes of one segment, where they lie. */
 import { createHash } from 'node:crypto';
+import { letGo } from '../threads/let-go.ts';
 import { seal } from './cipher.ts';
 import type { SegmentHeader } from './layout.ts';
 import {
@@ -57,6 +58,7 @@ export function sealSegment({ header, key, units }: Sealing): SealedSegment {
     bytes.set(frame);
     bytes.set(sealed, FRAME_BYTES);
     bytes.set(tag, FRAME_BYTES + sealed.length);
+    letGo(sealed);
     hash.update(bytes);
   }
   const counts = encodeTrailerCounts({

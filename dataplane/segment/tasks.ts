@@ -1,5 +1,6 @@
 /** What threads do with segments. Memory is passed by reference, see `threads/slabs.ts`. */
 import { digestBlocks } from '../compare/block-digest.ts';
+import { letGo } from '../threads/let-go.ts';
 import { openUnit } from './open-unit.ts';
 import type { UnitOpening } from './open-unit.ts';
 import { packUnit } from './pack-unit.ts';
@@ -29,6 +30,7 @@ export const tasks = {
     const opened = openUnit(Buffer.from(body, 0, bytes), opening);
     if ('fault' in opened) return opened.fault;
     Buffer.from(into).set(opened.payload);
+    letGo(opened.payload);
     return null;
   },
   digestBlocks: ({

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import type { DiskId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { ChainTail, SegmentRef } from '../../domain/replication.ts';
-import { Budget } from '../budget.ts';
 import type { ItemKey } from '../keys.ts';
 import { CODEC_STORED, SALT_BYTES, SEGMENT_CLOSE_BYTES } from '../segment/layout.ts';
 import type { PackedUnit } from '../segment/pack-unit.ts';
@@ -19,8 +18,6 @@ import type { Spool } from './spool.ts';
 export const SEGMENT_CLOSE_MS = 500;
 /** Units of zeros alone are small: there would be many. */
 const SEGMENT_UNITS_MAX = 9;
-/** A segment that is sealed, and the units that are compressed meanwhile. */
-const SLABS_MAX = SEGMENT_UNITS_MAX + 4;
 /** From the second unit on that did not compress, samples decide; now and then a whole unit is tried. */
 const STORED_UNITS_DOUBTFUL = 2;
 const TRY_EVERY_UNITS = 16;
@@ -48,12 +45,12 @@ interface OpenSegment {
 /**
  * Units are compressed in threads while the next ones fill, and sealed in order, a segment at a time: its header holds
  * the hash of the one before, and every unit is sealed with the header. A segment closes at 8 MiB of payload, 500 ms
- * after its first record, or at `finish`. Takes 13 slabs at most (15 MiB) and waits for the spool when they are in use.
+ * after its first record, or at `finish`. Its memory are the slabs that all disks of the process share; when none is
+ * free it closes what it holds, if nothing of it is being sealed already, and waits: for others, or for the spool.
  * One writer at a time. A failure of the work behind is thrown by the next call. `close` ends it in any state.
  */
 export class DiskStream {
   readonly #options: DiskStreamOptions;
-  readonly #room = new Budget(SLABS_MAX);
   readonly #held = new Map<SharedArrayBuffer, Buffer>();
   readonly #stopped = new AbortController();
   readonly #segments: SegmentRef[] = [];
@@ -62,6 +59,8 @@ export class DiskStream {
   #open: OpenSegment | null = null;
   #sealing: Promise<void> = Promise.resolve();
   #packing: Promise<unknown> = Promise.resolve();
+  /** Segments that are complete and hold slabs. */
+  #sealingCount = 0;
   #unitCount = 0;
   #storedInARow = 0;
 
@@ -105,9 +104,8 @@ export class DiskStream {
   }
 
   async #beginUnit(): Promise<UnitBuffer> {
-    await this.#room.acquire(1, this.#stopped.signal);
     this.#stopped.signal.throwIfAborted();
-    const slab = unitSlabs.take();
+    const slab = unitSlabs.tryTake() ?? (await this.#waitForSlab());
     this.#held.set(sharedMemory(slab), slab);
     const { after = startTimer } = this.#options;
     this.#open ??= {
@@ -117,6 +115,11 @@ export class DiskStream {
     };
     this.#unit = new UnitBuffer(slab);
     return this.#unit;
+  }
+
+  #waitForSlab(): Promise<Buffer> {
+    if (this.#sealingCount === 0) this.#closeSegment();
+    return unitSlabs.take(this.#stopped.signal);
   }
 
   /** The unit is full, or its segment has to end. */
@@ -145,6 +148,7 @@ export class DiskStream {
     const { units, cancelClose } = this.#open;
     this.#open = null;
     cancelClose();
+    this.#sealingCount += 1;
     this.#sealing = this.#sealing.then(() => this.#seal(units));
     this.#sealing.catch((error: unknown) => this.#stopped.abort(error));
   }
@@ -165,6 +169,7 @@ export class DiskStream {
     const spooled = await spool.begin();
     await spooled.append([header, ...units.map(sealedUnit), trailer]);
     for (const unit of units) this.#release(unit);
+    this.#sealingCount -= 1;
     const blob = blobNames.segment(diskId, epoch, firstSeq);
     const ref = { blob, firstSeq, lastSeq, rawBytes, wireBytes, sha256 };
     this.#segments.push(ref);
@@ -179,7 +184,6 @@ export class DiskStream {
     if (held === undefined) return;
     this.#held.delete(slab);
     unitSlabs.give(held);
-    this.#room.release(1);
   }
 }
 

@@ -1,134 +1,87 @@
 /** From changed extents to pieces of the disk in order: holes, and data read ahead of its use. */
-import { DrError } from '../../domain/errors.ts';
-import {
-  coalesceExtents,
-  extentEnd,
-  intersectExtent,
-  joinExtents,
-  splitExtent,
-  subtractExtents,
-} from '../../domain/extents.ts';
 import type { DiskSource } from '../../domain/ports.ts';
-import type { Extent } from '../../domain/replication.ts';
-import { KiB, MiB } from '../../domain/units.ts';
-import type { ShipDisk } from './ship-request.ts';
+import { READ_BYTES, planReads } from './read-plan.ts';
+import type { PieceRequest, PlannedRead } from './read-plan.ts';
+import { ReadRing } from './read-ring.ts';
 
-/** Unchanged bytes read along rather than sent as a request of their own: 64 KiB cost as much as one more Put Page. */
-const GAP_BYTES = 64 * KiB;
-/** A longer extent is handed on before its end is known, so that shipping begins while a comparison still runs. */
-const JOINED_BYTES_MAX = 128 * MiB;
-const READ_BYTES = MiB;
+export { readableExtents } from './read-plan.ts';
+export type { PieceRequest } from './read-plan.ts';
+
+/** Of a MiB each; as many small reads as have room in the same memory, up to `SMALL_READS_AHEAD`. */
 const READS_AHEAD = 4;
-/** Bounds how many extents one question for block status can answer. */
-const STATUS_WINDOW_BYTES = 128 * MiB;
-
-/** What is read of a disk. */
-export interface PieceRequest extends Pick<ShipDisk, 'extents' | 'gapBytes'> {
-  readonly source: Pick<DiskSource, 'capacityBytes' | 'readsAtOnce' | 'read' | 'dataExtents'>;
-}
+const SMALL_READS_AHEAD = 32;
 
 export interface Piece {
   readonly offset: number;
   readonly length: number;
   /** Null: the range reads as zeros. Valid until the next piece is asked for. */
   readonly data: Buffer | null;
+  /** Bytes read for it: 0 for a hole; the gap before it counts along. */
+  readonly readBytes: number;
 }
 
-/** Pieces of all extents in ascending order; as many reads are in flight as the source takes, four unless it says more. */
+/**
+ * Exactly the extents, in ascending order, in pieces that do not cross a MiB; gaps are read, where it helps, but not
+ * handed out. As many reads of a MiB are in flight as the source takes, four unless it says more, and so is the memory.
+ */
 export async function* readPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<Piece> {
-  const plan = planPieces(disk, signal);
-  const buffers: Buffer[] = [];
-  const ahead: Promise<Piece>[] = [];
-  const readsAtOnce = disk.source.readsAtOnce ?? READS_AHEAD;
+  const { source } = disk;
+  const plan = planReads(disk, signal);
+  const ring = new ReadRing((source.readsAtOnce ?? READS_AHEAD) * READ_BYTES);
+  const readsMax = source.readsAtOnce ?? SMALL_READS_AHEAD;
+  const ahead: Reading[] = [];
+  let planned = await plan.next();
   try {
-    for (let ended = false; !ended || ahead.length > 0;) {
-      while (!ended && ahead.length < readsAtOnce) {
-        const next = await plan.next();
-        if (next.done === true) ended = true;
-        else ahead.push(startRead(disk.source, next.value, buffers, signal));
+    for (;;) {
+      while (planned.done !== true && ahead.length < readsMax) {
+        const reading = beginRead(source, planned.value, ring, signal);
+        if (reading === null) break;
+        ahead.push(reading);
+        planned = await plan.next();
       }
-      const piece = await ahead.shift();
-      if (piece === undefined) continue;
-      yield piece;
-      if (piece.data !== null) buffers.push(piece.data);
+      const reading = ahead.shift();
+      if (reading === undefined) return;
+      const data = await reading.data;
+      yield* piecesOf(reading.planned, data);
+      if (data !== null) ring.giveOldest();
     }
   } finally {
-    await Promise.allSettled(ahead);
+    await Promise.allSettled(ahead.map(({ data }) => data));
     await plan.return(undefined);
   }
 }
 
-/** The extents as they will be read: inside the disk, neighbours joined. */
-export function readableExtents(
-  extents: readonly Extent[],
-  capacityBytes: number,
-  gapBytes = GAP_BYTES,
-): Extent[] {
-  const disk = { offset: 0, length: capacityBytes };
-  return coalesceExtents(extents, gapBytes)
-    .map((extent) => intersectExtent(extent, disk))
-    .filter((extent) => extent !== null);
+interface Reading {
+  readonly planned: PlannedRead;
+  readonly data: Promise<Buffer | null>;
 }
 
-interface PlannedPiece extends Extent {
-  readonly isHole: boolean;
-}
-
-async function* planPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<PlannedPiece> {
-  for await (const extent of joined(disk)) {
-    for (const window of splitExtent(extent, STATUS_WINDOW_BYTES)) {
-      signal.throwIfAborted();
-      const data = await disk.source.dataExtents(window, signal);
-      const holes = subtractExtents(window, data).map((hole) => ({ ...hole, isHole: true }));
-      const reads = data
-        .flatMap((part) => [...splitExtent(part, READ_BYTES)])
-        .map((part) => ({ ...part, isHole: false }));
-      yield* [...holes, ...reads].toSorted((a, b) => a.offset - b.offset);
-    }
-  }
-}
-
-async function* joined(disk: PieceRequest): AsyncGenerator<Extent> {
-  const { capacityBytes } = disk.source;
-  if (Symbol.asyncIterator in disk.extents) {
-    yield* joinStream(disk.extents, capacityBytes, disk.gapBytes ?? GAP_BYTES);
-  } else {
-    yield* readableExtents(disk.extents, capacityBytes, disk.gapBytes);
-  }
-}
-
-async function* joinStream(
-  extents: AsyncIterable<Extent>,
-  capacityBytes: number,
-  gapBytes: number,
-): AsyncGenerator<Extent> {
-  let open: Extent | null = null;
-  for await (const extent of extents) {
-    const inside = intersectExtent(extent, { offset: 0, length: capacityBytes });
-    if (inside === null) continue;
-    if (open !== null && inside.offset < open.offset) {
-      throw new DrError('DR_INTERNAL', { reason: `changed areas are not sorted at ${extentEnd(inside)}` });
-    }
-    const both: Extent | null = open === null ? inside : joinExtents(open, inside, gapBytes);
-    const isLong: boolean = (both?.length ?? 0) > JOINED_BYTES_MAX;
-    if (open !== null && (both === null || isLong)) yield open;
-    open = isLong ? inside : (both ?? inside);
-  }
-  if (open !== null) yield open;
-}
-
-function startRead(
-  source: PieceRequest['source'],
-  planned: PlannedPiece,
-  buffers: Buffer[],
+/** Null: there is no room for it yet. */
+function beginRead(
+  source: Pick<DiskSource, 'read'>,
+  planned: PlannedRead,
+  ring: ReadRing,
   signal: AbortSignal,
-): Promise<Piece> {
-  const { offset, length } = planned;
-  if (planned.isHole) return Promise.resolve({ offset, length, data: null });
-  const whole = Buffer.from((buffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES)).buffer);
-  const data = whole.subarray(0, length);
-  const reading = source.read(offset, data, signal).then(() => ({ offset, length, data }));
+): Reading | null {
+  if (planned.isHole) return { planned, data: Promise.resolve(null) };
+  const into = ring.take(planned.length);
+  if (into === null) return null;
+  const data = source.read(planned.offset, into, signal).then(() => into);
   // A failure is met when its turn comes.
-  reading.catch(() => undefined);
-  return reading;
+  data.catch(() => undefined);
+  return { planned, data };
+}
+
+function* piecesOf(planned: PlannedRead, data: Buffer | null): Generator<Piece> {
+  let readTo = planned.offset;
+  for (const { offset, length } of planned.parts) {
+    const end = offset + length;
+    if (data === null) {
+      yield { offset, length, data, readBytes: 0 };
+    } else {
+      const bytes = data.subarray(offset - planned.offset, end - planned.offset);
+      yield { offset, length, data: bytes, readBytes: end - readTo };
+    }
+    readTo = end;
+  }
 }

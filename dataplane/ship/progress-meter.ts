@@ -41,9 +41,9 @@ export class ProgressMeter {
 /** 0 while the extents of a disk are still being asked for. */
 function knownTotal(request: ShipRequest): number {
   let sum = 0;
-  for (const { extents, source, gapBytes } of request.disks) {
+  for (const { extents, source } of request.disks) {
     if (Symbol.asyncIterator in extents) return 0;
-    sum += totalBytes(readableExtents(extents, source.capacityBytes, gapBytes));
+    sum += totalBytes(readableExtents(extents, source.capacityBytes));
   }
   return sum;
 }

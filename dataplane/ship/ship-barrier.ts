@@ -143,9 +143,8 @@ async function readInto(stream: DiskStream, disk: ShipDisk, shipment: Shipment):
   let readBytes = 0;
   for await (const piece of readPieces(disk, shipment.signal)) {
     await shipPiece(stream, piece, disk.skipZeros);
-    const pieceReadBytes = piece.data === null ? 0 : piece.length;
-    readBytes += pieceReadBytes;
-    shipment.meter.add({ doneBytes: piece.length, readBytes: pieceReadBytes });
+    readBytes += piece.readBytes;
+    shipment.meter.add({ doneBytes: piece.length, readBytes: piece.readBytes });
   }
   const { segments, tail } = await stream.finish();
   const { diskId, changeId, source } = disk;

@@ -29,7 +29,7 @@ export interface ShipDisk {
   readonly changeId: string | null;
   /** The replica is known to be empty in these extents: zero runs need no record. */
   readonly skipZeros: boolean;
-  /** Unchanged bytes at most between two extents that are read, and sent, as one. Default: 64 KiB; 0 sends exactly what changed. */
+  /** Unchanged bytes at most between two extents that are read as one; what is sent is exactly the extents. Default: 64 KiB; 0 reads nothing else. */
   readonly gapBytes?: number;
 }
 
