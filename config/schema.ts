@@ -21,6 +21,9 @@ import {
 
 const guid = (wanted: string) => matching(wanted, /^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$/);
 
+/** For services without a bound of their own. */
+const UNBOUNDED = 1_000_000_000;
+
 const authority = httpsUrl()
   .exactOptional()
   .describe('Where tokens are issued; absent: the public Microsoft cloud');
@@ -124,6 +127,27 @@ export const settingsSchema = z.strictObject({
         keyFile: path('a file holding the account key').describe('File holding the account key'),
       })
       .exactOptional(),
+    transferChecksum: oneOf(['crc64', 'md5', 'none'])
+      .prefault('crc64')
+      .describe('Sent with what is uploaded, so that the service refuses what was mangled on the way'),
+    limits: z
+      .strictObject({
+        pageBlobRequests: wholeNumber(1, UNBOUNDED)
+          .prefault('500')
+          .describe(
+            'Requests a second to one replica; Azure grants 500 to a page blob of a standard account',
+          ),
+        pageBlobBytes: size('1MiB')
+          .prefault('60MiB')
+          .describe('Bytes a second to and from one replica; Azure grants 60 MiB'),
+        accountRequests: wholeNumber(1, UNBOUNDED)
+          .prefault('20000')
+          .describe('Requests a second of one process; Azure grants an account 20,000 to 40,000, by region'),
+        accountBytes: size('1MiB')
+          .prefault('2900MiB')
+          .describe('Bytes a second of one process; Azure grants an account 25 Gbit/s or more'),
+      })
+      .prefault({}),
   }),
   azure: z.strictObject({
     subscriptionId: guid('the id of the subscription').describe(

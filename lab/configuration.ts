@@ -8,6 +8,13 @@ import type { LabPaths } from './folder.ts';
 export const STORAGE_ACCOUNT = 'practicestorage';
 export const SITE = 'practice';
 
+const UNBOUNDED = {
+  pageBlobRequests: 1_000_000,
+  pageBlobBytes: '100GiB',
+  accountRequests: 1_000_000,
+  accountBytes: '100GiB',
+};
+
 export interface ConfigurationInput {
   readonly paths: LabPaths;
   readonly apiPort: number;
@@ -45,6 +52,9 @@ async function write(
     storage: {
       accountUrl,
       sharedKey: { accountName: STORAGE_ACCOUNT, keyFile: paths.storageKey },
+      // Azurite answers 500 to CRC64, and grants what its one thread has.
+      transferChecksum: 'none',
+      limits: UNBOUNDED,
     },
     azure: {
       subscriptionId: arm.subscriptionId,

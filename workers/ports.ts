@@ -34,7 +34,7 @@ export async function ensureVault(config: Config): Promise<void> {
 }
 
 async function storageOptions(config: Config) {
-  const { accountUrl, container, sharedKey } = config.storage;
+  const { accountUrl, container, sharedKey, transferChecksum, limits } = config.storage;
   const credential =
     sharedKey === undefined
       ? ({ kind: 'identity', credential: await azureCredential(config) } as const)
@@ -43,7 +43,16 @@ async function storageOptions(config: Config) {
           accountName: sharedKey.accountName,
           key: await secretFrom(sharedKey.keyFile),
         } as const);
-  return { accountUrl, container, credential };
+  return {
+    accountUrl,
+    container,
+    credential,
+    transferChecksum,
+    limits: {
+      blob: { requestsPerSecond: limits.pageBlobRequests, bytesPerSecond: limits.pageBlobBytes },
+      account: { requestsPerSecond: limits.accountRequests, bytesPerSecond: limits.accountBytes },
+    },
+  };
 }
 
 export async function vaultKey(config: Config): Promise<VaultKey> {

@@ -12,7 +12,7 @@ export interface CostModel {
  */
 export const PAGE_BLOB_COST: CostModel = { requestMs: 1_000 / 500, bytesPerMs: (60 * MiB) / 1_000 };
 
-/** So many bytes take as long as one more request: 120 KiB on a page blob. */
+/** So many bytes take as long as one more request: about 120 KiB on a page blob. */
 export function breakEvenBytes({ requestMs, bytesPerMs }: CostModel): number {
   return requestMs * bytesPerMs;
 }
