@@ -77,11 +77,30 @@ async function changedExtents(
 ): Promise<ExtentsByDisk> {
   const extents = new Map<DiskId, readonly Extent[]>();
   for (const disk of item.disks) {
-    const frozen = frozenDisk(item, disk, snapshot);
-    const known = base.disks.find((each) => each.diskId === disk.diskId);
-    extents.set(disk.diskId, await changedOrAll(session, item, snapshot, frozen, known));
+    extents.set(disk.diskId, await changedSince(session, item, { snapshot, disk, base }));
   }
   return extents;
+}
+
+/** What of the snapshot's disk has changed since barrier `base` was read; the whole disk where that cannot be told. */
+export async function changedSince(
+  session: VCenterSession,
+  item: ItemSpec,
+  {
+    snapshot,
+    disk: { diskId },
+    base,
+  }: {
+    readonly snapshot: MachineSnapshot;
+    readonly disk: { readonly diskId: DiskId };
+    readonly base: Pick<Barrier, 'disks'>;
+  },
+): Promise<readonly Extent[]> {
+  const disk = item.disks.find((each) => each.diskId === diskId);
+  if (disk === undefined) throw new DrError('DR_INTERNAL', { reason: `disk ${diskId} is not protected` });
+  const frozen = frozenDisk(item, disk, snapshot);
+  const known = base.disks.find((each) => each.diskId === diskId);
+  return changedOrAll(session, item, snapshot, frozen, known);
 }
 
 /** Changed areas; the whole disk when tracking restarted, because a delta then would lose writes silently. */

@@ -14,6 +14,7 @@ import {
 import { readAppliedState } from '../../dataplane/apply/replica.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
+import { changedSince } from './delta.ts';
 import type { CycleHooks, FrozenDisk, FrozenState } from './frozen-state.ts';
 import { andDropSnapshot, frozenMachine, openCycle, takeSnapshot, type MovePorts } from './read-cycle.ts';
 import { shipInWindows, type ExtentsByDisk } from './windows.ts';
@@ -26,7 +27,11 @@ export interface DifferencesRequest {
   readonly windowBytes?: number;
 }
 
-/** Answers the pass's point; done at once when this session has made one. What is shipped is exactly what differs. */
+/**
+ * Answers the pass's point; done at once when one was made since the hashes. What is shipped is exactly what differs,
+ * and what changed since an earlier try had shipped from a snapshot of its own: a block may be again what it was when
+ * it was hashed, while that try's windows say otherwise.
+ */
 export async function runDifferences(
   ports: MovePorts,
   { item, epoch, hashEpoch, windowBytes }: DifferencesRequest,
@@ -34,13 +39,18 @@ export async function runDifferences(
 ): Promise<Barrier> {
   const cycle = await openCycle(ports, item);
   const { previous } = cycle;
-  if (previous !== null && isPointOf(previous, epoch)) return finish(ports.storage, previous);
+  if (previous !== null && isPointSince(previous, hashEpoch)) return finish(ports.storage, previous);
   const name = snapshotName(item.itemId, (previous?.number ?? 0) + 1);
   const snapshot = await takeSnapshot(cycle, item, { name, mayResume: false }, hooks);
   const barrier = await andDropSnapshot(cycle, item, snapshot, hooks, async () => {
     const frozen = await frozenMachine(ports, cycle, item, snapshot);
-    const isHashed = await wasAllHashed(ports.storage, item, previous, epoch);
-    const changed = isHashed ? await differences(ports, item, frozen, hashEpoch, hooks) : whole(frozen);
+    const since = await madeSince(ports.storage, item, previous, hashEpoch);
+    const changed =
+      since === 'unhashed'
+        ? whole(frozen)
+        : await differences(ports, item, frozen, hashEpoch, hooks, (disk) =>
+            since === null ? [] : changedSince(cycle.session, item, { snapshot, disk, base: since }),
+          );
     const pass = {
       stream: item.itemId,
       previous,
@@ -55,7 +65,7 @@ export async function runDifferences(
     const window = windowBytes === undefined ? {} : { windowBytes };
     return shipInWindows(ports, { ...pass, ...window, gapBytes: 0 }, hooks);
   });
-  if (isPointOf(barrier, epoch)) return finish(ports.storage, barrier);
+  if (isPointSince(barrier, hashEpoch)) return finish(ports.storage, barrier);
   return runDifferences(
     ports,
     { item, epoch, hashEpoch, ...(windowBytes === undefined ? {} : { windowBytes }) },
@@ -63,26 +73,36 @@ export async function runDifferences(
   );
 }
 
-function isPointOf(barrier: Barrier, epoch: number): boolean {
-  return barrier.kind === 'point' && sessionEpochOf(barrier.epoch) === sessionEpochOf(epoch);
+function isPointSince(barrier: Barrier, hashEpoch: number): boolean {
+  return barrier.kind === 'point' && isSince(barrier, hashEpoch);
 }
 
-/** False: an older session has made a barrier since, which the replica did not hold when it was hashed. */
-async function wasAllHashed(
+/** Nobody but tries of this comparison writes between the hashes and its point. */
+function isSince(barrier: Barrier, hashEpoch: number): boolean {
+  return sessionEpochOf(barrier.epoch) >= sessionEpochOf(hashEpoch);
+}
+
+/**
+ * The first barrier that an earlier try has made since the hashes; null: there is none. `unhashed`: an older session
+ * has made one that the replica did not hold when it was hashed.
+ */
+async function madeSince(
   storage: VaultStorage,
   item: ItemSpec,
   newest: Barrier | null,
-  epoch: number,
-): Promise<boolean> {
+  hashEpoch: number,
+): Promise<Barrier | null | 'unhashed'> {
   const states = await Promise.all(
     item.disks.map(({ diskId }) => readAppliedState(storage.replica(blobNames.replica(item.itemId, diskId)))),
   );
   const applied = Math.min(...states.map((state) => state?.barrier ?? Infinity));
-  for (let barrier = newest; barrier !== null && barrier.number > applied;) {
-    if (sessionEpochOf(barrier.epoch) !== sessionEpochOf(epoch)) return false;
+  let first: Barrier | null = null;
+  for (let barrier = newest; barrier !== null;) {
+    if (!isSince(barrier, hashEpoch)) return barrier.number > applied ? 'unhashed' : first;
+    first = barrier;
     barrier = await readBarrier(storage, item.itemId, barrier.number - 1);
   }
-  return true;
+  return first;
 }
 
 function whole(frozen: FrozenState): ExtentsByDisk {
@@ -102,10 +122,12 @@ async function differences(
   frozen: FrozenState,
   hashEpoch: number,
   hooks: CycleHooks,
+  alsoOf: (disk: FrozenDisk) => readonly Extent[] | Promise<readonly Extent[]>,
 ): Promise<ExtentsByDisk> {
   const found = new Map<DiskId, readonly Extent[]>();
   const itemKey = await openItemKey(storage, vaultKey, item.itemId);
   for (const disk of frozen.disks) {
+    const also = await alsoOf(disk);
     const { diskId } = disk;
     const hashed = {
       stream: item.itemId,
@@ -113,7 +135,8 @@ async function differences(
       epoch: hashEpoch,
       key: itemKey.compareKey(diskId),
     };
-    found.set(diskId, await differencesOf(storage, hashed, disk, hooks));
+    const differing = await differencesOf(storage, hashed, disk, hooks);
+    found.set(diskId, also.length === 0 ? differing : coalesceExtents([...differing, ...also], 0));
   }
   return found;
 }

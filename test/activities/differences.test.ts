@@ -4,12 +4,15 @@ import { createCompareActivities } from '../../activities/replication/create-com
 import { createCompareMoveActivities } from '../../activities/replication/create-compare-move-activities.ts';
 import { createMoveActivities } from '../../activities/replication/create-move-activities.ts';
 import { runDelta } from '../../activities/replication/delta.ts';
+import { runDifferences } from '../../activities/replication/differences.ts';
 import { runInitialCopy } from '../../activities/replication/initial-copy.ts';
 import { createSiteActivities } from '../../activities/vsphere/create-site-activities.ts';
 import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import { blobNames } from '../../domain/names.ts';
+import { fencingEpoch } from '../../domain/replication.ts';
 import type { ReplicationHeartbeat } from '../../workflows/contracts/types.ts';
 import { codeOf } from '../providers/vsphere/practice-vcenter.ts';
+import { endedAfterBarrier } from './support/barrier-hold.ts';
 import { reconfigureDisk, virtualDisk } from './support/disks.ts';
 import { inActivity } from './support/in-activity.ts';
 import {
@@ -25,7 +28,7 @@ import {
 const disk = { mib: 32 };
 let rig: ReplicationRig;
 beforeAll(async () => {
-  const names = ['compared', 'grown', 'quiesced', 'failing'];
+  const names = ['compared', 'retried', 'grown', 'quiesced', 'failing'];
   rig = await startReplicationRig([
     ...names.map((name) => ({ name, poweredOn: true, disks: [disk] })),
     { name: 'joined', poweredOn: true, disks: [disk, { mib: 8 }] },
@@ -71,6 +74,36 @@ test('a replica that is there already is brought up to date by what differs', as
   const delta = await runDelta(rig.ports, { item: machine.item, epoch: 2 ** 24 }, hooks());
   expect(delta.disks[0]?.readBytes).toBe(BLOCK_BYTES);
   expect((await machine.newestPoint(2 ** 24)).hashes).toEqual(await machine.hashes());
+});
+
+test('a try that goes on after another one ships what differs, and what went back to what it was', async () => {
+  const machine = await protectedMachine('retried');
+  const { item } = machine;
+  const azure = createCompareActivities(rig.ports);
+  const hashes = await inActivity(() => azure.hashReplica({ item, sessionEpoch: 7 }));
+  for (const mib of [8, 12, 16]) await machine.write(at(mib));
+  const controller = new AbortController();
+  const request = { item, hashEpoch: hashes.epoch, windowBytes: BLOCK_BYTES };
+  const interrupted = runDifferences(
+    endedAfterBarrier(rig.ports, controller),
+    { ...request, epoch: fencingEpoch(7, 1) },
+    hooks(controller),
+  );
+  await expect(interrupted).rejects.toThrow('ended by the test');
+
+  // The first window has shipped it. Now it is again as the hashes say.
+  await machine.zero(at(8));
+  const progress: number[] = [];
+  const barrier = await runDifferences(
+    rig.ports,
+    { ...request, epoch: fencingEpoch(8, 1) },
+    { ...hooks(), onProgress: ({ totalBytes }) => progress.push(totalBytes) },
+  );
+  expect(Math.max(...progress)).toBe(3 * BLOCK_BYTES);
+  expect(await machine.newestPoint(2 ** 24)).toMatchObject({
+    point: { barrierNumber: barrier.number },
+    hashes: await machine.hashes(),
+  });
 });
 
 test('a disk that grew is taken in with its new size', async () => {
