@@ -16,6 +16,12 @@ export function intersectExtent(extent: Extent, range: Extent): Extent | null {
   return offset < end ? { offset, length: end - offset } : null;
 }
 
+/** What of `extents` lies from `offset` on. */
+export function extentsFrom(extents: readonly Extent[], offset: number): Extent[] {
+  const rest = { offset, length: Number.MAX_SAFE_INTEGER - offset };
+  return extents.map((extent) => intersectExtent(extent, rest)).filter((extent) => extent !== null);
+}
+
 /** The smallest extent that holds both, when at most `gapBytes` lie between them; null otherwise. `b` does not begin before `a`. */
 export function joinExtents(a: Extent, b: Extent, gapBytes: number): Extent | null {
   if (b.offset - extentEnd(a) > gapBytes) return null;

@@ -3,7 +3,7 @@
  * lack; every later pass what changed in Azure since the last point's snapshots.
  */
 import { DrError } from '../../domain/errors.ts';
-import { coalesceExtents } from '../../domain/extents.ts';
+import { coalesceExtents, extentsFrom } from '../../domain/extents.ts';
 import type { Cloud } from '../../domain/ports.ts';
 import { sessionEpochOf, type Barrier, type Extent } from '../../domain/replication.ts';
 import { KiB } from '../../domain/units.ts';
@@ -11,16 +11,9 @@ import type { HomeCopy, HomeWay } from '../../workflows/contracts/home.ts';
 import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
 import { deleteBlockHashes, loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
-import { ensureItemKey } from '../../dataplane/keys.ts';
+import { ensureItemKey, openItemKey } from '../../dataplane/keys.ts';
 import type { CycleHooks, StreamPorts } from '../replication/frozen-state.ts';
-import {
-  extentsFrom,
-  lastPoint,
-  requirePoint,
-  shipInWindows,
-  untilOwn,
-  type Offsets,
-} from '../replication/windows.ts';
+import { lastPoint, requirePoint, shipInWindows, untilOwn, type Offsets } from '../replication/windows.ts';
 import {
   changeIdsOf,
   deleteSnapshots,
@@ -199,7 +192,7 @@ async function homeDescription(
 
 /** What the disk at home lacks. @param home null: it is empty */
 async function firstExtents(
-  { storage }: ReversePorts,
+  { storage, vaultKey }: ReversePorts,
   { stream }: HomeWay,
   home: HomeDescription | null,
   open: OpenDisk,
@@ -207,8 +200,10 @@ async function firstExtents(
 ): Promise<readonly Extent[]> {
   const { disk, source } = open;
   if (home?.copy === 'compare') {
-    const hashes = await loadBlockHashes(storage, stream, disk.diskId, home.epoch, signal);
-    return Array.fromAsync(differingExtents(source, hashes, { signal, onProgress: beat }));
+    const key = (await openItemKey(storage, vaultKey, stream)).compareKey(disk.diskId);
+    const hashed = { stream, disk: disk.diskId, epoch: home.epoch, key };
+    const hashes = await loadBlockHashes(storage, hashed, signal);
+    return Array.fromAsync(differingExtents(source, hashes, { key, signal, onProgress: beat }));
   }
   const changed = await open.changedExtents();
   const drift = home?.drift[disk.diskId] ?? [];

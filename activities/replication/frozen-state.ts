@@ -83,6 +83,7 @@ export interface ReadPlan {
   /** As in `ShipDisk`. */
   readonly gapBytes?: number;
   /** As in `ShipRequest`. */
+  readonly isResumable?: boolean;
   readonly traffic?: Traffic;
   readonly priority?: Priority;
 }
@@ -142,6 +143,7 @@ export async function shipFrozen(
       storage: ports.storage,
       cache: ports.cache,
       ...(ports.egress === undefined ? {} : { egress: ports.egress }),
+      ...(plan.isResumable === undefined ? {} : { isResumable: plan.isResumable }),
       ...(plan.traffic === undefined ? {} : { traffic: plan.traffic }),
       ...(plan.priority === undefined ? {} : { priority: plan.priority }),
       signal: hooks.signal,

@@ -77,6 +77,7 @@ export async function runInitialCopy(
           startedAt,
           ...(isLast ? {} : { resumeOffsets: next }),
           skipZeros: state.replicaIsEmpty,
+          isResumable: true,
           ...(item.priority === undefined ? {} : { priority: item.priority }),
           extentsOf: ({ diskId }) => clip(areas.get(diskId) ?? [], from[diskId] ?? 0, next[diskId] ?? 0),
         },

@@ -5,7 +5,7 @@
  * next attempt ships, so the chain stays right.
  */
 import { DrError } from '../../domain/errors.ts';
-import { extentEnd, intersectExtent, totalBytes } from '../../domain/extents.ts';
+import { extentEnd, totalBytes } from '../../domain/extents.ts';
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { Barrier, Extent } from '../../domain/replication.ts';
@@ -42,7 +42,7 @@ export interface WindowedRead extends Pick<
   /** Changed bytes of each disk that one barrier covers; a multiple of 512. Absent: 2 GiB. */
   readonly windowBytes?: number;
   readonly skipZeros?: boolean;
-  /** Progress barriers say how far each disk has come, so that another attempt can go on in the same frozen state. */
+  /** The frozen state outlives an attempt: progress barriers say how far each disk has come, and another attempt goes on. */
   readonly isResumable?: boolean;
 }
 
@@ -69,6 +69,7 @@ export async function shipInWindows(
       before: copied,
       startedAt,
       skipZeros,
+      isResumable,
       ...(request.gapBytes === undefined ? {} : { gapBytes: request.gapBytes }),
       ...(request.traffic === undefined ? {} : { traffic: request.traffic }),
       ...(request.priority === undefined ? {} : { priority: request.priority }),
@@ -118,12 +119,6 @@ export async function requirePoint(
   if (point !== null) return point;
   const reason = 'there is no recovery point to continue from';
   throw new DrError('DR_JOURNAL_GAP', { item: stream, reason });
-}
-
-/** What of `extents` lies from `offset` on. */
-export function extentsFrom(extents: readonly Extent[], offset: number): Extent[] {
-  const rest = { offset, length: Number.MAX_SAFE_INTEGER - offset };
-  return extents.map((extent) => intersectExtent(extent, rest)).filter((extent) => extent !== null);
 }
 
 export function sizeOf(extents: ExtentsByDisk): number {

@@ -3,23 +3,30 @@
  *
  * Segments go to a folder of the journal that is this attempt's own; nothing they hold counts until the barrier
  * names them, and only one attempt can write the barrier. So an attempt may die, be repeated or race another one
- * at any point: what it leaves behind is garbage that `pruneJournal` removes.
+ * at any point: what it leaves behind goes into the barrier of an attempt that ships the same, or is garbage that
+ * `pruneJournal` removes.
  */
 import { DrError } from '../../domain/errors.ts';
+import { extentsFrom, totalBytes } from '../../domain/extents.ts';
 import { blobNames } from '../../domain/names.ts';
-import type { Barrier, BarrierDisk } from '../../domain/replication.ts';
+import type { Barrier, BarrierDisk, Extent, SegmentRef } from '../../domain/replication.ts';
+import { MiB } from '../../domain/units.ts';
 import { mapBounded } from '../budget.ts';
 import { Egress, trafficOf } from '../egress/egress.ts';
 import { encodeBarrier, readBarrier, tailsAfter } from '../journal/barriers.ts';
 import { DiskStream } from './disk-stream.ts';
-import { readPieces } from './pieces.ts';
+import { fingerprintOf } from './leftovers.ts';
+import { readPieces, readableExtents } from './pieces.ts';
 import type { Piece } from './pieces.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { keptStream, type KeptStream } from './resume.ts';
 import type { ShipDisk, ShipRequest, ShipResult } from './ship-request.ts';
 import { Spool } from './spool.ts';
 import { zeroRuns } from './zero-runs.ts';
 
 const DISKS_AT_ONCE = 4;
+/** Source bytes without a record that an interrupted attempt may have to read again: as much as a segment holds. */
+const MARK_BYTES = 8 * MiB;
 
 /**
  * Ships one barrier: resolves when every segment and the barrier itself are durable. A barrier that exists already
@@ -36,8 +43,8 @@ export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
   if (standing !== null) return { barrier: standing, adopted: standing.epoch !== request.epoch };
   await checkPredecessor(request);
   for (const disk of request.disks) checkCapacity(disk);
-  const disks = await shipDisks(request);
-  return commit(request, {
+  const { disks, spool } = await shipDisks(request);
+  const result = await commit(request, {
     version: 1,
     itemId: item,
     number: barrierNumber,
@@ -51,6 +58,8 @@ export async function shipBarrier(request: ShipRequest): Promise<ShipResult> {
     disks,
     ...(request.resumeOffsets === undefined ? {} : { resumeOffsets: request.resumeOffsets }),
   });
+  await spool.discard();
+  return result;
 }
 
 /** Epochs never shrink along the barriers: `pruneJournal` relies on it to tell a dead attempt's segments from a live one's. */
@@ -83,13 +92,14 @@ function checkCapacity({ diskId, capacityBytes, source }: ShipDisk): void {
   throw new DrError('DR_REPLICATION_SOURCE_READ', { disk: diskId, offset: 0, reason });
 }
 
-async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {
+async function shipDisks(request: ShipRequest): Promise<{ disks: BarrierDisk[]; spool: Spool }> {
   const failed = new AbortController();
   const signal = AbortSignal.any([request.signal, failed.signal]);
   const meter = new ProgressMeter(request);
   const { item, priority, traffic = trafficOf(request.phase), egress = new Egress() } = request;
   const spool = await Spool.open({
     ...request,
+    fingerprint: fingerprintOf(request),
     egress,
     flow: { item, traffic, ...(priority === undefined ? {} : { priority }) },
     signal,
@@ -105,7 +115,7 @@ async function shipDisks(request: ShipRequest): Promise<BarrierDisk[]> {
     );
     await spool.drained();
     signal.throwIfAborted();
-    return disks;
+    return { disks, spool };
   } catch (error) {
     // What came first is the reason, not what it stopped.
     failed.abort(error);
@@ -129,38 +139,91 @@ interface Shipment {
 }
 
 async function shipDisk(request: ShipRequest, disk: ShipDisk, shipment: Shipment): Promise<BarrierDisk> {
-  const { diskId, tail } = disk;
+  const { spool, signal } = shipment;
   const { epoch, key } = request;
-  const stream = new DiskStream({ diskId, epoch, tail, key, spool: shipment.spool });
+  const { diskId, changeId } = disk;
+  const kept = await keptStream({ ...request, signal, folder: spool.folder, epochs: spool.epochs }, disk);
+  const keptRefs = kept.segments.map(({ ref }) => ref);
+  const rest = await resumed(disk, kept, shipment);
+  const stream = new DiskStream({ diskId, epoch, tail: kept.tail, key, spool });
   try {
-    return await readInto(stream, disk, shipment);
+    const readBytes = await readInto(stream, rest, shipment);
+    const { segments, tail } = await stream.finish();
+    return {
+      diskId,
+      capacityBytes: disk.source.capacityBytes,
+      segments: [...keptRefs, ...segments],
+      tail,
+      changeId,
+      readBytes: readBytes + rawBytesOf(keptRefs),
+    };
   } finally {
     await stream.close();
   }
 }
 
-async function readInto(stream: DiskStream, disk: ShipDisk, shipment: Shipment): Promise<BarrierDisk> {
-  let readBytes = 0;
-  for await (const piece of readPieces(disk, shipment.signal)) {
-    await shipPiece(stream, piece, disk.skipZeros);
-    readBytes += piece.readBytes;
-    shipment.meter.add({ doneBytes: piece.length, readBytes: piece.readBytes });
+/** The disk without what is in the stream already. */
+async function resumed(disk: ShipDisk, kept: KeptStream, { spool, meter }: Shipment): Promise<ShipDisk> {
+  if (kept.offset === 0 || Symbol.asyncIterator in disk.extents) return disk;
+  for (const { file, ref } of kept.segments) {
+    if (file === null) meter.add({ wireBytes: ref.wireBytes });
+    else await spool.resend(file, ref);
   }
-  const { segments, tail } = await stream.finish();
-  const { diskId, changeId, source } = disk;
-  return { diskId, capacityBytes: source.capacityBytes, segments, tail, changeId, readBytes };
+  const extents = extentsFrom(disk.extents, kept.offset);
+  const { capacityBytes } = disk.source;
+  const sizeOf = (of: readonly Extent[]) => totalBytes(readableExtents(of, capacityBytes, disk.gapBytes));
+  const readBytes = rawBytesOf(kept.segments.map(({ ref }) => ref));
+  meter.add({ doneBytes: sizeOf(disk.extents) - sizeOf(extents), readBytes });
+  return { ...disk, extents };
 }
 
-async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): Promise<void> {
-  const { offset, data } = piece;
+function rawBytesOf(segments: readonly SegmentRef[]): number {
+  return segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
+}
+
+async function readInto(stream: DiskStream, disk: ShipDisk, shipment: Shipment): Promise<number> {
+  let readBytes = 0;
+  let quietBytes = 0;
+  for await (const piece of readPieces(disk, shipment.signal)) {
+    const recordedBytes = await shipPiece(stream, piece, disk.skipZeros);
+    const pieceReadBytes = piece.data === null ? 0 : piece.length;
+    readBytes += pieceReadBytes;
+    quietBytes = recordedBytes > 0 ? 0 : quietBytes + pieceReadBytes;
+    if (quietBytes >= MARK_BYTES) {
+      await markQuiet(stream, disk, piece.offset + piece.length, shipment);
+      quietBytes = 0;
+    }
+    shipment.meter.add({ doneBytes: piece.length, readBytes: pieceReadBytes });
+  }
+  return readBytes;
+}
+
+/** Remembers how far zeros were read that no record tells of. */
+async function markQuiet(
+  stream: DiskStream,
+  { diskId }: ShipDisk,
+  offset: number,
+  { spool }: Shipment,
+): Promise<void> {
+  const { tail } = await stream.finish();
+  await spool.mark({ diskId, nextSeq: tail.nextSeq, offset });
+}
+
+/** Answers how many bytes of the piece have a record. */
+async function shipPiece(stream: DiskStream, piece: Piece, skipZeros: boolean): Promise<number> {
+  const { offset, length, data } = piece;
   if (data === null) {
-    if (!skipZeros) await stream.zero(offset, piece.length);
-    return;
+    if (!skipZeros) await stream.zero(offset, length);
+    return skipZeros ? 0 : length;
   }
+  let recordedBytes = 0;
   for (const run of zeroRuns(offset, data)) {
-    if (!run.isZero) await stream.write(offset + run.start, data.subarray(run.start, run.start + run.length));
-    else if (!skipZeros) await stream.zero(offset + run.start, run.length);
+    if (run.isZero && skipZeros) continue;
+    recordedBytes += run.length;
+    if (run.isZero) await stream.zero(offset + run.start, run.length);
+    else await stream.write(offset + run.start, data.subarray(run.start, run.start + run.length));
   }
+  return recordedBytes;
 }
 
 async function commit(request: ShipRequest, barrier: Barrier): Promise<ShipResult> {

@@ -59,6 +59,11 @@ export interface ShipRequest {
   onProgress(progress: ReplicationProgress): void;
   readonly phase: ReplicationProgress['phase'];
   readonly totalBytesHint?: number;
+  /**
+   * The frozen state outlives this attempt: another one that asks for the same goes on from the segments this one leaves.
+   * `sourceTime` and `snapshotName` have to tell the state from any other. Needs extents as arrays.
+   */
+  readonly isResumable?: boolean;
 }
 
 export interface ShipResult {

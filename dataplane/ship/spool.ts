@@ -1,6 +1,6 @@
 /** Segments on their way: written to the cache folder, sent by a few uploads at a time, unlinked when durable. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rm, statfs, unlink } from 'node:fs/promises';
+import { open, readFile, rm, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { DrError } from '../../domain/errors.ts';
@@ -12,6 +12,7 @@ import type { Egress, EgressFlow } from '../egress/egress.ts';
 import { CacheLevel, type CacheUser } from './cache-level.ts';
 import { cacheDiskFull, onCacheDisk } from '../cache-disk.ts';
 import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
+import { appendMark, claimFolder, type Mark } from './leftovers.ts';
 import type { CachePolicy } from './ship-request.ts';
 
 /** Of one shipment: bounds what it can have waiting at the egress. */
@@ -20,6 +21,8 @@ const UPLOADS_AT_ONCE = 4;
 interface SpoolOptions {
   readonly item: ProtectedItemId;
   readonly epoch: number;
+  /** As `fingerprintOf` the request; null: what is left when this attempt is interrupted is of no use. */
+  readonly fingerprint: string | null;
   readonly cache: CachePolicy;
   readonly egress: Egress;
   readonly flow: EgressFlow;
@@ -38,6 +41,7 @@ export class Spool {
   readonly #slots = new Budget(UPLOADS_AT_ONCE);
   readonly #uploads = new Set<Promise<void>>();
   readonly #open = new Set<SpooledSegment>();
+  #epochs: readonly number[] = [];
   #count = 0;
   #backlogBytes = 0;
 
@@ -48,19 +52,25 @@ export class Spool {
     this.#room = level.enter(options.flow.traffic);
   }
 
-  /** Takes the item's part of the cache folder; what older attempts left there goes, they are dead or may not go on. */
+  /** Takes the item's part of the cache folder: older attempts are dead or may not go on, what they left is taken over or goes. */
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options);
     try {
-      await onCacheDisk(options.cache, async () => {
-        await removeLeftovers(path.dirname(spool.#folder), options);
-        await mkdir(spool.#folder, { recursive: true });
-      });
+      spool.#epochs = await onCacheDisk(options.cache, () => claimFolder(spool.#folder, options.fingerprint));
     } catch (error) {
       spool.#room.leave();
       throw error;
     }
     return spool;
+  }
+
+  /** Attempts before this one that shipped the same; ascending. */
+  get epochs(): readonly number[] {
+    return this.#epochs;
+  }
+
+  get folder(): string {
+    return this.#folder;
   }
 
   /** Wire bytes of complete segments that are not durable yet: how far the link is behind the source. */
@@ -76,9 +86,9 @@ export class Spool {
     const { cache, signal } = this.#options;
     await this.#room.acquire(SEGMENT_WIRE_BYTES_MAX, signal);
     try {
-      await checkFreeSpace(cache);
+      await this.#requireFreeSpace();
       this.#count += 1;
-      const file = path.join(this.#folder, `${this.#count}.seg`);
+      const file = path.join(this.#folder, `${this.#options.epoch}-${this.#count}.seg`);
       const handle = await onCacheDisk(cache, () => open(file, 'wx', 0o600));
       const segment = new SpooledSegment(file, handle, cache);
       this.#open.add(segment);
@@ -94,8 +104,24 @@ export class Spool {
     await segment.close();
     this.#open.delete(segment);
     this.#room.release(SEGMENT_WIRE_BYTES_MAX - ref.wireBytes);
+    this.#startUpload(segment.file, ref);
+  }
+
+  /** Sends a complete segment of an attempt before this one. */
+  async resend(file: string, ref: SegmentRef): Promise<void> {
+    await this.#room.acquire(ref.wireBytes, this.#options.signal);
+    this.#startUpload(file, ref);
+  }
+
+  /** Kept only where another attempt can go on from it. */
+  async mark(mark: Mark): Promise<void> {
+    if (this.#options.fingerprint === null) return;
+    await onCacheDisk(this.#options.cache, () => appendMark(this.#folder, mark));
+  }
+
+  #startUpload(file: string, ref: SegmentRef): void {
     this.#backlogBytes += ref.wireBytes;
-    const upload = this.#upload(segment.file, ref)
+    const upload = this.#upload(file, ref)
       .catch((error: unknown) => this.#options.onFailure(error))
       .finally(() => {
         this.#uploads.delete(upload);
@@ -110,7 +136,7 @@ export class Spool {
     await Promise.all(this.#uploads);
   }
 
-  /** Ends in any state; nothing of this attempt stays in the folder. */
+  /** Ends in any state. What another attempt can go on from stays in the folder until `discard`. */
   async close(): Promise<void> {
     await this.drained();
     for (const segment of this.#open) {
@@ -119,7 +145,26 @@ export class Spool {
     }
     this.#open.clear();
     this.#room.leave();
+    if (this.#options.fingerprint === null) await this.discard();
+  }
+
+  /** Nothing of this attempt stays in the folder. */
+  async discard(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Below the floor what waits for upload goes first. */
+  async #requireFreeSpace(): Promise<void> {
+    const { cache, signal } = this.#options;
+    const freeBytes = async () => {
+      const { bavail, bsize } = await onCacheDisk(cache, () => statfs(cache.folder));
+      return bavail * bsize;
+    };
+    if ((await freeBytes()) >= cache.freeBytesMin) return;
+    await this.drained();
+    signal.throwIfAborted();
+    const left = await freeBytes();
+    if (left < cache.freeBytesMin) throw cacheDiskFull(cache, left);
   }
 
   async #upload(file: string, ref: SegmentRef): Promise<void> {
@@ -170,15 +215,4 @@ export class SpooledSegment {
     this.#closed = true;
     await this.#handle.close();
   }
-}
-
-async function removeLeftovers(itemFolder: string, options: SpoolOptions): Promise<void> {
-  await mkdir(itemFolder, { recursive: true });
-  const dead = (await readdir(itemFolder)).filter((name) => Number(name) <= options.epoch);
-  for (const name of dead) await rm(path.join(itemFolder, name), { recursive: true, force: true });
-}
-
-async function checkFreeSpace(cache: CachePolicy): Promise<void> {
-  const { bavail, bsize } = await onCacheDisk(cache, () => statfs(cache.folder));
-  if (bavail * bsize < cache.freeBytesMin) throw cacheDiskFull(cache, bavail * bsize);
 }
