@@ -2,12 +2,15 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Extent } from '../../domain/replication.ts';
+import { DirectReader } from './direct-reader.ts';
 import { openExport } from './nbd-handshake.ts';
 import type { NbdAddress, NbdExport } from './nbd-handshake.ts';
 import { PAYLOAD_BYTES_MAX, STATUS_ZERO, command, encodeRequest, exportFlag } from './nbd-protocol.ts';
 import type { Command } from './nbd-protocol.ts';
 import { readReplies } from './nbd-replies.ts';
 import type { PendingRequest } from './nbd-replies.ts';
+import { SocketReader } from './socket-reader.ts';
+import type { ByteReader } from './socket-reader.ts';
 
 export type { NbdAddress } from './nbd-handshake.ts';
 
@@ -60,15 +63,12 @@ export class NbdClient {
   ): Promise<NbdClient> {
     const opening = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
     opening.throwIfAborted();
-    const connection =
-      address.socketPath === undefined
-        ? net.connect({ host: address.host, port: address.port, noDelay: true })
-        : net.connect({ path: address.socketPath });
+    const { connection, reader } = connect(address);
     const abort = () => connection.destroy(opening.reason as Error);
     opening.addEventListener('abort', abort, { once: true });
     try {
       await once(connection, 'connect');
-      return new NbdClient(await openExport(address, connection), answerTimeoutMs);
+      return new NbdClient(await openExport(address, connection, reader), answerTimeoutMs);
     } catch (error) {
       connection.destroy();
       throw opening.aborted ? opening.reason : error;
@@ -145,6 +145,7 @@ export class NbdClient {
       offset: request.offset,
       length: request.length,
       into: request.into ?? null,
+      isReceiving: false,
       filled: [],
       missingBytes: request.length,
       status: [],
@@ -156,12 +157,15 @@ export class NbdClient {
     return signal === undefined ? promise : this.#abandonOnAbort(promise, pending, signal);
   }
 
+  /** Requests of one turn go out together. */
   #send(head: Buffer, data: Uint8Array | undefined): void {
     const { socket } = this.#export;
-    socket.cork();
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
     socket.write(head);
     if (data !== undefined) socket.write(data);
-    socket.uncork();
   }
 
   #fail(error: Error, { hangUp } = { hangUp: true }): void {
@@ -171,7 +175,7 @@ export class NbdClient {
     if (hangUp) this.#export.socket.destroy();
   }
 
-  /** Of a read the answer will still arrive: the request stays known, but its memory is given back. */
+  /** Of a read the answer will still arrive: the request stays known, but its memory is given back. If it arrives just now, only the end of the connection does that. */
   async #abandonOnAbort(
     promise: Promise<PendingRequest>,
     pending: PendingRequest,
@@ -180,7 +184,7 @@ export class NbdClient {
     const onAbort = () => {
       const reason = signal.reason as Error;
       pending.into = null;
-      if (changing.has(pending.command)) this.#fail(reason);
+      if (changing.has(pending.command) || pending.isReceiving) this.#fail(reason);
       else pending.settle(reason);
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -190,4 +194,16 @@ export class NbdClient {
       signal.removeEventListener('abort', onAbort);
     }
   }
+}
+
+/** TLS takes the socket over after the first words. */
+function connect(address: NbdAddress): { readonly connection: net.Socket; readonly reader: ByteReader } {
+  const { socketPath, host, port } = address;
+  const to = socketPath === undefined ? { host, port, noDelay: true } : { path: socketPath };
+  if (address.tlsCertificate === undefined) {
+    const reader = new DirectReader((onread) => net.connect({ ...to, onread }));
+    return { connection: reader.socket, reader };
+  }
+  const connection = net.connect(to);
+  return { connection, reader: new SocketReader(connection) };
 }

@@ -20,6 +20,7 @@ import {
   sized,
 } from './nbd-protocol.ts';
 import { SocketReader } from './socket-reader.ts';
+import type { ByteReader } from './socket-reader.ts';
 
 export interface NbdAddress {
   readonly host: string;
@@ -34,7 +35,7 @@ export interface NbdAddress {
 export interface NbdExport {
   /** The TLS socket when the connection was upgraded. */
   readonly socket: Socket;
-  readonly reader: SocketReader;
+  readonly reader: ByteReader;
   readonly bytes: number;
   /** See `exportFlag`. */
   readonly flags: number;
@@ -47,8 +48,9 @@ const FIRST_MESSAGE_BYTES = 18;
 /** No honest server says more about one option. */
 const OPTION_REPLIES_MAX = 64;
 
-export async function openExport(address: NbdAddress, socket: Socket): Promise<NbdExport> {
-  let reader = new SocketReader(socket);
+/** What comes before TLS is read by a `SocketReader`: it lets go of the socket. */
+export async function openExport(address: NbdAddress, socket: Socket, first: ByteReader): Promise<NbdExport> {
+  let reader = first;
   let stream: Socket = socket;
   await greet(reader, stream);
   if (address.tlsCertificate !== undefined) {
@@ -63,7 +65,7 @@ export async function openExport(address: NbdAddress, socket: Socket): Promise<N
 }
 
 interface Session {
-  readonly reader: SocketReader;
+  readonly reader: ByteReader;
   readonly stream: Socket;
 }
 
@@ -72,7 +74,7 @@ interface OptionReply {
   readonly data: Buffer;
 }
 
-async function greet(reader: SocketReader, stream: Socket): Promise<void> {
+async function greet(reader: ByteReader, stream: Socket): Promise<void> {
   const first = await reader.exactly(FIRST_MESSAGE_BYTES);
   if (first.readBigUInt64BE(0) !== NBD_MAGIC || first.readBigUInt64BE(8) !== OPTION_MAGIC) {
     throw new Error('the server does not speak NBD');
@@ -84,11 +86,11 @@ async function greet(reader: SocketReader, stream: Socket): Promise<void> {
   stream.write(flags);
 }
 
-async function startTls(reader: SocketReader, socket: Socket, pinnedPem: string): Promise<tls.TLSSocket> {
+async function startTls(reader: ByteReader, socket: Socket, pinnedPem: string): Promise<tls.TLSSocket> {
   if ((await ask({ reader, stream: socket }, option.starttls, NO_DATA)) === null) {
     throw new Error('the server does not offer TLS');
   }
-  reader.detach();
+  if (reader instanceof SocketReader) reader.detach();
   const pinned = new X509Certificate(pinnedPem).fingerprint256;
   // The one pinned certificate is the trust: its fingerprint is compared before anything is sent.
   const secured = tls.connect({ socket, rejectUnauthorized: false, minVersion: 'TLSv1.2' });
@@ -146,7 +148,7 @@ async function ask(session: Session, code: number, data: Buffer): Promise<Option
   throw new Error('the server broke the NBD handshake: replies without end');
 }
 
-async function readOptionReply(reader: SocketReader, code: number): Promise<OptionReply> {
+async function readOptionReply(reader: ByteReader, code: number): Promise<OptionReply> {
   const head = await reader.exactly(OPTION_REPLY_BYTES);
   const length = head.readUInt32BE(16);
   const isReply = head.readBigUInt64BE(0) === OPTION_REPLY_MAGIC && head.readUInt32BE(8) === code;

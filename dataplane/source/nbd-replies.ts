@@ -15,7 +15,7 @@ import {
   errorName,
 } from './nbd-protocol.ts';
 import type { Command } from './nbd-protocol.ts';
-import type { SocketReader } from './socket-reader.ts';
+import type { ByteReader } from './socket-reader.ts';
 
 export interface PendingRequest {
   readonly command: Command;
@@ -23,6 +23,8 @@ export interface PendingRequest {
   readonly length: number;
   /** Null: there is no data to read, or nobody waits for it any more. */
   into: Uint8Array | null;
+  /** The system itself writes to `into`. */
+  isReceiving: boolean;
   /** Of a read: what data and hole chunks have filled, relative to `offset`, in order of arrival. */
   readonly filled: Extent[];
   missingBytes: number;
@@ -54,7 +56,7 @@ interface Chunk {
 
 /** Runs until the connection ends or breaks the protocol, and then throws. */
 export async function readReplies(
-  reader: SocketReader,
+  reader: ByteReader,
   allocationContext: number | null,
   pending: Map<bigint, PendingRequest>,
 ): Promise<never> {
@@ -66,20 +68,20 @@ export async function readReplies(
   }
 }
 
-async function readSimpleReply(reader: SocketReader, pending: Map<bigint, PendingRequest>): Promise<void> {
+async function readSimpleReply(reader: ByteReader, pending: Map<bigint, PendingRequest>): Promise<void> {
   const rest = await reader.exactly(SIMPLE_REPLY_REST_BYTES);
   const code = rest.readUInt32BE(0);
   const handle = rest.readBigUInt64BE(4);
   const request = find(pending, handle);
   if (code === 0 && request.command === command.read) {
-    await reader.each(request.length, (part, at) => request.into?.set(part, at));
+    await receive(reader, request, { offset: 0, length: request.length });
   }
   pending.delete(handle);
   request.settle(code === 0 ? null : new Error(`the server answers ${errorName(code)}`));
 }
 
 async function readChunk(
-  reader: SocketReader,
+  reader: ByteReader,
   allocationContext: number | null,
   pending: Map<bigint, PendingRequest>,
 ): Promise<void> {
@@ -98,15 +100,11 @@ async function readChunk(
   request.settle(request.error);
 }
 
-async function readPayload(
-  reader: SocketReader,
-  part: Chunk,
-  allocationContext: number | null,
-): Promise<void> {
+async function readPayload(reader: ByteReader, part: Chunk, allocationContext: number | null): Promise<void> {
   const { type, length, request } = part;
   if (type === chunk.offsetData && length > 8) {
     const at = await position(reader, request, length - 8);
-    await reader.each(length - 8, (bytes, done) => request.into?.set(bytes, at + done));
+    await receive(reader, request, { offset: at, length: length - 8 });
     return;
   }
   const payload = await reader.exactly(length);
@@ -122,7 +120,16 @@ async function readPayload(
   }
 }
 
-async function position(reader: SocketReader, request: PendingRequest, length: number): Promise<number> {
+async function receive(reader: ByteReader, request: PendingRequest, part: Extent): Promise<void> {
+  request.isReceiving = reader.isDirect;
+  await reader.fill(
+    part.length,
+    () => request.into?.subarray(part.offset, part.offset + part.length) ?? null,
+  );
+  request.isReceiving = false;
+}
+
+async function position(reader: ByteReader, request: PendingRequest, length: number): Promise<number> {
   const offset = Number((await reader.exactly(8)).readBigUInt64BE(0));
   return claimPosition(request, offset, length);
 }

@@ -1,7 +1,17 @@
 import type { Duplex } from 'node:stream';
 
-/** Reads exact amounts from a socket; nothing is read ahead of what is asked, so that back-pressure works. One reader at a time. */
-export class SocketReader {
+/** Takes exact amounts off a connection. */
+export interface ByteReader {
+  /** True: what `fill` is given is written to by the system itself until it resolves, or the connection is destroyed. */
+  readonly isDirect: boolean;
+  exactly(length: number): Promise<Buffer>;
+  /** Puts `length` bytes where `target` says, which is asked again for every part; null drops them. */
+  fill(length: number, target: () => Uint8Array | null): Promise<void>;
+}
+
+/** Reads any stream, TLS above all; nothing is read ahead of what is asked, so that back-pressure works. One reader at a time. */
+export class SocketReader implements ByteReader {
+  readonly isDirect = false;
   readonly #socket: Duplex;
   #wake: () => void = () => undefined;
   #ended: Error | null = null;
@@ -16,19 +26,18 @@ export class SocketReader {
 
   async exactly(length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(length);
-    await this.each(length, (part, at) => bytes.set(part, at));
+    await this.fill(length, () => bytes);
     return bytes;
   }
 
-  /** Hands `length` bytes over part by part, with the position of each part. */
-  async each(length: number, take: (part: Buffer, at: number) => void): Promise<void> {
+  async fill(length: number, target: () => Uint8Array | null): Promise<void> {
     for (let at = 0; at < length;) {
       const part = this.#take(length - at);
       if (part === null) {
         await this.#readable();
         continue;
       }
-      take(part, at);
+      target()?.set(part, at);
       at += part.length;
     }
   }
