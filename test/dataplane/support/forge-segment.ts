@@ -6,8 +6,10 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { crc32c } from '@node-rs/crc32';
 import type { ItemKey } from '../../../dataplane/keys.ts';
 import {
+  CODEC_STORED,
   FRAME_BYTES,
   HEADER_BYTES,
+  KIND_ZERO,
   RECORD_BYTES,
   TAG_BYTES,
   TRAILER_BYTES,
@@ -19,6 +21,7 @@ import {
 } from '../../../dataplane/segment/layout.ts';
 import type { Frame, SegmentHeader } from '../../../dataplane/segment/layout.ts';
 import type { ExpectedSegment } from '../../../dataplane/segment/reader.ts';
+import { SECTOR_BYTES } from '../../../domain/units.ts';
 
 export interface PlainUnit {
   readonly frame: Frame;
@@ -53,6 +56,21 @@ export function plainSegment(header: SegmentHeader, units: readonly PlainUnit[])
   });
   const parts = units.flatMap(({ frame, payload }) => [encodeFrame(frame), payload]);
   return Buffer.concat([encodeHeader(header), ...parts, counts]);
+}
+
+/** A whole and authentic segment of one record: a sector of zeros. */
+export function forgedSegment(header: SegmentHeader, key: ItemKey, offset = 0): Buffer {
+  const record = { offset: BigInt(offset), length: SECTOR_BYTES, kind: KIND_ZERO, dataOffset: 0, crc: 0 };
+  const payload = encodeRecord(record);
+  const { length } = payload;
+  const frame = {
+    codec: CODEC_STORED,
+    seq: header.firstSeq,
+    recordCount: 1,
+    plainBytes: length,
+    sealedBytes: length,
+  };
+  return sealSegment(plainSegment({ ...header, keyId: key.id }, [{ frame, payload }]), key);
 }
 
 /** Never fails: what is too short to be a segment is left as it is. */

@@ -17,6 +17,7 @@ import type { DiskSource, VaultStorage } from '../../../domain/ports.ts';
 import { CHAIN_START } from '../../../domain/replication.ts';
 import type { Extent, RecoveryPoint, SegmentRef } from '../../../domain/replication.ts';
 import { GiB, MiB, roundUp } from '../../../domain/units.ts';
+import type { StorageOptions } from '../../../providers/azure/storage/vault-storage.ts';
 import { createVaultStorage, ensureContainer } from '../../../providers/azure/storage/vault-storage.ts';
 import { startAzurite } from '../../providers/azure/support/azurite.ts';
 import { startNbdServer } from './nbd-server.ts';
@@ -30,6 +31,8 @@ export interface TestDisk {
   readonly diskId: DiskId;
   readonly model: Buffer;
   readonly source: DiskSource;
+  /** Where its bytes lie. */
+  readonly file: string;
   changed: Extent[];
   /** Null fills with zeros. */
   write(offset: number, data: Buffer | null, length: number): Promise<void>;
@@ -44,6 +47,9 @@ export interface Machine {
 
 export interface Rig {
   readonly storage: VaultStorage;
+  readonly storageOptions: StorageOptions;
+  /** Of the storage emulator. */
+  readonly port: number;
   readonly cacheFolder: string;
   machine(capacities: readonly number[]): Promise<Machine>;
   /** Files in the cache folder. */
@@ -61,6 +67,8 @@ export async function startRig(random: Random): Promise<Rig> {
   const cacheFolder = path.join(folder, 'cache');
   return {
     storage: createVaultStorage(options),
+    storageOptions: options,
+    port: Number(new URL(options.accountUrl).port),
     cacheFolder,
     async machine(capacities) {
       machines += 1;
@@ -109,6 +117,7 @@ async function createDisk(
     diskId: asId<DiskId>(random.bytes(16).toString('hex')),
     model,
     source,
+    file: base,
     changed: [],
     async write(offset, data, length) {
       model.fill(0, offset, offset + length);
