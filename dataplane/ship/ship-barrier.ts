@@ -171,7 +171,7 @@ async function resumed(disk: ShipDisk, kept: KeptStream, { spool, meter }: Shipm
   }
   const extents = extentsFrom(disk.extents, kept.offset);
   const { capacityBytes } = disk.source;
-  const sizeOf = (of: readonly Extent[]) => totalBytes(readableExtents(of, capacityBytes, disk.gapBytes));
+  const sizeOf = (of: readonly Extent[]) => totalBytes(readableExtents(of, capacityBytes));
   const readBytes = rawBytesOf(kept.segments.map(({ ref }) => ref));
   meter.add({ doneBytes: sizeOf(disk.extents) - sizeOf(extents), readBytes });
   return { ...disk, extents };
@@ -186,14 +186,13 @@ async function readInto(stream: DiskStream, disk: ShipDisk, shipment: Shipment):
   let quietBytes = 0;
   for await (const piece of readPieces(disk, shipment.signal)) {
     const recordedBytes = await shipPiece(stream, piece, disk.skipZeros);
-    const pieceReadBytes = piece.data === null ? 0 : piece.length;
-    readBytes += pieceReadBytes;
-    quietBytes = recordedBytes > 0 ? 0 : quietBytes + pieceReadBytes;
+    readBytes += piece.readBytes;
+    quietBytes = recordedBytes > 0 ? 0 : quietBytes + piece.readBytes;
     if (quietBytes >= MARK_BYTES) {
       await markQuiet(stream, disk, piece.offset + piece.length, shipment);
       quietBytes = 0;
     }
-    shipment.meter.add({ doneBytes: piece.length, readBytes: pieceReadBytes });
+    shipment.meter.add({ doneBytes: piece.length, readBytes: piece.readBytes });
   }
   return readBytes;
 }
