@@ -5,7 +5,14 @@ import type { Extent } from '../../domain/replication.ts';
 import { DirectReader } from './direct-reader.ts';
 import { openExport } from './nbd-handshake.ts';
 import type { NbdAddress, NbdExport } from './nbd-handshake.ts';
-import { PAYLOAD_BYTES_MAX, STATUS_ZERO, command, encodeRequest, exportFlag } from './nbd-protocol.ts';
+import {
+  FLAG_FAST_ZERO,
+  PAYLOAD_BYTES_MAX,
+  STATUS_ZERO,
+  command,
+  encodeRequest,
+  exportFlag,
+} from './nbd-protocol.ts';
 import type { Command } from './nbd-protocol.ts';
 import { readReplies } from './nbd-replies.ts';
 import type { PendingRequest } from './nbd-replies.ts';
@@ -36,6 +43,10 @@ export class NbdClient {
   readonly isReadOnly: boolean;
   readonly canFlush: boolean;
   readonly canWriteZeroes: boolean;
+  /** It tells zeros that take long from zeros that do not. */
+  readonly canZeroFast: boolean;
+  readonly blockBytesMin: number;
+  readonly payloadBytesMax: number;
   readonly #export: NbdExport;
   readonly #pending = new Map<bigint, PendingRequest>();
   #nextHandle = 1n;
@@ -48,6 +59,9 @@ export class NbdClient {
     this.isReadOnly = (opened.flags & exportFlag.readOnly) !== 0;
     this.canFlush = (opened.flags & exportFlag.flush) !== 0;
     this.canWriteZeroes = (opened.flags & exportFlag.writeZeroes) !== 0;
+    this.canZeroFast = this.canWriteZeroes && (opened.flags & exportFlag.fastZero) !== 0;
+    this.blockBytesMin = opened.blockBytesMin;
+    this.payloadBytesMax = opened.payloadBytesMax;
     opened.socket.setTimeout(answerTimeoutMs, () => {
       if (this.#pending.size > 0) this.#fail(new Error(`no answer for ${answerTimeoutMs / 1000} s`));
     });
@@ -86,8 +100,14 @@ export class NbdClient {
     await this.#request({ command: command.write, offset, length: data.length, data }, signal);
   }
 
-  async writeZeroes(offset: number, length: number, signal?: AbortSignal): Promise<void> {
-    await this.#request({ command: command.writeZeroes, offset, length }, signal);
+  /** The server may punch a hole. @throws NbdRefusal ENOTSUP, with `isFast` also when it would have to write */
+  async writeZeroes(
+    offset: number,
+    length: number,
+    { signal, isFast = false }: { readonly signal?: AbortSignal; readonly isFast?: boolean } = {},
+  ): Promise<void> {
+    const flags = isFast ? FLAG_FAST_ZERO : 0;
+    await this.#request({ command: command.writeZeroes, offset, length, flags }, signal);
   }
 
   async trim(offset: number, length: number, signal?: AbortSignal): Promise<void> {
@@ -126,6 +146,7 @@ export class NbdClient {
       readonly command: Command;
       readonly offset: number;
       readonly length: number;
+      readonly flags?: number;
       readonly into?: Uint8Array;
       readonly data?: Uint8Array;
     },

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
-import { SECTOR_BYTES } from '../../domain/units.ts';
+import { KiB, SECTOR_BYTES } from '../../domain/units.ts';
 import {
   ALLOCATION_CONTEXT,
   FLAG_FIXED_NEWSTYLE,
@@ -13,6 +13,7 @@ import {
   OPTION_REPLY_BYTES,
   OPTION_REPLY_DATA_MAX,
   OPTION_REPLY_MAGIC,
+  PAYLOAD_BYTES_MAX,
   encodeOption,
   info,
   option,
@@ -32,7 +33,15 @@ export interface NbdAddress {
   readonly tlsCertificate?: string;
 }
 
-export interface NbdExport {
+/** What the lengths and offsets of requests have to be. */
+export interface NbdBlocks {
+  /** Power of two; offsets and lengths are multiples of it. */
+  readonly blockBytesMin: number;
+  /** Of one read or write. */
+  readonly payloadBytesMax: number;
+}
+
+export interface NbdExport extends NbdBlocks {
   /** The TLS socket when the connection was upgraded. */
   readonly socket: Socket;
   readonly reader: ByteReader;
@@ -47,6 +56,8 @@ const NO_DATA = Buffer.alloc(0);
 const FIRST_MESSAGE_BYTES = 18;
 /** No honest server says more about one option. */
 const OPTION_REPLIES_MAX = 64;
+/** No disk has larger sectors. */
+const BLOCK_BYTES_MAX = 64 * KiB;
 
 /** What comes before TLS is read by a `SocketReader`: it lets go of the socket. */
 export async function openExport(address: NbdAddress, socket: Socket, first: ByteReader): Promise<NbdExport> {
@@ -118,7 +129,10 @@ async function negotiateAllocation(session: Session, exportName: string): Promis
   return context?.data.readUInt32BE(0) ?? null;
 }
 
-async function go(session: Session, exportName: string): Promise<Pick<NbdExport, 'bytes' | 'flags'>> {
+async function go(
+  session: Session,
+  exportName: string,
+): Promise<Pick<NbdExport, 'bytes' | 'flags' | keyof NbdBlocks>> {
   const wanted = Buffer.from([0, 1, 0, info.blockSize]);
   const replies = await ask(session, option.go, Buffer.concat([sized(exportName), wanted]));
   if (replies === null) throw new Error(`the server offers no export "${exportName}"`);
@@ -127,12 +141,22 @@ async function go(session: Session, exportName: string): Promise<Pick<NbdExport,
   if (exportInfo === undefined || exportInfo.data.length < 12) throw new Error('the server tells no size');
   const bytes = Number(exportInfo.data.readBigUInt64BE(2));
   if (!Number.isSafeInteger(bytes)) throw new Error('the server tells an impossible size');
-  const sizes = infos.find(({ data }) => data.length >= 6 && data.readUInt16BE(0) === info.blockSize);
-  const blockBytesMin = sizes === undefined ? 1 : sizes.data.readUInt32BE(2);
-  if (blockBytesMin > SECTOR_BYTES) {
-    throw new Error(`the server wants requests in multiples of ${blockBytesMin} bytes`);
+  const sizes = infos.find(({ data }) => data.length >= 14 && data.readUInt16BE(0) === info.blockSize);
+  return { bytes, flags: exportInfo.data.readUInt16BE(10), ...blocksOf(sizes?.data ?? null, bytes) };
+}
+
+/** A server that says nothing takes any offset, and as much at once as every server does. */
+function blocksOf(told: Buffer | null, bytes: number): NbdBlocks {
+  const blockBytesMin = Math.max(told?.readUInt32BE(2) ?? 1, 1);
+  const toldBytesMax = told?.readUInt32BE(10) ?? PAYLOAD_BYTES_MAX;
+  const payloadBytesMax = Math.min(toldBytesMax, PAYLOAD_BYTES_MAX);
+  const isBlock = Number.isInteger(Math.log2(blockBytesMin)) && blockBytesMin <= BLOCK_BYTES_MAX;
+  if (!isBlock || bytes % blockBytesMin !== 0 || payloadBytesMax < Math.max(blockBytesMin, SECTOR_BYTES)) {
+    throw new Error(
+      `the server wants requests of ${blockBytesMin} to ${toldBytesMax} bytes for ${bytes} bytes`,
+    );
   }
-  return { bytes, flags: exportInfo.data.readUInt16BE(10) };
+  return { blockBytesMin, payloadBytesMax: payloadBytesMax - (payloadBytesMax % blockBytesMin) };
 }
 
 /** Replies up to the acknowledgement; null when the server refuses the option. */

@@ -13,7 +13,7 @@ export const FLAG_FIXED_NEWSTYLE = 1;
 export const FLAG_NO_ZEROES = 2;
 
 /** Transmission flags: what an export can do. The others mean nothing unless `present` is set. */
-export const exportFlag = { present: 1, readOnly: 2, flush: 4, writeZeroes: 64 } as const;
+export const exportFlag = { present: 1, readOnly: 2, flush: 4, writeZeroes: 64, fastZero: 2_048 } as const;
 
 export const option = { starttls: 5, go: 7, structuredReply: 8, setMetaContext: 10 } as const;
 export const optionReply = { ack: 1, info: 3, metaContext: 4 } as const;
@@ -31,6 +31,9 @@ export const command = {
   blockStatus: 7,
 } as const;
 export type Command = (typeof command)[keyof typeof command];
+
+/** Zeros only if that takes less time than writing them; otherwise the answer is ENOTSUP. */
+export const FLAG_FAST_ZERO = 16;
 
 export const chunk = { none: 0, offsetData: 1, offsetHole: 2, blockStatus: 5 } as const;
 export const CHUNK_FLAG_DONE = 1;
@@ -59,8 +62,16 @@ const errorNames: Readonly<Record<number, string>> = {
   108: 'ESHUTDOWN',
 };
 
-export function errorName(code: number): string {
-  return errorNames[code] ?? `error ${code}`;
+/** The server carries the request out not, or not wholly. */
+export class NbdRefusal extends Error {
+  /** As in errno.h: `ENOTSUP`; `error 77` where it has no name here. */
+  readonly code: string;
+
+  constructor(number: number) {
+    const code = errorNames[number] ?? `error ${number}`;
+    super(`the server answers ${code}`);
+    this.code = code;
+  }
 }
 
 export function encodeOption(code: number, data: Buffer): Buffer {
@@ -76,9 +87,11 @@ export function encodeRequest(request: {
   readonly handle: bigint;
   readonly offset: number;
   readonly length: number;
+  readonly flags?: number | undefined;
 }): Buffer {
   const bytes = Buffer.alloc(28);
   bytes.writeUInt32BE(REQUEST_MAGIC, 0);
+  bytes.writeUInt16BE(request.flags ?? 0, 4);
   bytes.writeUInt16BE(request.command, 6);
   bytes.writeBigUInt64BE(request.handle, 8);
   bytes.writeBigUInt64BE(BigInt(request.offset), 16);

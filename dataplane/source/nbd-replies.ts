@@ -5,6 +5,7 @@ import { KiB, SECTOR_BYTES } from '../../domain/units.ts';
 import {
   CHUNK_ERROR_BASE,
   CHUNK_FLAG_DONE,
+  NbdRefusal,
   PAYLOAD_BYTES_MAX,
   SIMPLE_REPLY_MAGIC,
   SIMPLE_REPLY_REST_BYTES,
@@ -12,7 +13,6 @@ import {
   STRUCTURED_REPLY_REST_BYTES,
   chunk,
   command,
-  errorName,
 } from './nbd-protocol.ts';
 import type { Command } from './nbd-protocol.ts';
 import type { ByteReader } from './socket-reader.ts';
@@ -77,7 +77,7 @@ async function readSimpleReply(reader: ByteReader, pending: Map<bigint, PendingR
     await receive(reader, request, { offset: 0, length: request.length });
   }
   pending.delete(handle);
-  request.settle(code === 0 ? null : new Error(`the server answers ${errorName(code)}`));
+  request.settle(code === 0 ? null : new NbdRefusal(code));
 }
 
 async function readChunk(
@@ -114,7 +114,7 @@ async function readPayload(reader: ByteReader, part: Chunk, allocationContext: n
   } else if (type === chunk.blockStatus && length >= 12 && length % 8 === 4) {
     if (payload.readUInt32BE(0) === allocationContext) request.status = decodeStatus(payload);
   } else if (type >= CHUNK_ERROR_BASE && length >= 6) {
-    request.error ??= new Error(`the server answers ${errorName(payload.readUInt32BE(0))}`);
+    request.error ??= new NbdRefusal(payload.readUInt32BE(0));
   } else if (type !== chunk.none) {
     throw new Error(`the server broke the NBD protocol: chunk of type ${type} with ${length} bytes`);
   }

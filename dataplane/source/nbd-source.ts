@@ -5,6 +5,7 @@ import { coalesceExtents, extentEnd, intersectExtent } from '../../domain/extent
 import type { DiskExport, DiskSource } from '../../domain/ports.ts';
 import type { Extent } from '../../domain/replication.ts';
 import { SECTOR_BYTES, roundUp } from '../../domain/units.ts';
+import { readInBlocks, wholeBlocks } from './nbd-blocks.ts';
 import { NbdClient } from './nbd-client.ts';
 
 /**
@@ -28,7 +29,8 @@ export async function connectNbd(disk: DiskExport, signal: AbortSignal): Promise
 export function nbdSource(disk: DiskExport, client: NbdClient): DiskSource {
   return {
     capacityBytes: client.bytes,
-    read: (offset, into, signal) => translated(disk, offset, signal, () => client.read(offset, into, signal)),
+    read: (offset, into, signal) =>
+      translated(disk, offset, signal, () => readInBlocks(client, offset, into, signal)),
     dataExtents: (range, signal) =>
       translated(disk, range.offset, signal, () => dataExtents(client, range, signal)),
     close: () => client.close(),
@@ -53,7 +55,7 @@ async function dataExtents(client: NbdClient, range: Extent, signal: AbortSignal
   const found: Extent[] = [];
   for (let at = range.offset; at < extentEnd(range);) {
     const rest = { offset: at, length: extentEnd(range) - at };
-    const status = await client.blockStatus(rest, signal);
+    const status = await client.blockStatus(wholeBlocks(rest, client.blockBytesMin), signal);
     const last = status.at(-1);
     if (last === undefined || extentEnd(last) <= at) throw new Error('the server tells no block status');
     for (const extent of status) {

@@ -29,9 +29,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function serve(options: Partial<NbdServerOptions> = {}) {
+async function serve({
+  size = SIZE,
+  ...options
+}: Partial<NbdServerOptions> & { readonly size?: number } = {}) {
   const file = path.join(folder, `disk-${random.int(2 ** 31)}`);
-  const content = random.bytes(SIZE);
+  const content = random.bytes(size);
   await writeFile(file, content);
   const server = await startNbdServer({ file, exportName: 'disk', ...options });
   servers.push(server);
@@ -70,6 +73,80 @@ test.each([
   await sink.close();
   expect((await readFile(file)).equals(content)).toBe(true);
   expect([seen.has(WRITE_ZEROES), seen.has(FLUSH)]).toEqual([usesCommand, true]);
+});
+
+const FAST = 16;
+const OFFERS_FAST = 1 | 4 | 64 | 2048;
+const ENOTSUP = 95;
+
+test.each([
+  ['can be fast', () => undefined, { asked: [FAST], sent: false }],
+  ['is slow', (flags: number) => (flags === FAST ? ENOTSUP : undefined), { asked: [FAST, 0], sent: false }],
+  ['is not possible after all', () => ENOTSUP, { asked: [FAST, 0], sent: true }],
+])('where zeroing by command %s the disk holds zeros all the same', async (_title, refuse, expected) => {
+  const asked = new Set<number>();
+  let writes = 0;
+  const { file, content, nbd } = await serve({
+    size: 2 * MiB,
+    flags: OFFERS_FAST,
+    disturb(type, _at, flags) {
+      if (type === WRITE) writes += 1;
+      if (type !== WRITE_ZEROES) return undefined;
+      asked.add(flags);
+      return refuse(flags);
+    },
+  });
+  const sink = await openNbdSink(nbd, never);
+  await sink.zero(64 * KiB, MiB, never);
+  await sink.zero(1_500 * KiB, 8 * KiB, never);
+  await sink.flush(never);
+  await sink.close();
+  content.fill(0, 64 * KiB, 1_088 * KiB);
+  content.fill(0, 1_500 * KiB, 1_508 * KiB);
+  expect((await readFile(file)).equals(content)).toBe(true);
+  expect({ asked: [...asked], sent: writes > 0 }).toEqual(expected);
+});
+
+test('a server that takes only whole blocks, and little at once, gets no other request', async () => {
+  const size = 4 * MiB;
+  const { file, content, nbd } = await serve({ size, blocks: { min: 4 * KiB, max: 64 * KiB } });
+  const sink = await openNbdSink(nbd, never);
+  const places = Array.from({ length: 40 }, (_, index) => index * 72 * KiB + 512 * random.int(8));
+  await Promise.all(
+    places.map(async (offset, index) => {
+      const length = 512 * (1 + random.int(index % 4 === 0 ? 130 : 10));
+      if (index % 3 === 0) {
+        content.fill(0, offset, offset + length);
+        return sink.zero(offset, length, never);
+      }
+      const bytes = random.bytes(length);
+      bytes.copy(content, offset);
+      return sink.write(offset, bytes, never);
+    }),
+  );
+  // Neighbours in one block, at once.
+  const sectors = Array.from({ length: 24 }, (_, index) => 3 * MiB + index * 512);
+  await Promise.all(
+    sectors.map((offset) => {
+      const bytes = random.bytes(512);
+      bytes.copy(content, offset);
+      return sink.write(offset, bytes, never);
+    }),
+  );
+  const into = Buffer.alloc(MiB + 1536);
+  await sink.read(MiB + 512, into, never);
+  expect(into.equals(content.subarray(MiB + 512, 2 * MiB + 2048))).toBe(true);
+  await sink.close();
+  expect((await readFile(file)).equals(content)).toBe(true);
+});
+
+test.each([
+  ['of no power of two', { min: 1_536, max: 64 * KiB }],
+  ['larger than any sector', { min: 128 * KiB, max: MiB }],
+  ['that its size is no multiple of', { min: 4 * KiB, max: MiB }],
+])('an export of blocks %s is refused', async (_title, blocks) => {
+  const { nbd } = await serve({ size: MiB + 512, blocks });
+  await expect(openNbdSink(nbd, never)).rejects.toMatchObject({ code: 'DR_REPLICATION_SOURCE_READ' });
 });
 
 test('many writes at once are on their way together, within a bound', async () => {

@@ -14,12 +14,14 @@ export interface NbdServerOptions {
   readonly structured?: boolean;
   /** Transmission flags; default: present, flush, trim, write zeroes. */
   readonly flags?: number;
+  /** Told, and insisted on: what does not fit is answered with EINVAL. */
+  readonly blocks?: { readonly min: number; readonly max: number };
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
    * Called before each request is answered; 'drop' cuts the connection, 'ignore' never answers, 'gap' leaves out one
    * chunk of a structured read, 'overlap' sends one twice in its place, a number answers with that error.
    */
-  readonly disturb?: (type: number, offset: number) => Fault | number | undefined;
+  readonly disturb?: (type: number, offset: number, flags: number) => Fault | number | undefined;
 }
 
 type Fault = 'drop' | 'ignore' | 'gap' | 'overlap';
@@ -161,6 +163,7 @@ async function negotiate(
       info.writeBigUInt64BE(BigInt(disk.size), 2);
       info.writeUInt16BE(options.flags ?? DEFAULT_FLAGS, 10);
       reply(3, info);
+      if (options.blocks !== undefined) reply(3, blockSizeInfo(options.blocks));
       reply(ACK);
       await transmit(socket, read, options, disk);
       return;
@@ -168,7 +171,16 @@ async function negotiate(
   }
 }
 
+function blockSizeInfo({ min, max }: { readonly min: number; readonly max: number }) {
+  const info = Buffer.alloc(14);
+  info.writeUInt16BE(3, 0);
+  for (const [index, size] of [min, Math.max(min, 4096), max].entries())
+    info.writeUInt32BE(size, 2 + 4 * index);
+  return info;
+}
+
 interface Request {
+  readonly flags: number;
   readonly type: number;
   readonly handle: Buffer;
   readonly offset: number;
@@ -190,6 +202,7 @@ async function transmit(
     const type = head.readUInt16BE(6);
     const length = head.readUInt32BE(24);
     const request = {
+      flags: head.readUInt16BE(4),
       type,
       handle: Buffer.from(head.subarray(8, 16)),
       offset: Number(head.readBigUInt64BE(16)),
@@ -211,7 +224,7 @@ async function transmit(
 }
 
 async function answer(socket: net.Socket, request: Request, options: NbdServerOptions, disk: Disk) {
-  const fault = options.disturb?.(request.type, request.offset);
+  const fault = options.disturb?.(request.type, request.offset, request.flags) ?? misfit(request, options);
   if (fault === 'drop') socket.destroy();
   if (fault === 'drop' || fault === 'ignore') return;
   const structured = options.structured ?? true;
@@ -254,6 +267,15 @@ async function answer(socket: net.Socket, request: Request, options: NbdServerOp
     await disk.file.write(Buffer.alloc(request.length), 0, request.length, request.offset);
   }
   simple(0);
+}
+
+const EINVAL = 22;
+
+function misfit({ type, offset, length }: Request, { blocks }: NbdServerOptions): number | undefined {
+  if (blocks === undefined || type === 3) return undefined;
+  const isWhole = offset % blocks.min === 0 && length % blocks.min === 0;
+  const isShort = length <= blocks.max || type > 1;
+  return isWhole && isShort ? undefined : EINVAL;
 }
 
 /** The second half goes first; a half of zeros goes as a hole. */
