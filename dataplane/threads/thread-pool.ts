@@ -7,7 +7,7 @@ import type { Order, Reply } from './thread.ts';
 
 /** The second one waits in the thread, so that it has work while the answer to the first is on its way. */
 const TASKS_PER_THREAD = 2;
-const IDLE_MS = 10_000;
+const IDLE_MS = 30_000;
 /** Its garbage is large buffers: a small young generation lets go of them soon. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 
@@ -23,7 +23,7 @@ interface Thread {
 }
 
 /**
- * At most `threadsMax` threads, each started when there is no idle one and ended after ten idle seconds. Tasks begin
+ * At most `threadsMax` threads, each started when there is no idle one and ended after half a minute without work. Tasks begin
  * in the order of the calls; how many wait is bounded by the memory they work in (`slabs.ts`). Idle threads keep no
  * process alive. A thread that ends fails the tasks it had, by their names; the next task starts another thread.
  */
@@ -90,7 +90,8 @@ export class ThreadPool {
   #start(): Thread {
     const worker = new Worker(new URL('thread.ts', import.meta.url), {
       name: 'segments',
-      execArgv: [],
+      // Who profiles the process means its threads too; no other option of Node is theirs.
+      execArgv: process.execArgv.filter((option) => option.startsWith('--cpu-prof')),
       env: {},
       resourceLimits: RESOURCE_LIMITS,
     });
