@@ -3,17 +3,23 @@ import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
 import type { DiskSink } from '../../domain/ports.ts';
 import type { Barrier, SegmentRef } from '../../domain/replication.ts';
 import { CHAIN_START } from '../../domain/replication.ts';
+import { MiB } from '../../domain/units.ts';
 import type { ChainedSegment, SegmentDisk } from '../apply/apply-segments.ts';
 import { chainSegments, journalGap, writeSegments } from '../apply/apply-segments.ts';
-import { PageWriter } from '../apply/page-writer.ts';
-import { mapBounded } from '../budget.ts';
+import { PageWriter, createWriterPools } from '../apply/page-writer.ts';
+import { Budget, mapBounded } from '../budget.ts';
 import type { ItemKey } from '../keys.ts';
-import { readSegment } from '../segment/reader.ts';
+import { openSegment } from '../segment/open-segment.ts';
 import type { Landed } from './landed-record.ts';
 import type { SegmentCache } from './segment-cache.ts';
 
 const DISKS_AT_ONCE = 4;
 const SEGMENTS_AT_ONCE = 4;
+/** One that fills for each disk and two on their way, 8 MiB each; more than one window is needed only by odd writes. */
+const BATCHES_MAX = DISKS_AT_ONCE + 2;
+const WINDOWS_MAX = 2;
+/** The segments lie on a local disk: there is little to fetch ahead. */
+const READ_BYTES_MAX = 16 * MiB;
 
 export interface LandDisk {
   /** Id in the stream. */
@@ -23,7 +29,7 @@ export interface LandDisk {
 }
 
 /** What of a barrier one disk has to take in. */
-interface DiskPart {
+export interface DiskPart {
   readonly disk: SegmentDisk;
   readonly sink: DiskSink;
   readonly chain: readonly ChainedSegment[];
@@ -69,7 +75,7 @@ export async function fetchBarrier(
   await mapBounded(segments, SEGMENTS_AT_ONCE, async ({ disk, ref, tail }) => {
     signal.throwIfAborted();
     const bytes = await cache.hold(ref, signal);
-    for (const _ of readSegment(bytes, { ...disk, ref, tail })) signal.throwIfAborted();
+    for await (const _ of openSegment(bytes, { ...disk, ref, tail })) signal.throwIfAborted();
     onFetched();
   });
 }
@@ -81,14 +87,16 @@ export async function writeBarrier(
   signal: AbortSignal,
   onWritten: (ref: SegmentRef) => void,
 ): Promise<void> {
+  const pools = createWriterPools(BATCHES_MAX, WINDOWS_MAX);
+  const options = { signal, budget: new Budget(READ_BYTES_MAX), onWritten };
   await mapBounded(parts, DISKS_AT_ONCE, async ({ disk, sink, chain }) => {
     const target = {
       write: (offset: number, bytes: Uint8Array) => sink.write(offset, bytes, signal),
       clear: (offset: number, length: number) => sink.zero(offset, length, signal),
     };
-    const pages = new PageWriter(target, signal);
+    const pages = new PageWriter(target, signal, { pools });
     try {
-      await writeSegments(disk, chain, pages, { signal, fetch: (ref) => cache.read(ref), onWritten });
+      await writeSegments(disk, chain, pages, { ...options, fetch: (ref) => cache.read(ref) });
       await pages.flush();
     } finally {
       await pages.settled();

@@ -100,8 +100,7 @@ export class LandedRecord {
 
   /** @throws DR_REPLICATION_FENCED */
   async finish(barrier: Barrier): Promise<void> {
-    const tails = Object.fromEntries(barrier.disks.map(({ diskId, tail }) => [diskId, tail]));
-    await this.#replace({ ...this.#landed, tails, torn: false });
+    await this.#replace({ ...this.#landed, tails: tailsOf(barrier), torn: false });
   }
 
   async #replace(landed: Landed): Promise<void> {
@@ -114,6 +113,11 @@ export class LandedRecord {
     this.#landed = landed;
     this.#etag = etag;
   }
+}
+
+/** Chain tails of a landed barrier. */
+export function tailsOf({ disks }: Barrier): Landed['tails'] {
+  return Object.fromEntries(disks.map(({ diskId, tail }) => [diskId, tail]));
 }
 
 async function readRecord(

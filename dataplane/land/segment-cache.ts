@@ -1,4 +1,4 @@
-/** Segments of the barrier that is being landed, on a local disk: with all of them there, it can be finished without the storage account. */
+/** Segments of the barrier that is being landed and of the next, on a local disk: one that is there as a whole can be finished without the storage account. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -47,6 +47,11 @@ export class SegmentCache {
 
   async read(ref: SegmentRef): Promise<Uint8Array> {
     return onCacheDisk(this.#disk, () => readFile(this.#file(ref)));
+  }
+
+  /** Removes segments that have served. */
+  async drop(refs: readonly SegmentRef[]): Promise<void> {
+    for (const ref of refs) await onCacheDisk(this.#disk, () => rm(this.#file(ref), { force: true }));
   }
 
   /** Removes everything of the stream; absent is done. */

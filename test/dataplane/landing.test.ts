@@ -8,6 +8,7 @@ import type { DiskId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { DiskSink } from '../../domain/ports.ts';
 import { KiB, MiB } from '../../domain/units.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { land, startHome } from './support/home.ts';
 import type { Home } from './support/home.ts';
 import { seededRandom } from './support/random.ts';
@@ -169,6 +170,31 @@ describe('landing', () => {
       }
     }
     expect(barriers).toHaveLength(5);
+  });
+
+  test('the next barrier is fetched while one is written, and nothing of it is written before its turn', async () => {
+    const { machine, home } = await comingHome([MiB]);
+    await shipNoise(machine, 1);
+    const fetched = new Set<string>();
+    const get: typeof rig.storage.get = async (name, signal) => {
+      const stored = await rig.storage.get(name, signal);
+      fetched.add(name);
+      return stored;
+    };
+    const next = (await segmentsOf(rig, machine, 2)).map(({ blob }) => blob);
+    let landed: number | undefined;
+    const around = (sink: DiskSink): DiskSink => ({
+      ...sink,
+      async write(...call) {
+        await waitFor(() => next.every((blob) => fetched.has(blob)), { what: 'barrier 2', withinMs: 20_000 });
+        landed ??= (await readLanded(rig.storage, machine.item))?.barrier;
+        return sink.write(...call);
+      },
+    });
+    await land(rig, machine, home, 1, { storage: { ...rig.storage, get }, around });
+    expect(landed).toBe(1);
+    expect(await home.equals(machine)).toBe(true);
+    expect(await rig.cached()).toEqual([]);
   });
 
   test('disks of another set or size are refused', async () => {
