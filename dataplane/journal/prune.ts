@@ -29,7 +29,8 @@ export async function pruneJournal(
 /**
  * Deletes barriers before the one that `keepFromBarrier` answers, with their segments; and segments that no kept
  * barrier names, of epochs older than the newest barrier's. Such an epoch can make no barrier any more, because epochs
- * never shrink along the barriers, and the one barrier that could have taken its segments over exists already. Safe beside running attempts and when repeated.
+ * never shrink along the barriers, and the one barrier that could have taken its segments over exists already. Safe
+ * beside running attempts and when repeated.
  */
 export async function pruneJournalBefore(
   storage: VaultStorage,
