@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { repositoryRoot } from '../../lab/tools/cache.ts';
 
 const rooms =
-  'domain workflows activities workers dataplane providers server api cli lab config test docs scripts'.split(
+  'domain workflows activities workers dataplane providers server api cli lab config test bench docs scripts'.split(
     ' ',
   );
 const apart = new Set(['node_modules', '.git', '.cache', '.lab', 'coverage', 'secrets']);
