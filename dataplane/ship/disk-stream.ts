@@ -12,7 +12,7 @@ import { UnitBuffer } from '../segment/unit.ts';
 import { sharedMemory, unitSlabs } from '../threads/slabs.ts';
 import { segmentThreads } from '../threads/thread-pool.ts';
 import { compression } from './compression.ts';
-import type { Spool } from './spool.ts';
+import type { Spool, SpooledSegment } from './spool.ts';
 
 /** A record waits no longer for company. */
 export const SEGMENT_CLOSE_MS = 500;
@@ -37,28 +37,29 @@ interface PackingUnit extends Omit<UnitToSeal, 'codec' | 'packedBytes'> {
 }
 
 interface OpenSegment {
+  readonly spooled: SpooledSegment;
   readonly units: PackingUnit[];
   plainBytes: number;
-  readonly cancelClose: () => void;
+  cancelClose: () => void;
 }
 
 /**
  * Units are compressed in threads while the next ones fill, and sealed in order, a segment at a time: its header holds
  * the hash of the one before, and every unit is sealed with the header. A segment closes at 8 MiB of payload, 500 ms
  * after its first record, or at `finish`. Its memory are the slabs that all disks of the process share; when none is
- * free it closes what it holds, if nothing of it is being sealed already, and waits: for others, or for the spool.
+ * free it closes what it holds, if nothing of it is being sealed already, and waits for others.
  * One writer at a time. A failure of the work behind is thrown by the next call. `close` ends it in any state.
  */
 export class DiskStream {
   readonly #options: DiskStreamOptions;
   readonly #held = new Map<SharedArrayBuffer, Buffer>();
+  readonly #packing = new Set<Promise<PackedUnit>>();
   readonly #stopped = new AbortController();
   readonly #segments: SegmentRef[] = [];
   #tail: ChainTail;
   #unit: UnitBuffer | null = null;
   #open: OpenSegment | null = null;
   #sealing: Promise<void> = Promise.resolve();
-  #packing: Promise<unknown> = Promise.resolve();
   /** Segments that are complete and hold slabs. */
   #sealingCount = 0;
   #unitCount = 0;
@@ -98,28 +99,43 @@ export class DiskStream {
   async close(): Promise<void> {
     this.#open?.cancelClose();
     this.#stopped.abort(new Error('the stream of the disk was closed'));
-    await Promise.allSettled([this.#sealing, this.#packing]);
+    await Promise.allSettled([this.#sealing, ...this.#packing]);
     for (const slab of this.#held.values()) unitSlabs.give(slab);
     this.#held.clear();
   }
 
   async #beginUnit(): Promise<UnitBuffer> {
     this.#stopped.signal.throwIfAborted();
-    const slab = unitSlabs.tryTake() ?? (await this.#waitForSlab());
-    this.#held.set(sharedMemory(slab), slab);
-    const { after = startTimer } = this.#options;
-    this.#open ??= {
-      units: [],
-      plainBytes: 0,
-      cancelClose: after(SEGMENT_CLOSE_MS, () => this.#closeSegment()),
-    };
-    this.#unit = new UnitBuffer(slab);
-    return this.#unit;
+    for (;;) {
+      // Room in the spool comes first: a stream that waits for the link holds no memory that others could use.
+      this.#open ??= await this.#beginSegment();
+      const slab = unitSlabs.tryTake() ?? (await this.#waitForSlab());
+      if (slab !== null && this.#open !== null) return this.#fill(slab, this.#open);
+      if (slab !== null) unitSlabs.give(slab);
+    }
   }
 
-  #waitForSlab(): Promise<Buffer> {
-    if (this.#sealingCount === 0) this.#closeSegment();
-    return unitSlabs.take(this.#stopped.signal);
+  async #beginSegment(): Promise<OpenSegment> {
+    const spooled = await this.#options.spool.begin();
+    return { spooled, units: [], plainBytes: 0, cancelClose: () => undefined };
+  }
+
+  /** Null: what the stream held is on its way, and another segment has to begin. */
+  async #waitForSlab(): Promise<Buffer | null> {
+    const hasUnits = this.#open !== null && this.#open.units.length > 0;
+    if (!hasUnits || this.#sealingCount > 0) return unitSlabs.take(this.#stopped.signal);
+    this.#closeSegment();
+    return null;
+  }
+
+  #fill(slab: Buffer, segment: OpenSegment): UnitBuffer {
+    const { after = startTimer } = this.#options;
+    if (segment.units.length === 0) {
+      segment.cancelClose = after(SEGMENT_CLOSE_MS, () => this.#closeSegment());
+    }
+    this.#held.set(sharedMemory(slab), slab);
+    this.#unit = new UnitBuffer(slab);
+    return this.#unit;
   }
 
   /** The unit is full, or its segment has to end. */
@@ -135,7 +151,9 @@ export class DiskStream {
       level: compression.level,
       isDoubtful: this.#storedInARow >= STORED_UNITS_DOUBTFUL && this.#unitCount % TRY_EVERY_UNITS !== 0,
     });
-    this.#packing = Promise.allSettled([this.#packing, packing]);
+    this.#packing.add(packing);
+    // A failure is met when the segment is sealed.
+    packing.catch(() => undefined).finally(() => this.#packing.delete(packing));
     this.#open.units.push({ ...payload, slab, packing });
     this.#open.plainBytes += payload.plainBytes;
     const { units, plainBytes } = this.#open;
@@ -144,16 +162,16 @@ export class DiskStream {
 
   #closeSegment(): void {
     if (this.#unit !== null) this.#cut(this.#unit);
-    if (this.#open === null) return;
-    const { units, cancelClose } = this.#open;
+    const segment = this.#open;
+    if (segment === null || segment.units.length === 0) return;
     this.#open = null;
-    cancelClose();
+    segment.cancelClose();
     this.#sealingCount += 1;
-    this.#sealing = this.#sealing.then(() => this.#seal(units));
+    this.#sealing = this.#sealing.then(() => this.#seal(segment));
     this.#sealing.catch((error: unknown) => this.#stopped.abort(error));
   }
 
-  async #seal(packing: readonly PackingUnit[]): Promise<void> {
+  async #seal({ units: packing, spooled }: OpenSegment): Promise<void> {
     const units = await Promise.all(packing.map(packed));
     const { diskId, epoch, key, spool } = this.#options;
     const { nextSeq: firstSeq, hash: prevHash } = this.#tail;
@@ -166,7 +184,6 @@ export class DiskStream {
         units,
       },
     );
-    const spooled = await spool.begin();
     await spooled.append([header, ...units.map(sealedUnit), trailer]);
     for (const unit of units) this.#release(unit);
     this.#sealingCount -= 1;
