@@ -1,4 +1,5 @@
 /** Tries each sabotage on seeded points and counts how often the database notices; asks the product what it says to such streams. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../../test/support/random.ts';
 import type { Expected } from './books.ts';
@@ -35,9 +36,9 @@ export async function control(options: ControlOptions): Promise<Trial[]> {
   const done: Trial[] = [];
   for (const name of Object.keys(sabotages) as SabotageName[]) {
     let tried = 0;
-    for (const [index, victim] of options.random.shuffled(victimsOf(options)).entries()) {
+    for (const victim of options.random.shuffled(victimsOf(options))) {
       if (tried === options.trials) break;
-      const trial = await tryOn(options, name, victim, `${Object.keys(sabotages).indexOf(name)}-${index}`);
+      const trial = await tryOn(options, name, victim);
       if (trial === null) continue;
       tried += 1;
       done.push(trial);
@@ -79,22 +80,22 @@ async function tryOn(
   { tools, random, folder }: ControlOptions,
   sabotage: SabotageName,
   victim: Victim & { readonly expected: Expected },
-  at: string,
 ): Promise<Trial | null> {
-  const spoilt = await sabotages[sabotage](
-    victim,
-    (count) => random.below(count),
-    join(folder, `spoilt-${at}`),
-  );
-  if (spoilt === null) return null;
-  const { images, what } = spoilt;
-  const { problems } = await examine({
-    tools,
-    images,
-    expected: victim.expected,
-    folder: join(folder, `t${at}`),
-  });
-  return { sabotage, what, problems };
+  const spoiltFolder = join(folder, 'spoilt');
+  try {
+    const spoilt = await sabotages[sabotage](victim, (count) => random.below(count), spoiltFolder);
+    if (spoilt === null) return null;
+    const { images, what } = spoilt;
+    const { problems } = await examine({
+      tools,
+      images,
+      expected: victim.expected,
+      folder: join(folder, 'copy'),
+    });
+    return { sabotage, what, problems };
+  } finally {
+    await rm(spoiltFolder, { recursive: true, force: true });
+  }
 }
 
 function hashes(images: readonly string[]): Promise<string[]> {

@@ -1,12 +1,13 @@
 /** Mounts copies of a point's disks, lets PostgreSQL recover on them and looks at everything. */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { damages, imbalances, readBooks, tableFiles, type Books, type Expected } from './books.ts';
-import { checkFilesystem, placesOf, type Placed } from './filesystem.ts';
+import { checkFilesystem } from './filesystem.ts';
 import { DATA_FOLDER, mountImage, volumes, WAL_FOLDER } from './guest.ts';
 import { copyImages } from './images.ts';
+import { logFilesIn, recoveryOf, type Recovery } from './recovery.ts';
 import { startServer } from './server.ts';
-import { must, type Tools } from './tools.ts';
+import type { Tools } from './tools.ts';
 import { Undo } from './undo.ts';
 
 const settings = { fsync: 'off', shared_buffers: '32MB', autovacuum: 'off', log_checkpoints: 'on' };
@@ -20,15 +21,6 @@ export interface Examined {
   readonly problems: readonly string[];
   /** Null when nothing was recovered. */
   readonly recovery: Recovery | null;
-}
-
-/** What recovery read, and where that and the tables lie on the disks. */
-export interface Recovery {
-  /** Places in the log, in bytes from its beginning. */
-  readonly from: number;
-  readonly to: number;
-  readonly logFiles: readonly Placed[];
-  readonly tables: readonly Placed[];
 }
 
 export interface ExamineOptions {
@@ -84,41 +76,20 @@ async function recover(
   problems: string[],
   onBooks: (books: Books) => void,
 ): Promise<Recovery | null> {
-  const logFile = join(folder, 'server.log');
-  const wal = join(folder, WAL_FOLDER);
-  // Recovery gives files of the log other names.
-  const logs = (await readdir(wal)).filter((name) => /^[0-9A-F]{24}$/.test(name));
-  const logFiles = await placesOf(
-    tools,
-    logs.map((name) => join(wal, name)),
-  );
   const data = join(folder, DATA_FOLDER);
+  const logFile = join(folder, 'server.log');
+  const logFiles = await logFilesIn(tools, join(folder, WAL_FOLDER));
   await rm(join(data, 'postmaster.pid'), { force: true });
   const server = await startServer({ tools, data, sockets: join(folder, 's'), logFile, settings });
   undo.add('the server on a copy', () => server.stop());
   const client = await server.connect();
   undo.add('its session', () => client.end());
+  const tables = (await tableFiles(client)).map((path) => join(data, path));
+  const recovery = await recoveryOf(tools, logFile, logFiles, tables);
   const books = await readBooks(client);
   onBooks(books);
-  problems.push(...imbalances(books, expected));
-  await client.query('create extension if not exists amcheck');
-  problems.push(...(await damages(client)));
-  const tables = (await tableFiles(client)).map((path) => join(data, path));
-  await must('sync', ['-f', data]);
-  const log = await readFile(logFile, 'utf8');
-  const [from, to] = [/redo starts at (\S+)/, /redo done at (\S+)/].map((pattern) =>
-    positionIn(log, pattern),
-  );
-  if (from === undefined || to === undefined) return null;
-  return { from, to, logFiles, tables: await placesOf(tools, tables) };
-}
-
-/** `1/2A000028` is 0x12A000028. */
-function positionIn(log: string, pattern: RegExp): number | undefined {
-  const [high, low] = pattern.exec(log)?.[1]?.split('/') ?? [];
-  return high === undefined || low === undefined
-    ? undefined
-    : Number(`0x${high}`) * 2 ** 32 + Number(`0x${low}`);
+  problems.push(...imbalances(books, expected), ...(await damages(client)));
+  return recovery;
 }
 
 function firstLines(text: string): string {

@@ -23,9 +23,9 @@ export const WAL_SEGMENT_BYTES = 4 * 2 ** 20;
 const NBD_READY_MS = 30_000;
 const CLIENTS = '4';
 /** 100,000 accounts each. */
-const SCALE = '4';
+const SCALE = '3';
 /** Transactions per second that they aim at together: enough for a checkpoint every few seconds. */
-const RATE = '400';
+const RATE = '300';
 /** Ended when there are enough points. */
 const WORK_SECONDS_MAX = '86400';
 /** Checkpoints come every few seconds, so that points fall before, into and after them. */

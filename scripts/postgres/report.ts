@@ -14,7 +14,7 @@ export interface Outcome {
 }
 
 /** Of all sabotages, the part that has to be noticed. */
-const NOTICED_SHARE_MIN = 0.8;
+const NOTICED_SHARE_MIN = 0.7;
 const columns = [9, 14, 8, 14, 22, 20];
 
 export const headOfPoints = row(['point', 'e2fsck', 'bytes', 'transactions', 'books', 'markers']);

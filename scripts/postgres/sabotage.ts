@@ -5,9 +5,8 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { DiskId } from '../../domain/ids.ts';
 import type { Barrier, Extent } from '../../domain/replication.ts';
-import type { Recovery } from './examine.ts';
-import { WAL_SEGMENT_BYTES } from './guest.ts';
 import { copyImages } from './images.ts';
+import type { Recovery } from './recovery.ts';
 import type { KeptStream } from './stream.ts';
 
 /** What is known of a point. */
@@ -37,25 +36,16 @@ export interface Spoilt {
   readonly what: string;
 }
 
-const DATABASE_PAGE_BYTES = 8192;
+const PAGE_BYTES = 8192;
 const DATA = 0;
 const WAL = 1;
 type Disk = typeof DATA | typeof WAL;
 
 export const sabotages = {
-  'a record of the log is left out': async (victim, pick, folder) => {
-    const { recovery } = victim.points[2];
-    if (recovery === null) return null;
-    return leaveOut(victim, WAL, await changedPages(victim, WAL, logPlaces(recovery)), pick, folder);
-  },
-  'a record of a table is left out': async (victim, pick, folder) => {
-    const { recovery } = victim.points[2];
-    if (recovery === null) return null;
-    const places = recovery.tables.map(({ at, length }) => ({ offset: at, length }));
-    // What is older than all that recovery reads stays as it is on the disk: nothing makes it good again.
-    const isFinal = (page: Buffer) => lastChangeOf(page) < recovery.from;
-    return leaveOut(victim, DATA, await changedPages(victim, DATA, places, isFinal), pick, folder);
-  },
+  'a record of the log is left out': (victim, pick, folder) =>
+    leaveOut(victim, WAL, victim.points[2].recovery?.log ?? [], pick, folder),
+  'a record of a table is left out': (victim, pick, folder) =>
+    leaveOut(victim, DATA, victim.points[2].recovery?.settled ?? [], pick, folder),
   'two barriers change places': async ({ points, stream, diskIds }, _, folder) => {
     const [before, first, second] = points;
     const earlier = stream.between(before.barrierNumber, first.barrierNumber);
@@ -84,7 +74,7 @@ export async function applied({ points, stream, diskIds }: Victim, folder: strin
   return images;
 }
 
-/** One record that holds something of `places` is not written; all others of the point are. */
+/** One record that changes something in `places` is not written; all others of the point are. */
 async function leaveOut(
   { points, stream, diskIds }: Victim,
   disk: Disk,
@@ -95,12 +85,13 @@ async function leaveOut(
   const [, before, point] = points;
   const barriers = stream.between(before.barrierNumber, point.barrierNumber);
   if (barriers === null) return null;
+  const changed = await changedPages({ points, stream, diskIds }, disk, places);
   const candidates: { readonly barrier: Barrier; readonly index: number; readonly extent: Extent }[] = [];
   for (const barrier of barriers) {
     let index = 0;
     for await (const { offset, length } of stream.records(barrier, diskIds[disk])) {
       const extent = { offset, length };
-      if (places.some((place) => overlaps(place, extent))) candidates.push({ barrier, index, extent });
+      if (changed.some((page) => overlaps(page, extent))) candidates.push({ barrier, index, extent });
       index += 1;
     }
   }
@@ -141,29 +132,11 @@ async function write(
   }
 }
 
-/** Where on its disk the part of the log lies that recovery reads. */
-function logPlaces({ from, to, logFiles }: Recovery): Extent[] {
-  return logFiles.flatMap(({ file, offset, at, length }) => {
-    const start = startOfLogFile(file) + offset;
-    const [first, last] = [Math.max(from, start), Math.min(to, start + length)];
-    return first < last ? [{ offset: at + first - start, length: last - first }] : [];
-  });
-}
-
-/** `00000001` timeline, then the number of the file in two halves: https://www.postgresql.org/docs/15/wal-internals.html */
-function startOfLogFile(path: string): number {
-  const name = path.slice(-24);
-  const perHalf = 2 ** 32 / WAL_SEGMENT_BYTES;
-  const number = Number(`0x${name.slice(8, 16)}`) * perHalf + Number(`0x${name.slice(16)}`);
-  return number * WAL_SEGMENT_BYTES;
-}
-
 /** The pages in these places that differ from the point before. */
 async function changedPages(
   { points: [, before, point] }: Victim,
   disk: Disk,
   places: readonly Extent[],
-  isWanted: (page: Buffer) => boolean = () => true,
 ): Promise<Extent[]> {
   const [old, now] = await Promise.all([before, point].map(({ images }) => open(images[disk] ?? '', 'r')));
   if (old === undefined || now === undefined) return [];
@@ -171,21 +144,16 @@ async function changedPages(
     const pages: Extent[] = [];
     for (const place of places) {
       const end = place.offset + place.length;
-      for (let offset = place.offset; offset < end; offset += DATABASE_PAGE_BYTES) {
-        const length = Math.min(DATABASE_PAGE_BYTES, end - offset);
+      for (let offset = place.offset; offset < end; offset += PAGE_BYTES) {
+        const length = Math.min(PAGE_BYTES, end - offset);
         const [was, is] = [await bytesAt(old, offset, length), await bytesAt(now, offset, length)];
-        if (!was.equals(is) && isWanted(is)) pages.push({ offset, length });
+        if (!was.equals(is)) pages.push({ offset, length });
       }
     }
     return pages;
   } finally {
     await Promise.all([old.close(), now.close()]);
   }
-}
-
-/** `pd_lsn`, the first field of every page of a table. */
-function lastChangeOf(page: Buffer): number {
-  return page.readUInt32LE(0) * 2 ** 32 + page.readUInt32LE(4);
 }
 
 async function bytesAt(image: FileHandle, offset: number, length: number): Promise<Buffer> {
