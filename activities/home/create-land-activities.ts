@@ -4,6 +4,7 @@ import { fencingEpoch } from '../../domain/replication.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { DiskDigest, HomeWay, LandActivities } from '../../workflows/contracts/home.ts';
 import type { ApplyHeartbeat, SessionOutcome } from '../../workflows/contracts/types.ts';
+import { mapBounded } from '../../dataplane/budget.ts';
 import { hashDisk } from '../../dataplane/compare/hash-disk.ts';
 import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
@@ -19,6 +20,8 @@ import { withHomeDisks, type LandPorts } from './home-disks.ts';
 
 /** Barriers landed before the attempt reports; keeps cancellation quick. */
 const BARRIERS_AT_ONCE = 8;
+/** One disk's hash is made by one thread. */
+const HASHED_AT_ONCE = 4;
 /** The journal is looked at every fifth of the interval, within these bounds. */
 const LOOK_EVERY_MS = { min: 500, max: 15_000 } as const;
 const NOTHING_LANDED: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
@@ -122,15 +125,13 @@ export function createLandActivities(ports: LandPorts): LandActivities {
     hashHomeDisks: ({ way }) =>
       supervised((supervision) =>
         slots.during(way.disks.length, supervision.signal, () =>
-          withHomeDisks(ports, way, hooksOf(supervision), async (disks) => {
-            const digests: DiskDigest[] = [];
-            for (const { disk, open } of disks) {
+          withHomeDisks(ports, way, hooksOf(supervision), (disks) =>
+            mapBounded(disks, HASHED_AT_ONCE, async ({ disk, open }): Promise<DiskDigest> => {
               const { index, label, capacityBytes: bytes } = disk;
               const sha256 = await hashDisk(open, bytes, supervision.signal, supervision.flush);
-              digests.push({ index, label, bytes, sha256 });
-            }
-            return digests;
-          }),
+              return { index, label, bytes, sha256 };
+            }),
+          ),
         ),
       ),
 

@@ -5,6 +5,7 @@ import { blobNames } from '../../domain/names.ts';
 import { fencingEpoch } from '../../domain/replication.ts';
 import type { DiskDigest, ReverseActivities, ReverseShipped } from '../../workflows/contracts/home.ts';
 import type { ReplicationHeartbeat, SessionOutcome } from '../../workflows/contracts/types.ts';
+import { mapBounded } from '../../dataplane/budget.ts';
 import { hashDisk } from '../../dataplane/compare/hash-disk.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
 import { runSessionAttempt } from '../replication/session-loop.ts';
@@ -14,6 +15,9 @@ import { supervised } from '../supervise.ts';
 import { snapshotsOf } from './azure-snapshots.ts';
 import { runFirstCopy, runReverseDelta, runReverseFinal, type ReversePorts } from './reverse-copy.ts';
 import { withOpenSet } from './reverse-state.ts';
+
+/** Hashed together: one disk's hash is made by one thread. */
+const DISKS_AT_ONCE = 4;
 
 export function createReverseActivities(ports: ReversePorts): ReverseActivities {
   const { storage, cloud } = ports;
@@ -84,12 +88,10 @@ export function createReverseActivities(ports: ReversePorts): ReverseActivities 
           throw new DrError('DR_JOURNAL_GAP', { item: way.stream, reason });
         }
         return withOpenSet(cloud, way, { set }, { signal }, async (_, disks) => {
-          const digests: DiskDigest[] = [];
-          for (const { disk, source } of disks) {
+          return mapBounded(disks, DISKS_AT_ONCE, async ({ disk, source }): Promise<DiskDigest> => {
             const { index, label, capacityBytes: bytes } = disk;
-            digests.push({ index, label, bytes, sha256: await hashDisk(source, bytes, signal, flush) });
-          }
-          return digests;
+            return { index, label, bytes, sha256: await hashDisk(source, bytes, signal, flush) };
+          });
         });
       }),
   };

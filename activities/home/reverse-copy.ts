@@ -6,7 +6,7 @@ import { DrError } from '../../domain/errors.ts';
 import { coalesceExtents, extentsFrom } from '../../domain/extents.ts';
 import type { Cloud } from '../../domain/ports.ts';
 import { sessionEpochOf, type Barrier, type Extent } from '../../domain/replication.ts';
-import { KiB } from '../../domain/units.ts';
+import { KiB, MiB } from '../../domain/units.ts';
 import type { HomeCopy, HomeWay } from '../../workflows/contracts/home.ts';
 import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
 import { deleteBlockHashes, loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
@@ -27,6 +27,8 @@ import { extentsByDisk, insideDisk, withOpenSet, type OpenDisk } from './reverse
 
 /** A request more costs less than what travels between two changes of a file system's blocks. */
 const DELTA_GAP_BYTES = 16 * KiB;
+/** Small enough that one window is written at home while the next is fetched and a third is read here. */
+const WINDOW_BYTES = 512 * MiB;
 
 export interface ReversePorts extends StreamPorts {
   readonly cloud: Cloud;
@@ -35,7 +37,7 @@ export interface ReversePorts extends StreamPorts {
 export interface ReverseRequest {
   readonly way: HomeWay;
   readonly epoch: number;
-  /** As in `WindowedRead`. */
+  /** As in `WindowedRead`; absent: 512 MiB. */
   readonly windowBytes?: number;
 }
 
@@ -86,7 +88,7 @@ export async function runFirstCopy(
       skipZeros: copy === 'full' && !isWhole,
       isResumable: true,
       gapBytes: 0,
-      ...(request.windowBytes === undefined ? {} : { windowBytes: request.windowBytes }),
+      windowBytes: request.windowBytes ?? WINDOW_BYTES,
     };
     return shipInWindows(ports, pass, hooks, onBarrier);
   });
@@ -136,7 +138,7 @@ export async function runReverseFinal(
 
 async function runPass(
   ports: ReversePorts,
-  { way, epoch, windowBytes }: ReverseRequest,
+  { way, epoch, windowBytes = WINDOW_BYTES }: ReverseRequest,
   phase: 'delta' | 'final',
   hooks: CycleHooks,
 ): Promise<Barrier> {
@@ -148,10 +150,9 @@ async function runPass(
   const opening = { set, previousIds: changeIdsOf(way, base) };
   const barrier = await withOpenSet(cloud, way, opening, hooks, async (frozen, disks) => {
     const changed = await extentsByDisk(disks, (disk) => disk.changedExtents());
-    const window = windowBytes === undefined ? {} : { windowBytes };
     const gapBytes = DELTA_GAP_BYTES;
     const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase, gapBytes } as const;
-    return shipInWindows(ports, { ...pass, ...window }, hooks);
+    return shipInWindows(ports, { ...pass, windowBytes }, hooks);
   });
   if (barrier.epoch === epoch) await dropOutlived(cloud, way, base, set, hooks);
   return barrier;
