@@ -1,5 +1,6 @@
 /** Forms that several nouns share. Bodies and queries are strict: an unknown field is refused by name. */
 import { z } from 'zod';
+import { priorities } from '../domain/machine.ts';
 
 const onOneLine = /^[^\p{Cc}\p{Cs}]*$/u;
 
@@ -10,6 +11,10 @@ export const textSchema = z.string().min(1).max(200).regex(onOneLine, 'must not 
 export const nameSchema = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1-40 lower-case letters, digits, hyphens');
+
+export const prioritySchema = z
+  .enum(priorities)
+  .describe('Share of the site’s line while several items have something to send: 4, 2 or 1 parts');
 
 /** Path of whatever is about one protected item. */
 export const itemParams = z.object({

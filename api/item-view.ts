@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { drillStates, itemOperations, itemStates } from '../domain/protected-item.ts';
 import { directions } from '../domain/streams.ts';
-import { problemSchema, timestampSchema } from './common.ts';
+import { prioritySchema, problemSchema, timestampSchema } from './common.ts';
 import { shownPolicyValues } from './policies.ts';
 import { recoveryPointSchema, replicationActivitySchema } from './replication.ts';
 import { shownTargetSchema } from './target.ts';
@@ -41,6 +41,7 @@ const specSchema = z.object({
     .optional(),
   isPhysical: z.literal(true).optional(),
   excludedDisks: z.array(z.number().int()).optional(),
+  priority: prioritySchema.optional(),
 });
 
 const failoverResultSchema = z
@@ -76,7 +77,17 @@ const failoverResultSchema = z
 const inputFieldSchema = z
   .object({
     name: z.string(),
-    kind: z.enum(['recoveryPoint', 'subnet', 'text', 'flag', 'deviceKeys', 'policy', 'target', 'place']),
+    kind: z.enum([
+      'recoveryPoint',
+      'subnet',
+      'text',
+      'flag',
+      'deviceKeys',
+      'policy',
+      'target',
+      'place',
+      'priority',
+    ]),
     required: z.boolean(),
     means: z.string(),
     example: z.unknown(),

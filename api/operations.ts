@@ -6,6 +6,7 @@ import {
   itemParams,
   nameSchema,
   operationIdSchema,
+  prioritySchema,
   subnetIdSchema,
   textSchema,
 } from './common.ts';
@@ -55,9 +56,10 @@ export const operationBodies = {
   updateSettings: body({
     policy: nameSchema.exactOptional().describe('Name of another policy'),
     target: targetChangesSchema.exactOptional(),
+    priority: prioritySchema.exactOptional(),
   }).refine(
-    ({ policy, target }) => policy !== undefined || target !== undefined,
-    'must change something: policy or target',
+    (changes) => [changes.policy, changes.target, changes.priority].some((each) => each !== undefined),
+    'must change something: policy, target or priority',
   ),
   addDisks: body({ deviceKeys: deviceKeysSchema }),
   excludeDisks: body({ deviceKeys: deviceKeysSchema }),

@@ -3,7 +3,16 @@ import type { ItemOperation } from './item-operations.ts';
 
 export interface InputField {
   readonly name: string;
-  readonly kind: 'recoveryPoint' | 'subnet' | 'text' | 'flag' | 'deviceKeys' | 'policy' | 'target' | 'place';
+  readonly kind:
+    | 'recoveryPoint'
+    | 'subnet'
+    | 'text'
+    | 'flag'
+    | 'deviceKeys'
+    | 'policy'
+    | 'target'
+    | 'place'
+    | 'priority';
   readonly required: boolean;
   readonly means: string;
   readonly example: unknown;
@@ -82,6 +91,13 @@ export const operationInputs: Readonly<Record<ItemOperation, readonly InputField
       required: false,
       means: 'Target settings to change; null takes an optional one away',
       example: { vmSize: 'Standard_D4s_v5' },
+    },
+    {
+      name: 'priority',
+      kind: 'priority',
+      required: false,
+      means: 'Share of the site’s line: high, normal or low, 4 to 2 to 1',
+      example: 'high',
     },
   ],
   addDisks: [deviceKeys],

@@ -67,7 +67,8 @@ export interface FailbackPolicy {
 }
 
 /** Share of the site's rate while several items have something to send: 4, 2 and 1 parts. */
-export type Priority = 'high' | 'normal' | 'low';
+export const priorities = ['high', 'normal', 'low'] as const;
+export type Priority = (typeof priorities)[number];
 
 export interface ProtectedDisk {
   readonly diskId: DiskId;

@@ -34,10 +34,11 @@ const inputs: Inputs = {
   pause: nothing,
   resume: nothing,
   resync: nothing,
-  updateSettings: async ({ policy, target }, catalogue) => {
+  updateSettings: async ({ policy, target, priority }, catalogue) => {
     if (target !== undefined) refuseConflict(target);
     return {
       ...(target === undefined ? {} : { target }),
+      ...(priority === undefined ? {} : { priority }),
       ...(policy === undefined ? {} : { policy: await policyNamed(catalogue, asId<PolicyId>(policy)) }),
     };
   },

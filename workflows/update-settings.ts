@@ -1,5 +1,5 @@
 /**
- * Update of policy and target settings.
+ * Update of policy, target settings and priority.
  *
  * Theory of operation. Before: the item replicates or has come home. After: the item record in the storage account and
  * the entity hold the new settings, and replication goes on with them from its next cycle; a failover uses them from
@@ -49,14 +49,15 @@ export const updateSettingsBook: Runbook<UpdateSettingsRun, SettingsFacts> = {
   ],
 };
 
-function merged({ item, policy, target = {} }: UpdateSettingsRun): ItemSpec {
+function merged({ item, policy, target = {}, priority }: UpdateSettingsRun): ItemSpec {
   const changed = Object.entries({ ...item.target, ...target }).filter(([, value]) => value !== null);
   const settings = Object.fromEntries(changed) as unknown as TargetSettings;
   if (settings.zone !== undefined && settings.availabilitySetId !== undefined) {
     const reason = 'a machine lies in a zone or in an availability set, not in both';
     throw refusal('DR_SETTINGS_CONFLICT', { reason });
   }
-  return { ...item, target: settings, policy: policy ?? item.policy };
+  const changes = { target: settings, policy: policy ?? item.policy };
+  return { ...item, ...changes, ...(priority === undefined ? {} : { priority }) };
 }
 
 export async function updateSettings(run: UpdateSettingsRun): Promise<RunOutcome<SettingsFacts>> {

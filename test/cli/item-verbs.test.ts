@@ -67,6 +67,7 @@ const lines: readonly (readonly [line: string, operation: (typeof itemOperations
     ['resume app', 'resume', {}],
     ['resync app', 'resync', {}],
     ['update app --policy gold', 'updateSettings', { policy: samplePolicy }],
+    ['update app --priority high', 'updateSettings', { priority: 'high' }],
     [
       'update app --size Standard_D4s_v5 --ip 10.0.0.9 --disk-type Premium_LRS --zone 1 --unset availability-set',
       'updateSettings',

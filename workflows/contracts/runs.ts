@@ -1,7 +1,7 @@
 /** Runs of runbooks: what the entity gives each, and how each can end. Plain JSON only. */
 import type { RunId } from '../../domain/ids.ts';
 import type { JobError, Requester } from '../../domain/job.ts';
-import type { ItemSpec, ReplicationPolicy } from '../../domain/machine.ts';
+import type { ItemSpec, Priority, ReplicationPolicy } from '../../domain/machine.ts';
 import type { RunMode } from '../../domain/ports.ts';
 import type { RecoveryPoint, RecoveryPointChoice } from '../../domain/replication.ts';
 import type { AzureSide, HomePlace, HomeWay } from './home.ts';
@@ -109,6 +109,7 @@ export interface HomeRun extends Run {
 export interface UpdateSettingsRun extends Run {
   readonly policy?: ReplicationPolicy;
   readonly target?: TargetChanges;
+  readonly priority?: Priority;
 }
 
 export interface DisksRun extends Run {

@@ -2,7 +2,7 @@
 import type { Condition, Health } from '../../domain/health.ts';
 import type { OperationId, ProtectedItemId, RunId, VCenterId } from '../../domain/ids.ts';
 import type { JobDecision, JobError, Requester } from '../../domain/job.ts';
-import type { ItemSpec, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
+import type { ItemSpec, Priority, ReplicationPolicy, TargetSettings } from '../../domain/machine.ts';
 import type {
   ActiveLocation,
   AllowedOperation,
@@ -59,7 +59,11 @@ export interface OperationInputs {
   readonly failover: { readonly choice: RecoveryPointChoice; readonly shutdownSource: boolean };
   readonly changeRecoveryPoint: { readonly choice: RecoveryPointChoice };
   readonly reprotect: { readonly place: HomePlace };
-  readonly updateSettings: { readonly policy?: ReplicationPolicy; readonly target?: TargetChanges };
+  readonly updateSettings: {
+    readonly policy?: ReplicationPolicy;
+    readonly target?: TargetChanges;
+    readonly priority?: Priority;
+  };
   readonly addDisks: { readonly deviceKeys: readonly number[] };
   readonly excludeDisks: { readonly deviceKeys: readonly number[] };
 }

@@ -237,8 +237,9 @@ const plans: Plans = {
   },
   updateSettings: {
     workflow: () => 'updateSettings',
-    input: (_record, run, { policy, target }) => ({
+    input: (_record, run, { policy, target, priority }) => ({
       ...run,
+      ...(priority === undefined ? {} : { priority }),
       ...(policy === undefined ? {} : { policy }),
       ...(target === undefined ? {} : { target }),
     }),

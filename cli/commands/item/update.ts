@@ -1,4 +1,5 @@
 import { Option } from '@commander-js/extra-typings';
+import { priorities } from '../../../domain/machine.ts';
 import type { Cli } from '../../cli.ts';
 import { invalid } from '../../connection.ts';
 import {
@@ -35,11 +36,12 @@ export function itemUpdate(cli: Cli) {
     .option('--zone <number>', ZONE_HELP)
     .option('--availability-set <id>', SET_HELP)
     .option('--tag <name=value>', `${TAG_HELP}; replaces all earlier tags`, tagOption)
+    .addOption(new Option('--priority <share>', 'share of the site’s line, 4 to 2 to 1').choices(priorities))
     .addOption(
       new Option('--unset <setting...>', 'settings to take away').choices(optionalNames).default([], 'none'),
     )
     .action((id, options) => {
-      const { policy, size, subnet, ip, anyIp, unset } = options;
+      const { policy, size, subnet, ip, anyIp, priority, unset } = options;
       if (ip !== undefined && anyIp === true) throw invalid('--ip and --any-ip exclude each other');
       const target = {
         ...(size === undefined ? {} : { vmSize: size }),
@@ -52,6 +54,7 @@ export function itemUpdate(cli: Cli) {
       const input = {
         ...(policy === undefined ? {} : { policy }),
         ...(Object.keys(target).length === 0 ? {} : { target }),
+        ...(priority === undefined ? {} : { priority }),
       };
       return operate(cli, options, { id, operation: 'updateSettings', input });
     });
