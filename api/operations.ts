@@ -53,6 +53,7 @@ export const operationBodies = {
   pause: body({}),
   resume: body({}),
   resync: body({}),
+  verify: body({ choice: recoveryPointChoiceSchema }),
   updateSettings: body({
     policy: nameSchema.exactOptional().describe('Name of another policy'),
     target: targetChangesSchema.exactOptional(),

@@ -28,7 +28,7 @@ export type RecoveryPointView = z.output<typeof recoveryPointSchema>;
 
 export const replicationProgressSchema = z
   .object({
-    phase: z.enum(['initial', 'delta', 'final']),
+    phase: z.enum(['initial', 'delta', 'final', 'verify']),
     barrierNumber: z.number().int(),
     startedAt: timestampSchema,
     at: timestampSchema,

@@ -16,6 +16,7 @@ import { itemReprotect } from './commands/item/reprotect.ts';
 import { itemShow } from './commands/item/show.ts';
 import { itemTestFailover } from './commands/item/test-failover.ts';
 import { itemUpdate } from './commands/item/update.ts';
+import { itemVerify } from './commands/item/verify.ts';
 import { jobCancel } from './commands/job/cancel.ts';
 import { jobDecisionVerbs, jobSkip } from './commands/job/decide.ts';
 import { jobList } from './commands/job/list.ts';
@@ -59,6 +60,7 @@ const nouns = {
       itemChangePoint,
       itemReprotect,
       ...plainItemVerbs,
+      itemVerify,
       itemUpdate,
       itemAddDisk,
       itemExcludeDisk,

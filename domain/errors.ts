@@ -616,6 +616,13 @@ export const errorCatalogue = {
     'Disk "{disk}" of "{machine}" differs between Azure and the site: {reason}',
     'Nothing was started on it. Resynchronise the item, then fail back again.',
   ),
+  DR_VERIFY_IMPOSSIBLE: entry(
+    'fail',
+    409,
+    4,
+    'Recovery point {point} of "{item}" cannot be compared with its source any more: {reason}',
+    'Verify a newer point: what has changed since is left out, so the newest is compared most completely. After change tracking was started anew, resynchronise first.',
+  ),
   DR_FENCE_HELD: entry(
     'fail',
     409,

@@ -66,6 +66,7 @@ export const guards: Readonly<Partial<Record<ItemOperation, readonly Guard[]>>> 
   pause: [notPaused],
   resume: [isPaused],
   resync: [replicates],
+  verify: [replicates, point],
   addDisks: [replicates],
   disable: [noDrill],
   purge: [noDrill],

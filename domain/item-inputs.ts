@@ -83,6 +83,7 @@ export const operationInputs: Readonly<Record<ItemOperation, readonly InputField
   pause: [],
   resume: [],
   resync: [],
+  verify: [choice('Recovery point to compare with')],
   updateSettings: [
     { name: 'policy', kind: 'policy', required: false, means: 'Name of another policy', example: 'gold' },
     {

@@ -101,6 +101,7 @@ export const moves: Readonly<Record<ItemOperation, Moves>> = {
   pause: staying('protected', 'protectedReverse'),
   resume: staying('protected', 'protectedReverse'),
   resync: staying('protected', 'protectedReverse'),
+  verify: staying('protected'),
   updateSettings: staying('protected', 'protectedReverse', 'failedBackCommitted'),
   addDisks: staying('protected'),
   excludeDisks: staying('protected'),
@@ -150,8 +151,16 @@ const committedStates: readonly ItemState[] = ['committed', 'failedBackCommitted
 
 /** On the worst night a failover does not wait for a rehearsal; ending protection is the way out of a first copy. */
 const displacing: Partial<Record<ItemOperation, readonly (ItemOperation | 'protect')[]>> = {
-  failover: ['testFailover', 'cleanupTestFailover', 'resync', 'updateSettings', 'addDisks', 'excludeDisks'],
-  disable: ['protect', 'resync', 'reprotect'],
+  failover: [
+    'testFailover',
+    'cleanupTestFailover',
+    'resync',
+    'verify',
+    'updateSettings',
+    'addDisks',
+    'excludeDisks',
+  ],
+  disable: ['protect', 'resync', 'verify', 'reprotect'],
   purge: ['disable'],
 };
 

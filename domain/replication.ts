@@ -109,7 +109,7 @@ export interface RecoveryPoint {
 
 /** Raw facts of a running copy; viewers compute rate, percent and time left. */
 export interface ReplicationProgress {
-  readonly phase: 'initial' | 'delta' | 'final';
+  readonly phase: 'initial' | 'delta' | 'final' | 'verify';
   readonly barrierNumber: number;
   readonly startedAt: string;
   readonly at: string;

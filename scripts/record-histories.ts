@@ -199,6 +199,7 @@ async function roundTrip(item: Recorder): Promise<void> {
   await item.record('pause-done', 'pause');
   await item.record('resume-done', 'resume');
   await item.record('resync-forward-done', 'resync');
+  await item.record('verify-done', 'verify');
   await item.renewed('item-forward-continued');
   await item.record('failover-done', 'failover');
   await item.record('failover-change-done', 'changeRecoveryPoint');

@@ -34,6 +34,7 @@ const inputs: Inputs = {
   pause: nothing,
   resume: nothing,
   resync: nothing,
+  verify: ({ choice }) => ({ choice: choiceOf(choice) }),
   updateSettings: async ({ policy, target, priority }, catalogue) => {
     if (target !== undefined) refuseConflict(target);
     return {

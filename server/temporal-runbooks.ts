@@ -34,6 +34,8 @@ const replicationActivities = new Set([
   'shipSession',
   'applySession',
   'shipDifferences',
+  'hashPoint',
+  'comparePoint',
   'reverseFirstCopy',
   'shipReverseSession',
   'landSession',

@@ -16,4 +16,5 @@ export { reprotect } from './reprotect.ts';
 export { resync } from './resync.ts';
 export { rollback } from './rollback.ts';
 export { updateSettings } from './update-settings.ts';
+export { verify } from './verify.ts';
 export { vcenterAdd, vcenterDiscovery, vcenterProbe } from './vcenter.ts';

@@ -16,6 +16,7 @@ import { reprotectBook } from './reprotect.ts';
 import { resyncBook } from './resync.ts';
 import { rollbackBook } from './rollback.ts';
 import { updateSettingsBook } from './update-settings.ts';
+import { verifyBook } from './verify.ts';
 
 /** To be read, not to be played: what a step takes is its own. */
 export type AnyRunbook = Runbook<Run, object>;
@@ -32,6 +33,7 @@ export const runbooks: Readonly<Record<string, AnyRunbook>> = {
   commitFailback: any(commitFailbackBook),
   reEnable: any(reEnableBook),
   resync: any(resyncBook),
+  verify: any(verifyBook),
   updateSettings: any(updateSettingsBook),
   addDisks: any(addDisksBook),
   excludeDisks: any(excludeDisksBook),

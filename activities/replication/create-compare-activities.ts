@@ -7,16 +7,22 @@ import { VHD_FOOTER_BYTES } from '../../domain/units.ts';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { CompareActivities } from '../../workflows/contracts/home.ts';
 import type { ApplyHeartbeat } from '../../workflows/contracts/types.ts';
+import type { HashedPoint, VerifyActivities } from '../../workflows/contracts/verify.ts';
 import { compareBlockBytes, hashBlocks } from '../../dataplane/compare/block-hashes.ts';
-import { saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
+import { deleteBlockHashes, saveBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
 import { openReplicaSource } from '../../dataplane/source/replica-source.ts';
+import { listPoints } from '../../dataplane/points.ts';
 import { supervised } from '../supervise.ts';
+import { choosePoint } from './choose-point.ts';
 import { applyAll, type ApplyPorts } from './create-apply-activities.ts';
+import { verifyMeter } from './verify-meter.ts';
+
+const NOTHING_APPLIED: ApplyHeartbeat = { failures: 0, appliedBarrier: 0, pendingBytes: 0 };
 
 type Hashed = Awaited<ReturnType<CompareActivities['hashReplica']>>;
 
-export function createCompareActivities(ports: ApplyPorts): CompareActivities {
+export function createCompareActivities(ports: ApplyPorts): CompareActivities & VerifyActivities {
   const { storage } = ports;
   return {
     /** Applies what is still waiting first: hashes are compared with what comes behind the newest barrier. */
@@ -40,6 +46,33 @@ export function createCompareActivities(ports: ApplyPorts): CompareActivities {
         }
         const sizes = item.disks.map(({ capacityBytes }) => compareBlockBytes(capacityBytes));
         return { epoch, blockBytes: Math.max(...sizes) };
+      }),
+
+    hashPoint: ({ item, sessionEpoch, choice }) =>
+      supervised<ApplyHeartbeat, HashedPoint>(async (supervision) => {
+        const epoch = fencingEpoch(sessionEpoch, supervision.attempt);
+        await applyAll(ports, item, epoch, supervision, null);
+        const itemKey = await openItemKey(storage, ports.vaultKey, item.itemId);
+        const points = await listPoints(storage, item.itemId, supervision.signal, itemKey);
+        const point = choosePoint(points, item, choice);
+        // What an earlier comparison left was for nobody else.
+        await deleteBlockHashes(storage, item.itemId);
+        const applied = supervision.latest() ?? NOTHING_APPLIED;
+        const sizes = point.disks.map(({ capacityBytes }) => capacityBytes);
+        const meter = verifyMeter(point.barrierNumber, sizes, (progress) =>
+          supervision.report({ ...applied, progress }),
+        );
+        for (const { diskId, replicaBlob, snapshotId, capacityBytes } of point.disks) {
+          const key = itemKey.compareKey(diskId);
+          const source = openReplicaSource(storage.replica(replicaBlob), snapshotId, capacityBytes);
+          const blockBytes = compareBlockBytes(capacityBytes);
+          const onProgress = meter(capacityBytes);
+          const { signal } = supervision;
+          const hashes = await hashBlocks(source, { key, blockBytes, capacityBytes, signal, onProgress });
+          await saveBlockHashes(storage, { stream: item.itemId, disk: diskId, epoch, key }, hashes);
+        }
+        const { pointId, barrierNumber, sourceTime } = point;
+        return { epoch, pointId, barrierNumber, sourceTime, isNewest: point === points[0] };
       }),
   };
 }

@@ -82,6 +82,9 @@ async function changedExtents(
   return extents;
 }
 
+/** What a barrier says of a disk. */
+export type KnownDisk = Pick<BarrierDisk, 'diskId' | 'capacityBytes' | 'changeId'>;
+
 /** What of the snapshot's disk has changed since barrier `base` was read; the whole disk where that cannot be told. */
 export async function changedSince(
   session: VCenterSession,
@@ -93,7 +96,7 @@ export async function changedSince(
   }: {
     readonly snapshot: MachineSnapshot;
     readonly disk: { readonly diskId: DiskId };
-    readonly base: Pick<Barrier, 'disks'>;
+    readonly base: { readonly disks: readonly KnownDisk[] };
   },
 ): Promise<readonly Extent[]> {
   const disk = item.disks.find((each) => each.diskId === diskId);
@@ -109,7 +112,7 @@ async function changedOrAll(
   item: ItemSpec,
   snapshot: MachineSnapshot,
   frozen: SnapshotDisk,
-  known: BarrierDisk | undefined,
+  known: KnownDisk | undefined,
 ): Promise<readonly Extent[]> {
   const whole = { offset: 0, length: frozen.capacityBytes };
   const changeId = known?.changeId ?? null;

@@ -83,22 +83,22 @@ export async function dropSnapshot(
  * that can be done: the failure is told, not what stood in the way of cleaning up, and a snapshot that another
  * attempt has made under the same name since is left alone.
  */
-export async function andDropSnapshot(
+export async function andDropSnapshot<T>(
   cycle: Cycle,
   item: ItemSpec,
   snapshot: MachineSnapshot,
   hooks: CycleHooks,
-  pass: () => Promise<Barrier>,
-): Promise<Barrier> {
-  let barrier: Barrier;
+  pass: () => Promise<T>,
+): Promise<T> {
+  let answer: T;
   try {
-    barrier = await pass();
+    answer = await pass();
   } catch (error) {
     await dropOwn(cycle, item, snapshot, hooks).catch(() => undefined);
     throw error;
   }
   await dropSnapshot(cycle, item, snapshot.name, hooks);
-  return barrier;
+  return answer;
 }
 
 async function dropOwn(

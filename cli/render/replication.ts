@@ -6,6 +6,7 @@ const titles: Readonly<Record<ReplicationProgressView['phase'], string>> = {
   initial: 'initial replication',
   delta: 'delta',
   final: 'final delta',
+  verify: 'verification',
 };
 
 export function replicationLine(progress: ReplicationProgressView): string {

@@ -142,9 +142,9 @@ export class Egress {
   }
 }
 
-/** First copies are bulk. */
+/** First copies are bulk; a verification sends nothing. */
 export function trafficOf(phase: ReplicationProgress['phase']): Traffic {
-  return phase === 'initial' ? 'bulk' : phase;
+  return phase === 'initial' || phase === 'verify' ? 'bulk' : phase;
 }
 
 function weightOf({ traffic, priority = 'normal' }: EgressFlow): number {

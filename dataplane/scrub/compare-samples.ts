@@ -101,7 +101,7 @@ async function compareWaiting(
 
 /** `disks`: as they were found; the longest list of ranges is cut. */
 export function findingOf(
-  { itemId, barrierNumber, pointId }: RecoveryPoint,
+  { itemId, barrierNumber, pointId }: Pick<RecoveryPoint, 'itemId' | 'barrierNumber' | 'pointId'>,
   foundBy: ScrubFinding['foundBy'],
   disks: readonly DifferingDisk[],
 ): ScrubFinding {

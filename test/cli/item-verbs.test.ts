@@ -66,6 +66,8 @@ const lines: readonly (readonly [line: string, operation: (typeof itemOperations
     ['pause app', 'pause', {}],
     ['resume app', 'resume', {}],
     ['resync app', 'resync', {}],
+    ['verify app', 'verify', { choice: { kind: 'latest' } }],
+    ['verify app --point p000007', 'verify', { choice: { kind: 'custom', pointId: 'p000007' } }],
     ['update app --policy gold', 'updateSettings', { policy: samplePolicy }],
     ['update app --priority high', 'updateSettings', { priority: 'high' }],
     [

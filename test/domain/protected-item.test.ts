@@ -319,6 +319,7 @@ describe('what is shown', () => {
       'pause',
       'resume',
       'resync',
+      'verify',
       'updateSettings',
       'addDisks',
     ]);

@@ -201,6 +201,7 @@ describe('protected items', () => {
     pause: nothing,
     resume: nothing,
     resync: nothing,
+    verify: same(latest),
     updateSettings: {
       direct: { policy: 'gold', target: { zone: null } },
       booked: { policy: samplePolicy, target: { zone: null } },

@@ -121,6 +121,10 @@ export interface ResyncRun extends Run {
   readonly way?: HomeWay;
 }
 
+export interface VerifyRun extends Run {
+  readonly choice: RecoveryPointChoice;
+}
+
 export interface DisableRun extends Run {
   /** Set while the machine is on its way home. */
   readonly way?: HomeWay;

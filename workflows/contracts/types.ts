@@ -58,6 +58,7 @@ export interface OperationInputs {
   readonly cleanupTestFailover: { readonly notes: string };
   readonly failover: { readonly choice: RecoveryPointChoice; readonly shutdownSource: boolean };
   readonly changeRecoveryPoint: { readonly choice: RecoveryPointChoice };
+  readonly verify: { readonly choice: RecoveryPointChoice };
   readonly reprotect: { readonly place: HomePlace };
   readonly updateSettings: {
     readonly policy?: ReplicationPolicy;
@@ -199,6 +200,8 @@ export interface ApplyHeartbeat {
   readonly newestPointTime?: string;
   /** Absent: nothing was compared yet. */
   readonly scrub?: ScrubTotals;
+  /** Of a verification. */
+  readonly progress?: ReplicationProgress;
 }
 
 export interface VCenterProbeInput {

@@ -10,9 +10,10 @@ import type { ItemState } from '../../domain/protected-item.ts';
 import type { FailoverResult, Run, RunOutcome } from '../contracts/runs.ts';
 import type { HomeWay } from '../contracts/home.ts';
 import type { OperationRequest } from '../contracts/types.ts';
+import type { HashedPoint, PointCompared } from '../contracts/verify.ts';
 import { azureSide } from './azure-side.ts';
 import { refusal } from './failures.ts';
-import { divergence, DIVERGED, isDiverged, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
+import { divergence, DIVERGED, isDiverged, REPLICA_DIFFERS, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
 import type { ItemChanges, ItemRecord } from './item-state.ts';
 
 /** Facts that any runbook may leave; each sets some. */
@@ -24,6 +25,8 @@ export interface AnyFacts {
   readonly isCleared: boolean;
   readonly isReverted: boolean;
   readonly sourceWas: 'on' | 'off';
+  readonly hashed: HashedPoint;
+  readonly compared: PointCompared;
 }
 
 export type Outcome = RunOutcome<AnyFacts>;
@@ -234,6 +237,19 @@ const plans: Plans = {
             hasRecoveryPoint: true,
           }
         : {},
+  },
+  verify: {
+    workflow: () => 'verify',
+    input: (_record, run, { choice }) => ({ ...run, choice }),
+    ends: ({ conditions }, _request, outcome, endedAt) => {
+      const { hashed, compared } = outcome.facts;
+      if (!succeeded(outcome) || compared === undefined) return {};
+      const { condition } = compared;
+      if (condition !== undefined) return { conditions: raise(conditions, { ...condition, since: endedAt }) };
+      // The newest point is equal: what an earlier one lacked is mended.
+      if (hashed?.isNewest !== true) return {};
+      return { conditions: conditions.filter(({ type }) => type !== REPLICA_DIFFERS) };
+    },
   },
   updateSettings: {
     workflow: () => 'updateSettings',

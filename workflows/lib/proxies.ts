@@ -16,6 +16,7 @@ import type {
   LandActivities,
   ReverseActivities,
 } from '../contracts/home.ts';
+import type { VerifyActivities, VerifyMoveActivities } from '../contracts/verify.ts';
 import { taskQueues } from '../contracts/task-queues.ts';
 
 type Site = SiteActivities & HomeSiteActivities;
@@ -74,7 +75,7 @@ export const urgentSite = (site: string) =>
 
 /** The first copy of a machine may take days; it resumes from its last barrier. A few failures in a row are shown as health. */
 export const initialCopy = (site: string) =>
-  proxyActivities<MoveActivities & CompareMoveActivities>({
+  proxyActivities<MoveActivities & CompareMoveActivities & VerifyMoveActivities>({
     ...LONG,
     startToCloseTimeout: '30 days',
     scheduleToStartTimeout: '10 minutes',
@@ -151,7 +152,7 @@ export const azure = (region: string, urgent: boolean) =>
 
 /** Applying what is left before a failover: as long as it takes. */
 export const drains = (region: string) =>
-  proxyActivities<ApplyActivities & CompareActivities>({
+  proxyActivities<ApplyActivities & CompareActivities & VerifyActivities>({
     ...LONG,
     startToCloseTimeout: '7 days',
     scheduleToStartTimeout: '10 minutes',

@@ -12,7 +12,15 @@ import { watchView, type WatchView } from '../../render/watch.ts';
 /** A server that restarts is waited for. */
 const AWAY_MS_MAX = 10 * 60_000;
 /** Operations whose copies take long enough to be watched. */
-const copying = new Set<Job['kind']>(['protect', 'reprotect', 'failback', 'reEnable', 'resync', 'addDisks']);
+const copying = new Set<Job['kind']>([
+  'protect',
+  'reprotect',
+  'failback',
+  'reEnable',
+  'resync',
+  'verify',
+  'addDisks',
+]);
 
 export function jobWatch(cli: Cli) {
   return verb(

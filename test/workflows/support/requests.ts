@@ -20,6 +20,7 @@ export const inputs: Inputs = {
   pause: {},
   resume: {},
   resync: {},
+  verify: { choice: { kind: 'latest' } },
   updateSettings: { target: { vmSize: 'Standard_D4s_v5' } },
   addDisks: { deviceKeys: [2_003] },
   excludeDisks: { deviceKeys: [DEVICE_KEYS[1] ?? 0] },

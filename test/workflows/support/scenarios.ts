@@ -117,6 +117,8 @@ const harmless: Readonly<Record<string, readonly Harmless[]>> = {
   // The replica is only brought nearer to the source.
   reEnable: ['replica', 'homeDisks'],
   resync: ['replica', 'homeDisks'],
+  // What still waits is applied first.
+  verify: ['replica'],
   commit: ['staged'],
   // Of a machine that is off.
   failback: ['networks'],
@@ -166,6 +168,7 @@ export const scenarios: readonly Scenario[] = [
   scenario('reEnable', 'failedBackCommitted', 'reEnable', {}),
   scenario('resync', 'protected', 'resync', {}),
   scenario('resync', 'protectedReverse', 'resync', {}),
+  scenario('verify', 'protected', 'verify', { choice: LATEST }),
   scenario('updateSettings', 'protected', 'updateSettings', { target: { vmSize: 'Standard_D4s_v5' } }),
   scenario('addDisks', 'protected', 'addDisks', { deviceKeys: [2_003] }),
   scenario('excludeDisks', 'protected', 'excludeDisks', { deviceKeys: [DEVICE_KEYS[1] ?? 0] }),

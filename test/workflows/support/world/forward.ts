@@ -25,7 +25,9 @@ type ForwardNames =
   | 'purgeItem'
   | 'deleteOtherPoints'
   | 'hashReplica'
-  | 'shipDifferences';
+  | 'shipDifferences'
+  | 'hashPoint'
+  | 'comparePoint';
 
 const NO_TOTALS = { cycles: 1, readBytes: 0, rawBytes: 0, wireBytes: 0 };
 
@@ -135,6 +137,17 @@ export function forwardHandlers(world: World): Pick<Handlers, ForwardNames> {
       world.requireNoSession('differences are shipped', 'shipSession', 'applySession');
       if (hashes.epoch > sessionEpoch) world.violate('differences are shipped by an older try');
       return shippedTo(final(sessionEpoch));
+    },
+    hashPoint({ item, sessionEpoch }) {
+      world.requireNoSession('a point is hashed', 'shipSession', 'applySession');
+      world.requireEpoch(forward(), sessionEpoch);
+      apply();
+      const { pointId, barrierNumber, sourceTime } = newestPoint(item);
+      return { epoch: sessionEpoch, pointId, barrierNumber, sourceTime, isNewest: true };
+    },
+    comparePoint() {
+      world.requireNoSession('a point is compared', 'shipSession', 'applySession');
+      return { comparedBytes: 1 << 20, changedBytes: 0, differingBytes: 0, disks: [] };
     },
   };
 }

@@ -12,6 +12,7 @@ import type {
   LandActivities,
   ReverseActivities,
 } from '../../../../workflows/contracts/home.ts';
+import type { VerifyActivities, VerifyMoveActivities } from '../../../../workflows/contracts/verify.ts';
 import { azureHandlers } from './azure.ts';
 import { forwardHandlers } from './forward.ts';
 import { homeHandlers } from './home.ts';
@@ -25,6 +26,8 @@ type Activities = AzureActivities &
   Omit<SiteActivities, 'probeVCenter' | 'discoverMachines'> &
   CompareActivities &
   CompareMoveActivities &
+  VerifyActivities &
+  VerifyMoveActivities &
   HomeAzureActivities &
   HomeSiteActivities &
   LandActivities &
