@@ -51,7 +51,7 @@ export async function control(options: ControlOptions): Promise<Trial[]> {
 /** Whether the control's own way of applying a stream, with nothing left out, makes exactly the point. */
 export async function isFaithful(options: ControlOptions): Promise<boolean> {
   const folder = join(options.folder, 'faithful');
-  const [victim] = victimsOf(options);
+  const victim = victimsOf(options).at(-1);
   const images = victim === undefined ? null : await applied(victim, folder);
   if (victim === undefined || images === null) return false;
   const [made, taken] = await Promise.all([hashes(images), hashes(victim.points[2].images)]);

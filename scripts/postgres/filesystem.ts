@@ -26,12 +26,17 @@ export interface FilesystemCheck {
 /** Recovers the journal as a mount would, and checks everything. */
 export async function checkFilesystem(tools: Tools, image: string): Promise<FilesystemCheck> {
   const repaired = await attempt(tools.e2fsck, ['-f', '-y', image]);
-  const found = repaired.output.split('\n').filter((line) => !harmless.some((each) => each.test(line)));
+  const found = findings(repaired.output);
   const problems = found.length === 0 ? [] : [`e2fsck: ${found.slice(0, 3).join('; ')}`];
   if (repaired.code > 1) problems.push(`e2fsck: exit code ${repaired.code}`);
   const again = await attempt(tools.e2fsck, ['-f', '-n', image]);
   if (again.code !== 0) problems.push(`e2fsck -n after it: exit code ${again.code}`);
   return { code: repaired.code, problems };
+}
+
+/** Lines that tell of more than a recovered journal. */
+export function findings(output: string): string[] {
+  return output.split('\n').filter((line) => !harmless.some((each) => each.test(line)));
 }
 
 /** A run of a file's bytes and where they lie on the disk. */

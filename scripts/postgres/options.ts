@@ -9,13 +9,13 @@ export interface Asked {
   /** Tries of each kind of sabotage. */
   readonly trials: number;
   readonly seed: number;
-  /** One point is also looked at through a drill. */
-  readonly drill: boolean;
+  /** The short form, without a drill; where it cannot run it is left out. */
+  readonly isSample: boolean;
 }
 
 const defaults = { minutes: '1', points: '8', trials: '4' };
 /** What `.ci/run` takes. */
-const sample = { minutes: '0', points: '3', trials: '1' };
+const sample = { minutes: '0', points: '4', trials: '1' };
 
 /** @throws Error naming the option that cannot be */
 export function parseAsked(args: readonly string[]): Asked {
@@ -35,15 +35,15 @@ export function parseAsked(args: readonly string[]): Asked {
     points: wholeNumber('points', values.points ?? preset.points, 3, 80),
     trials: wholeNumber('trials', values.trials ?? preset.trials, 1, 100),
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1),
-    drill: !values.sample,
+    isSample: values.sample,
   };
 }
 
 /** As it is typed: what was left out is chosen already. */
-export function wordsOf({ minutes, points, trials, seed, drill }: Asked): string[] {
+export function wordsOf({ minutes, points, trials, seed, isSample }: Asked): string[] {
   const numbers = { minutes, points, trials, seed };
   const words = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  return drill ? words : [...words, '--sample'];
+  return isSample ? [...words, '--sample'] : words;
 }
 
 function wholeNumber(option: string, text: string, min: number, max: number): number {

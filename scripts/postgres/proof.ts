@@ -105,7 +105,7 @@ async function prove(asked: Asked): Promise<Outcome> {
 }
 
 /** From the first copy to the pause, with the database at work all the time. */
-async function replicated(practice: Practice, guest: Guest, { minutes, points, drill: isDrilled }: Asked) {
+async function replicated(practice: Practice, guest: Guest, { minutes, points, isSample }: Asked) {
   const untilMs = Date.now() + minutes * 60_000;
   const flow = await protect(practice, MACHINE);
   const config = await practice.configuration();
@@ -117,7 +117,7 @@ async function replicated(practice: Practice, guest: Guest, { minutes, points, d
   await pointsUnderLoad(flow, { points, untilMs }, ({ pointId, sourceTime }) =>
     announce(`point ${pointId} of ${sourceTime}`),
   );
-  const drilled: Drilled | null = isDrilled ? await drill(flow) : null;
+  const drilled: Drilled | null = isSample ? null : await drill(flow);
   const made = await pauseReplication(flow);
   const checkpoints = await guest.checkpoints();
   await guest.stop();

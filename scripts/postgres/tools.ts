@@ -39,7 +39,9 @@ export interface Ended {
 /** Runs to the end, whatever its exit code. @throws Error when it cannot be run */
 export function attempt(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    execFile(program, args, { maxBuffer: OUTPUT_BYTES_MAX }, (error, stdout, stderr) => {
+    // Their messages are read.
+    const env = { ...process.env, LC_ALL: 'C' };
+    execFile(program, args, { env, maxBuffer: OUTPUT_BYTES_MAX }, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, output: `${stderr}${stdout}` });
       else reject(error ?? new Error(`${program} was ended`));
