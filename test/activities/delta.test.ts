@@ -2,10 +2,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runDelta, type DeltaRequest } from '../../activities/replication/delta.ts';
 import { latestBarrier, readBarrier } from '../../dataplane/journal/barriers.ts';
+import { SEGMENT_WIRE_BYTES_MAX } from '../../dataplane/segment/layout.ts';
+import { CacheLevel } from '../../dataplane/ship/cache-level.ts';
+import { createMoveActivities } from '../../activities/replication/create-move-activities.ts';
+import { Egress } from '../../dataplane/egress/egress.ts';
 import { blobNames, snapshotName } from '../../domain/names.ts';
 import { codeOf } from '../providers/vsphere/practice-vcenter.ts';
-import { endedAfterBarrier, heldAtBarrier } from './support/barrier-hold.ts';
+import { endedAfterBarrier, heldAt, heldAtBarrier } from './support/barrier-hold.ts';
 import { reconfigureDisk, virtualDisk } from './support/disks.ts';
+import { inActivity } from './support/in-activity.ts';
 import {
   BLOCK_BYTES,
   at,
@@ -21,7 +26,7 @@ const disk = { mib: 32 };
 
 let rig: ReplicationRig;
 beforeAll(async () => {
-  const names = ['reset', 'interrupted', 'late', 'grown', 'shrunk'];
+  const names = ['reset', 'interrupted', 'late', 'grown', 'shrunk', 'first', 'second'];
   rig = await startReplicationRig([
     ...names.map((name) => ({ name, poweredOn: true, disks: [disk] })),
     { name: 'wide', poweredOn: true, disks: [disk, disk] },
@@ -130,4 +135,40 @@ test.each([
     const blobs = await Array.fromAsync(rig.ports.storage.list(prefix));
     expect(blobs.filter((blob) => blob.name.includes('/0000000000000002/'))).toEqual([]);
   }
+});
+
+test('while the cache is full a delta ends without its snapshot, health says why, and nothing is lost', async () => {
+  const [first, second] = [await protectedMachine('first'), await protectedMachine('second')];
+  const level = new CacheLevel({ high: SEGMENT_WIRE_BYTES_MAX, low: 0 });
+  const ports = { ...rig.ports, cache: { ...rig.ports.cache, level } };
+  for (const machine of [first, second]) await machine.write(at(7));
+  const slow = heldAt(ports, (blob) => blob.startsWith('journal/'));
+  const slowDelta = runDelta(slow.ports, { item: first.item, epoch: 2 }, hooks());
+  await slow.reached(slowDelta);
+  const { item } = second;
+  expect(await codeOf(runDelta(ports, { item, epoch: 2 }, hooks()))).toBe('DR_REPLICATION_DEFERRED');
+  expect(level.counters).toMatchObject({ timesFull: 1, deferredCycles: 1, deferredRanges: 1 });
+  expect(await second.snapshotNames()).toEqual([]);
+
+  const move = createMoveActivities(ports);
+  const session = { item, sessionEpoch: 1, endsAt: '2100-01-01T00:00:00.000Z', reportRecovery: false };
+  const condition = { type: 'DR_REPLICATION_DEFERRED', category: 'warning' };
+  expect(await inActivity(() => move.shipSession(session))).toMatchObject({ outcome: 'stopped', condition });
+  const shown = inActivity(() => move.shipSession({ ...session, reportRecovery: true }), { attempt: 2 });
+  await expect(shown).rejects.toMatchObject({ type: 'NextCycle' });
+  expect((await latestBarrier(rig.ports.storage, item.itemId))?.number).toBe(1);
+
+  await second.write(at(9));
+  slow.release();
+  expect((await slowDelta).number).toBe(2);
+  const barrier = await runDelta(ports, { item, epoch: 2 ** 20 + 3 }, hooks());
+  expect((await second.newestPoint()).hashes).toEqual(await second.hashes(barrier.snapshotName));
+  expect(level.counters.waitingBytes).toBe(0);
+
+  const schedule = { rate: 'paused', windows: [] } as const;
+  const paused = { ...rig.ports, egress: new Egress({ schedule }) };
+  expect(await codeOf(runDelta(paused, { item, epoch: 2 ** 20 + 4 }, hooks()))).toBe(
+    'DR_REPLICATION_DEFERRED',
+  );
+  expect(await second.snapshotNames()).toEqual([]);
 });

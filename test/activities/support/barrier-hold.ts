@@ -5,18 +5,23 @@ const isBarrier = (blob: string) => blob.startsWith('barriers/');
 
 export interface Held<P extends StreamPorts> {
   readonly ports: P;
-  /** Resolves when the attempt has shipped everything but the barrier; rejects when it ended before. */
+  /** Resolves when the attempt is about to make what is held; rejects when it ended before. */
   reached(attempt: Promise<unknown>): Promise<void>;
-  /** Lets this and all later barriers be made. */
+  /** Lets this and all later ones be made. */
   release(): void;
 }
 
 export function heldAtBarrier<P extends StreamPorts>(ports: P): Held<P> {
+  return heldAt(ports, isBarrier);
+}
+
+/** As `heldAtBarrier`, for the blobs that `isHeld` names. */
+export function heldAt<P extends StreamPorts>(ports: P, isHeld: (blob: string) => boolean): Held<P> {
   const arrival = Promise.withResolvers<void>();
   const leave = Promise.withResolvers<void>();
   const { storage } = ports;
   const putOnce: typeof storage.putOnce = async (name, body, signal) => {
-    if (isBarrier(name)) {
+    if (isHeld(name)) {
       arrival.resolve();
       await leave.promise;
     }
@@ -26,7 +31,7 @@ export function heldAtBarrier<P extends StreamPorts>(ports: P): Held<P> {
     ports: { ...ports, storage: { ...storage, putOnce } },
     reached: async (attempt) => {
       const ended = attempt.then(() => {
-        throw new Error('the attempt ended without reaching its barrier');
+        throw new Error('the attempt ended before it was held');
       });
       await Promise.race([arrival.promise, ended]);
     },
