@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
 import { Egress } from '../dataplane/egress/egress.ts';
 import { CacheLevel } from '../dataplane/ship/cache-level.ts';
+import { sweepFolders } from '../dataplane/ship/leftovers.ts';
 import { Secret, type Cloud, type DiskTransport, type VaultKey, type VaultStorage } from '../domain/ports.ts';
 import { createCloud } from '../providers/azure/cloud/cloud.ts';
 import { createAzureCredential } from '../providers/azure/credential.ts';
@@ -95,6 +96,7 @@ export async function cacheFolder(config: Config): Promise<string> {
 export async function cachePolicy(config: Config, log: Logger) {
   const { freeMin, max, lowWater } = config.replication.cache;
   const folder = await cacheFolder(config);
+  await sweepFolders(folder, Date.now());
   const level = new CacheLevel({ high: max, low: lowWater }, (isDraining, counters) => {
     if (isDraining) log.warn(counters, 'the cache is full: deltas wait until it has drained');
     else log.info(counters, 'the cache has drained: deltas go on');

@@ -4,7 +4,7 @@
  * on the older one, should it still run, finds its files no more and ends.
  */
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { z } from 'zod';
@@ -14,6 +14,7 @@ import type { ShipRequest } from './ship-request.ts';
 
 const STATE_FILE = 'state.json';
 const MARKS_FILE = 'marks.log';
+const KEPT_MS = 7 * 24 * 3_600_000;
 
 const stateSchema = z.strictObject({
   version: z.literal(1),
@@ -72,6 +73,16 @@ export async function claimFolder(folder: string, fingerprint: string | null): P
   await mkdir(folder, { recursive: true });
   if (fingerprint !== null) await writeState(folder, fingerprint, [...epochs, epoch]);
   return epochs;
+}
+
+/** Removes what attempts left that nobody came back to: their items are protected no more, or elsewhere. */
+export async function sweepFolders(cacheFolder: string, nowMs: number): Promise<void> {
+  const folders = await readdir(cacheFolder, { recursive: true, withFileTypes: true });
+  for (const entry of folders.filter((each) => each.isDirectory() && /^\d+$/.test(each.name))) {
+    const folder = path.join(entry.parentPath, entry.name);
+    const { mtimeMs } = await stat(folder);
+    if (nowMs - mtimeMs > KEPT_MS) await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Nothing when somebody else was first. */

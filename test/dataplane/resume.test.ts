@@ -1,11 +1,11 @@
 /** First copies that are interrupted within a barrier: the next attempt goes on from the segments that are there. */
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pruneJournal } from '../../dataplane/journal/prune.ts';
 import { readBarrier } from '../../dataplane/journal/barriers.ts';
 import { listPoints } from '../../dataplane/points.ts';
-import { appendMark, claimFolder, readMarks } from '../../dataplane/ship/leftovers.ts';
+import { appendMark, claimFolder, readMarks, sweepFolders } from '../../dataplane/ship/leftovers.ts';
 import type { ShipRequest, ShipResult } from '../../dataplane/ship/ship-request.ts';
 import { asId, type DiskId } from '../../domain/ids.ts';
 import type { DiskSource, VaultStorage } from '../../domain/ports.ts';
@@ -222,6 +222,19 @@ describe('the folder of an attempt', () => {
     expect(await claimFolder(path.join(folder, '10'), null)).toEqual([]);
     expect(await readdir(folder)).toEqual(['10']);
     await rm(folder, { recursive: true });
+  });
+
+  test('goes when nobody came back to it for a week', async () => {
+    const cache = path.join(rig.cacheFolder, 'sweep');
+    await claimFolder(path.join(cache, 'item', '1'), 'same');
+    await mkdir(path.join(cache, 'landing', 'item'), { recursive: true });
+    const day = 24 * 3_600_000;
+    await sweepFolders(cache, Date.now() + 6 * day);
+    expect(await readdir(path.join(cache, 'item'))).toEqual(['1']);
+    await sweepFolders(cache, Date.now() + 8 * day);
+    expect(await readdir(path.join(cache, 'item'))).toEqual([]);
+    expect(await readdir(path.join(cache, 'landing'))).toEqual(['item']);
+    await rm(cache, { recursive: true });
   });
 
   test('keeps marks that are whole', async () => {
