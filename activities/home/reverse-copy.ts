@@ -6,7 +6,7 @@ import { DrError } from '../../domain/errors.ts';
 import { coalesceExtents, extentsFrom } from '../../domain/extents.ts';
 import type { Cloud } from '../../domain/ports.ts';
 import { sessionEpochOf, type Barrier, type Extent } from '../../domain/replication.ts';
-import { KiB, MiB } from '../../domain/units.ts';
+import { MiB } from '../../domain/units.ts';
 import type { HomeCopy, HomeWay } from '../../workflows/contracts/home.ts';
 import { differingExtents } from '../../dataplane/compare/block-hashes.ts';
 import { deleteBlockHashes, loadBlockHashes } from '../../dataplane/compare/stored-hashes.ts';
@@ -25,8 +25,6 @@ import { scopeOf } from './azure-side.ts';
 import { loadDescription, type HomeDescription } from './drift.ts';
 import { extentsByDisk, insideDisk, withOpenSet, type OpenDisk } from './reverse-state.ts';
 
-/** A request more costs less than what travels between two changes of a file system's blocks. */
-const DELTA_GAP_BYTES = 16 * KiB;
 /** Small enough that one window is written at home while the next is fetched and a third is read here. */
 const WINDOW_BYTES = 512 * MiB;
 
@@ -87,7 +85,6 @@ export async function runFirstCopy(
       phase: 'initial' as const,
       skipZeros: copy === 'full' && !isWhole,
       isResumable: true,
-      gapBytes: 0,
       windowBytes: request.windowBytes ?? WINDOW_BYTES,
     };
     return shipInWindows(ports, pass, hooks, onBarrier);
@@ -150,8 +147,7 @@ async function runPass(
   const opening = { set, previousIds: changeIdsOf(way, base) };
   const barrier = await withOpenSet(cloud, way, opening, hooks, async (frozen, disks) => {
     const changed = await extentsByDisk(disks, (disk) => disk.changedExtents());
-    const gapBytes = DELTA_GAP_BYTES;
-    const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase, gapBytes } as const;
+    const pass = { stream, previous, frozen, epoch, changed, cycle: 'delta', phase } as const;
     return shipInWindows(ports, { ...pass, windowBytes }, hooks);
   });
   if (barrier.epoch === epoch) await dropOutlived(cloud, way, base, set, hooks);

@@ -83,6 +83,7 @@ function openDisk(disk: HomeDisk, source: AzureSnapshotSource, signal: AbortSign
     disk,
     source: {
       capacityBytes: disk.capacityBytes,
+      readBytes: source.readBytes,
       readsAtOnce: source.readsAtOnce,
       read: (offset, into, signal) => source.read(offset, into, signal),
       dataExtents: async (range, signal) => insideDisk(await source.dataExtents(range, signal), disk),

@@ -174,6 +174,7 @@ function wholeBlocks(
 ): PieceRequest['source'] {
   return {
     capacityBytes,
+    readBytes: source.readBytes,
     readsAtOnce: source.readsAtOnce,
     read: (offset, into, signal) => source.read(offset, into, signal),
     async dataExtents(range, signal) {

@@ -7,7 +7,7 @@ import { ReadRing } from './read-ring.ts';
 export { readableExtents } from './read-plan.ts';
 export type { PieceRequest } from './read-plan.ts';
 
-/** Of a MiB each; as many small reads as have room in the same memory, up to `SMALL_READS_AHEAD`. */
+/** Of their longest; as many small reads as have room in the same memory, up to `SMALL_READS_AHEAD`. */
 const READS_AHEAD = 4;
 const SMALL_READS_AHEAD = 32;
 
@@ -22,12 +22,12 @@ export interface Piece {
 
 /**
  * Exactly the extents, in ascending order, in pieces that do not cross a MiB; gaps are read, where it helps, but not
- * handed out. As many reads of a MiB are in flight as the source takes, four unless it says more, and so is the memory.
+ * handed out. As many reads are in flight as the source takes, four of a MiB unless it says more, and so is the memory.
  */
 export async function* readPieces(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<Piece> {
   const { source } = disk;
   const plan = planReads(disk, signal);
-  const ring = new ReadRing((source.readsAtOnce ?? READS_AHEAD) * READ_BYTES);
+  const ring = new ReadRing((source.readsAtOnce ?? READS_AHEAD) * (source.readBytes ?? READ_BYTES));
   const readsMax = source.readsAtOnce ?? SMALL_READS_AHEAD;
   const ahead: Reading[] = [];
   let planned = await plan.next();

@@ -16,8 +16,10 @@ import type { ShipDisk } from './ship-request.ts';
 const GAP_BYTES = 64 * KiB;
 /** A longer extent is handed on before its end is known, so that shipping begins while a comparison still runs. */
 const JOINED_BYTES_MAX = 128 * MiB;
-/** No read is longer, and none crosses a multiple of it. */
+/** No read is longer unless its source says so, and none crosses a multiple of its length. */
 export const READ_BYTES = MiB;
+/** No part of a read crosses a multiple of it. */
+const PART_BYTES = MiB;
 /** Of a shorter extent, reading zeros costs less than asking for holes. */
 const STATUS_BYTES_MIN = MiB;
 /** Bounds how many extents one question for block status can answer. */
@@ -25,7 +27,7 @@ const STATUS_WINDOW_BYTES = 128 * MiB;
 
 /** What is read of a disk. */
 export interface PieceRequest extends Pick<ShipDisk, 'extents' | 'gapBytes'> {
-  readonly source: Pick<DiskSource, 'capacityBytes' | 'readsAtOnce' | 'read' | 'dataExtents'>;
+  readonly source: Pick<DiskSource, 'capacityBytes' | 'readBytes' | 'readsAtOnce' | 'read' | 'dataExtents'>;
 }
 
 /** One read, or a hole that needs none. */
@@ -37,7 +39,7 @@ export interface PlannedRead extends Extent {
 
 /** Reads and holes of all extents in ascending order. @throws DR_INTERNAL for extents that are not sorted */
 export async function* planReads(disk: PieceRequest, signal: AbortSignal): AsyncGenerator<PlannedRead> {
-  const joiner = new ReadJoiner(disk.gapBytes ?? GAP_BYTES);
+  const joiner = new ReadJoiner(disk.gapBytes ?? GAP_BYTES, disk.source.readBytes ?? READ_BYTES);
   for await (const extents of changed(disk)) {
     for (const extent of extents) {
       if (extent.length < STATUS_BYTES_MIN) yield* joiner.add(extent);
@@ -100,15 +102,17 @@ async function* joinStream(
 /** Holds the last read back until it is known that nothing joins it. */
 class ReadJoiner {
   readonly #gapBytes: number;
+  readonly #readBytes: number;
   #open: { readonly offset: number; length: number; readonly parts: Extent[] } | null = null;
 
-  constructor(gapBytes: number) {
+  constructor(gapBytes: number, readBytes: number) {
     this.#gapBytes = gapBytes;
+    this.#readBytes = readBytes;
   }
 
   /** Takes a part that has to be read and hands out the reads that are complete. */
   *add(extent: Extent): Generator<PlannedRead> {
-    for (const part of splitExtent(extent, READ_BYTES)) {
+    for (const part of splitExtent(extent, PART_BYTES)) {
       const open = this.#open;
       if (open !== null && this.#joins(open, part)) {
         open.length = extentEnd(part) - open.offset;
@@ -132,7 +136,8 @@ class ReadJoiner {
   }
 
   #joins(open: Extent, part: Extent): boolean {
-    const isSameBlock = Math.floor(open.offset / READ_BYTES) === Math.floor(part.offset / READ_BYTES);
+    const blockOf = ({ offset }: Extent) => Math.floor(offset / this.#readBytes);
+    const isSameBlock = blockOf(open) === blockOf(part);
     return isSameBlock && part.offset - extentEnd(open) <= this.#gapBytes;
   }
 }

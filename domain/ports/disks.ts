@@ -38,7 +38,9 @@ export interface DiskExport {
 /** Where disk bytes come from. Reads are sector aligned. */
 export interface DiskSource {
   readonly capacityBytes: number;
-  /** Reads of a MiB that are worth being under way together; absent: 4. */
+  /** The longest read that pays; absent: a MiB. */
+  readonly readBytes?: number | undefined;
+  /** Such reads that are worth being under way together; absent: 4. */
   readonly readsAtOnce?: number | undefined;
   /** Fills `into` from `offset`. */
   read(offset: number, into: Uint8Array, signal: AbortSignal): Promise<void>;
