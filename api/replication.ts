@@ -22,6 +22,16 @@ export const recoveryPointSchema = z
         tail: z.object({ nextSeq: z.number().int(), hash: z.string() }),
       }),
     ),
+    differs: z
+      .array(
+        z.object({
+          diskId: z.string(),
+          differingBytes: z.number(),
+          ranges: z.array(z.object({ offset: z.number(), length: z.number() })),
+        }),
+      )
+      .exactOptional()
+      .describe('Where the point was found to differ from its source; absent: it is not known to'),
   })
   .meta({ id: 'RecoveryPoint' });
 export type RecoveryPointView = z.output<typeof recoveryPointSchema>;
@@ -44,6 +54,25 @@ export const replicationTotalsSchema = z
   .object({ cycles: z.number().int(), readBytes: z.number(), rawBytes: z.number(), wireBytes: z.number() })
   .meta({ id: 'ReplicationTotals' });
 
+/** What comparing the source with the recovery points has come to since the machine was protected. */
+export const scrubTotalsSchema = z
+  .object({
+    blocks: z.number().int(),
+    bytes: z.number(),
+    differingBlocks: z.number().int(),
+    lastAt: timestampSchema.nullable(),
+    disks: z.array(
+      z.object({
+        diskId: z.string(),
+        pass: z.number().int(),
+        comparedBlocks: z.number().int(),
+        blocks: z.number().int(),
+      }),
+    ),
+  })
+  .meta({ id: 'ScrubTotals' });
+export type ScrubTotalsView = z.output<typeof scrubTotalsSchema>;
+
 /** A replication activity as Temporal last heard of it. */
 export const replicationActivitySchema = z
   .object({
@@ -51,6 +80,7 @@ export const replicationActivitySchema = z
     attempt: z.number().int(),
     progress: replicationProgressSchema.optional(),
     totals: replicationTotalsSchema.optional(),
+    scrub: scrubTotalsSchema.optional(),
   })
   .meta({ id: 'ReplicationActivity' });
 export type ReplicationActivity = z.output<typeof replicationActivitySchema>;

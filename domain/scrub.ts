@@ -1,6 +1,6 @@
 /** Scrub: blocks of the source compared with the recovery points, day after day. Plain JSON that several rooms share. */
 import type { DiskId, ProtectedItemId, RecoveryPointId } from './ids.ts';
-import type { Extent } from './replication.ts';
+import type { Extent, RecoveryPoint } from './replication.ts';
 
 /** What scrubbing an item has come to since it was protected. */
 export interface ScrubTotals {
@@ -27,6 +27,12 @@ export interface DifferingDisk {
   readonly differingBytes: number;
   /** The first of them. */
   readonly ranges: readonly Extent[];
+}
+
+/** A recovery point as it is listed. */
+export interface ListedPoint extends RecoveryPoint {
+  /** Absent: it is not known to differ from its source. */
+  readonly differs?: readonly DifferingDisk[];
 }
 
 /** A recovery point that differs from the source it was made of. */

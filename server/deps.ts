@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { ProtectedItemId, RecoveryPointId } from '../domain/ids.ts';
 import type { VCenterDirectory } from '../domain/ports.ts';
-import type { RecoveryPoint } from '../domain/replication.ts';
+import type { ListedPoint } from '../domain/scrub.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { ServerTls } from './tls.ts';
@@ -17,7 +17,7 @@ export interface RecoveryPoints {
   page(
     item: ProtectedItemId,
     page: { readonly after?: RecoveryPointId; readonly limit: number },
-  ): Promise<{ readonly items: readonly RecoveryPoint[]; readonly nextCursor?: RecoveryPointId }>;
+  ): Promise<{ readonly items: readonly ListedPoint[]; readonly nextCursor?: RecoveryPointId }>;
 }
 
 export interface ServerDeps {

@@ -2,6 +2,7 @@
  * What the server asks of the runbooks. Commands are booked at once and refused with the reason; the work goes on
  * elsewhere. Every call is bounded, and answers DR_TEMPORAL_UNREACHABLE when nobody did in time.
  */
+import type { ScrubTotalsView } from '../api/replication.ts';
 import type { OperationId, ProtectedItemId, VCenterId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { PeerCertificate } from '../domain/ports.ts';
@@ -24,6 +25,7 @@ export interface ActivityProgress {
   readonly attempt: number;
   readonly progress?: ReplicationProgress;
   readonly totals?: ReplicationTotals;
+  readonly scrub?: ScrubTotalsView;
 }
 
 export interface Runbooks {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type Client, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
-import { replicationProgressSchema, replicationTotalsSchema } from '../api/replication.ts';
+import { replicationProgressSchema, replicationTotalsSchema, scrubTotalsSchema } from '../api/replication.ts';
 import { DrError } from '../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
 import { workflowIds } from '../workflows/contracts/ids.ts';
@@ -47,6 +47,7 @@ const LOOK_MS_MAX = 4_000;
 const detailsSchema = z.object({
   progress: replicationProgressSchema.optional().catch(undefined),
   totals: replicationTotalsSchema.optional().catch(undefined),
+  scrub: scrubTotalsSchema.optional().catch(undefined),
 });
 
 export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runbooks {
@@ -147,12 +148,13 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
 
 function shown({ activity, attempt, details }: PendingActivity): ActivityProgress {
   const parsed = detailsSchema.safeParse(details);
-  const { progress, totals } = parsed.success ? parsed.data : {};
+  const { progress, totals, scrub } = parsed.success ? parsed.data : {};
   return {
     activity,
     attempt,
     ...(progress === undefined ? {} : { progress }),
     ...(totals === undefined ? {} : { totals }),
+    ...(scrub === undefined ? {} : { scrub }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
 import type { Config } from '../config/load.ts';
-import { pagePoints } from '../dataplane/points.ts';
+import { pageListedPoints } from '../dataplane/scrub/listed-points.ts';
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import type { Catalogue } from '../server/catalogue/catalogue.ts';
 import { openCatalogue } from '../server/catalogue/open.ts';
@@ -91,7 +91,7 @@ async function openServer(
     }),
     catalogue,
     runbooks: createTemporalRunbooks({ client, address: config.temporal.address }),
-    points: { page: (item, page) => pagePoints(storage, item, page) },
+    points: { page: (item, page) => pageListedPoints(storage, item, page) },
     vcenters: createVCenterDirectory(storage, await vaultKey(config)),
     tokens: await openTokens({ catalogue, dataDir: config.dataDir }),
     log,

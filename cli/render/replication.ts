@@ -1,6 +1,6 @@
 /** What replication is doing now, in one line: percent, rate and time left follow from the raw facts. */
-import type { ReplicationActivity, ReplicationProgressView } from '../../api/replication.ts';
-import { bytes, duration, secondsBetween } from './text.ts';
+import type { ReplicationActivity, ReplicationProgressView, ScrubTotalsView } from '../../api/replication.ts';
+import { bytes, duration, moment, secondsBetween } from './text.ts';
 
 const titles: Readonly<Record<ReplicationProgressView['phase'], string>> = {
   initial: 'initial replication',
@@ -35,4 +35,19 @@ export function currentProgress(
   activities: readonly ReplicationActivity[],
 ): ReplicationProgressView | undefined {
   return activities.find((activity) => activity.progress !== undefined)?.progress;
+}
+
+/** What scrubbing has come to, in one line; undefined: nothing was compared yet. */
+export function scrubLine(activities: readonly ReplicationActivity[]): string | undefined {
+  const scrub = activities.find((activity) => activity.scrub !== undefined)?.scrub;
+  if (scrub === undefined || scrub.lastAt === null) return undefined;
+  const found = scrub.differingBlocks === 0 ? 'all equal' : `${scrub.differingBlocks} blocks differed`;
+  return `${bytes(scrub.bytes)} compared, ${found} · last ${moment(scrub.lastAt)} · ${passPercent(scrub)} % of this pass`;
+}
+
+function passPercent({ disks }: ScrubTotalsView): number {
+  const sum = (of: (disk: ScrubTotalsView['disks'][number]) => number) =>
+    disks.reduce((all, disk) => all + of(disk), 0);
+  const blocks = sum((disk) => disk.blocks);
+  return blocks === 0 ? 0 : Math.floor((100 * sum((disk) => disk.comparedBlocks)) / blocks);
 }

@@ -9,6 +9,7 @@ import type { MovePorts } from '../../activities/replication/read-cycle.ts';
 import { openItemKey } from '../../dataplane/keys.ts';
 import { deletePoint } from '../../dataplane/points.ts';
 import { purgeItem } from '../../dataplane/purge.ts';
+import { pageListedPoints } from '../../dataplane/scrub/listed-points.ts';
 import { listScrub, loadFinding, loadSample } from '../../dataplane/scrub/records.ts';
 import { DrError } from '../../domain/errors.ts';
 import { blobNames } from '../../domain/names.ts';
@@ -239,6 +240,13 @@ test('what changed since is left out, what must be equal is compared, and a page
   const older = await verify(machine, 18, { kind: 'custom', pointId: equal.hashed.pointId });
   expect(older.hashed.isNewest).toBe(false);
   expect(older.compared).toMatchObject({ changedBytes: BLOCK_BYTES, differingBytes: 0 });
+
+  const { items } = await pageListedPoints(storage, item.itemId, { limit: 9 });
+  expect(items.map(({ differs }) => differs?.map(({ ranges }) => ranges))).toEqual([
+    [ranges],
+    undefined,
+    undefined,
+  ]);
 
   // Nothing but the finding stays, on either side.
   expect(await machine.snapshotNames()).toEqual([]);

@@ -16,6 +16,7 @@ import {
   setStage,
   stage,
   until,
+  verify,
   view,
 } from './support/stage.ts';
 
@@ -126,6 +127,25 @@ describe('replication', () => {
     expect(troubled.state).not.toBe('failoverFailed');
     const well = await until('health to be normal again', (item) => item.health === 'normal');
     expect(well.conditions).toEqual([]);
+  }, 40_000);
+
+  it('shows a recovery point that differs until the newest one was verified, and replicates on', async () => {
+    const differs = {
+      type: 'DR_HEALTH_REPLICA_DIFFERS',
+      category: 'critical',
+      reason: 'r',
+      suggestion: 's',
+    } as const;
+    stage.world.sessionAnswers.applySession = [{ outcome: 'differs', condition: differs }];
+    await protect();
+    const shown = await until('the condition', (item) => item.conditions.length > 0);
+    expect(shown).toMatchObject({ health: 'critical', conditions: [differs] });
+    await isProtected();
+    await bothSessionsRun();
+    const job = await jobEnds((await verify()).operationId);
+    expect(job).toMatchObject({ state: 'succeeded', result: { pointId: 'p000001', differingBytes: 0 } });
+    await until('health to be normal again', (item) => item.health === 'normal');
+    await bothSessionsRun();
   }, 40_000);
 
   it('continues as new with its state when a session ends', async () => {

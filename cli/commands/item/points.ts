@@ -1,4 +1,5 @@
 import { contract } from '../../../api/contract.ts';
+import type { RecoveryPointView } from '../../../api/replication.ts';
 import { verb, type Cli } from '../../cli.ts';
 import { moment, table } from '../../render/text.ts';
 
@@ -15,9 +16,13 @@ export function itemPoints(cli: Cli) {
       cli.show(points, (all) =>
         table(
           ['point', 'source time', 'consistency', 'processed'],
-          all.map((p) => [p.pointId, moment(p.sourceTime), p.consistency, moment(p.processedTime)]),
+          all.map((p) => [p.pointId, moment(p.sourceTime), consistencyOf(p), moment(p.processedTime)]),
           'There is no recovery point yet.',
         ),
       );
     });
+}
+
+function consistencyOf({ consistency, differs }: RecoveryPointView): string {
+  return differs === undefined ? consistency : `${consistency}, DIFFERS FROM ITS SOURCE`;
 }

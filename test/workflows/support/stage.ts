@@ -137,6 +137,7 @@ export const commit = () => operate<'commit'>({ operation: 'commit' });
 export const reprotect = () => operate<'reprotect'>({ operation: 'reprotect', place: {} });
 export const failback = () => operate<'failback'>({ operation: 'failback' });
 export const reEnable = () => operate<'reEnable'>({ operation: 'reEnable' });
+export const verify = () => operate<'verify'>({ operation: 'verify', choice: { kind: 'latest' } });
 export const disable = () => operate<'disable'>({ operation: 'disable' });
 
 export const runHandle = (operationId: OperationId) =>
