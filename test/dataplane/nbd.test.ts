@@ -2,8 +2,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import 'reflect-metadata';
-import { X509CertificateGenerator } from '@peculiar/x509';
 import { NbdClient } from '../../dataplane/source/nbd-client.ts';
 import { openNbdSource } from '../../dataplane/source/nbd-source.ts';
 import type { DiskExport } from '../../domain/ports.ts';
@@ -11,6 +9,7 @@ import { KiB, MiB } from '../../domain/units.ts';
 import { startNbdServer } from './support/nbd-server.ts';
 import type { NbdServer, NbdServerOptions } from './support/nbd-server.ts';
 import { seededRandom } from './support/random.ts';
+import { selfSigned } from './support/self-signed.ts';
 
 const random = seededRandom('nbd');
 const never = new AbortController().signal;
@@ -48,21 +47,6 @@ function exportAt(server: NbdServer, more: Partial<DiskExport> = {}): DiskExport
     exportName: 'snap/disk 0',
     close: () => Promise.resolve(),
     ...more,
-  };
-}
-
-async function selfSigned(): Promise<{ key: string; cert: string }> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const cert = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=nbd',
-    keys,
-    signingAlgorithm: algorithm,
-  });
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return {
-    key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
-    cert: cert.toString('pem'),
   };
 }
 

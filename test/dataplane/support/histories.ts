@@ -40,6 +40,7 @@ const plan = fc.record({
     { weight: 3, arbitrary: fc.array(fault, { maxLength: 3 }) },
   ),
   sharesCache: fc.boolean(),
+  resumes: fc.boolean(),
 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
