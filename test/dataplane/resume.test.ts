@@ -110,7 +110,7 @@ function flipBit(bytes: Buffer): void {
 
 describe('an interrupted first copy', () => {
   test('reads nothing again of what was durable, and says so in its progress', async () => {
-    const machine = await machineOf([18]);
+    const machine = await machineOf([10]);
     const seen: { doneBytes: number; readBytes: number; wireBytes: number }[] = [];
     await attempt(machine, 1, { request: { storage: noBarrier(rig.storage) } });
     const again = await attempt(machine, 2, { request: { onProgress: (each) => seen.push(each) } });
@@ -118,27 +118,27 @@ describe('an interrupted first copy', () => {
     const [segments] =
       (await readBarrier(rig.storage, machine.item, 1))?.disks.map((disk) => disk.segments) ?? [];
     const wireBytes = segments?.reduce((sum, segment) => sum + segment.wireBytes, 0);
-    expect(seen.at(-1)).toMatchObject({ doneBytes: 18 * MiB, readBytes: 18 * MiB, wireBytes });
+    expect(seen.at(-1)).toMatchObject({ doneBytes: 10 * MiB, readBytes: 10 * MiB, wireBytes });
     expect(segments?.every(({ blob }) => blob.includes('/0000000000000001/'))).toBe(true);
     expect(again.result?.barrier.epoch).toBe(2);
     await expectApplied(machine);
   });
 
   test('sends what lay complete in the cache, and keeps it through pruning before its barrier stands', async () => {
-    const machine = await machineOf([18]);
+    const machine = await machineOf([10]);
     await attempt(machine, 1, { request: { storage: unreachable(rig.storage) } });
     expect((await cachedSegments(machine)).length).toBeGreaterThan(0);
     const [disk] = machine.disks;
     const prune = () => pruneJournal(rig.storage, machine.item, [disk?.diskId ?? asId<DiskId>('')], 1);
     const pruning = watched(rig.storage, (what) => (what === 'putOnce' ? prune() : undefined));
     const again = await attempt(machine, 2, { request: { storage: pruning } });
-    expect(again.readBytes).toBeLessThan(18 * MiB);
+    expect(again.readBytes).toBeLessThan(10 * MiB);
     await prune();
     await expectApplied(machine);
   });
 
   test('takes over nothing that was altered in the cache or in the account', async () => {
-    const machine = await machineOf([18]);
+    const machine = await machineOf([10]);
     await attempt(machine, 1, { request: { storage: unreachable(rig.storage) } });
     for (const file of await cachedSegments(machine)) {
       const bytes = await readFile(file);
@@ -154,17 +154,17 @@ describe('an interrupted first copy', () => {
       await rig.storage.put(name, body);
     }
     const again = await attempt(machine, 3);
-    expect(again.readBytes).toBe(18 * MiB);
+    expect(again.readBytes).toBe(10 * MiB);
     await expectApplied(machine);
   });
 
   test('begins anew from another frozen state, or without the cache', async () => {
-    const machine = await machineOf([9]);
+    const machine = await machineOf([3]);
     await attempt(machine, 1, { request: { storage: noBarrier(rig.storage) } });
     const later = { sourceTime: '2031-01-01T00:00:00.000Z', storage: noBarrier(rig.storage) };
-    expect((await attempt(machine, 2, { request: later })).readBytes).toBe(9 * MiB);
+    expect((await attempt(machine, 2, { request: later })).readBytes).toBe(3 * MiB);
     await rm(itemFolder(machine), { recursive: true });
-    expect((await attempt(machine, 3)).readBytes).toBe(9 * MiB);
+    expect((await attempt(machine, 3)).readBytes).toBe(3 * MiB);
     await expectApplied(machine);
   });
 
@@ -181,12 +181,12 @@ describe('an interrupted first copy', () => {
   });
 
   test('an older attempt that still runs ends when its folder is taken over, and harms nothing', async () => {
-    const machine = await machineOf([18]);
+    const machine = await machineOf([10]);
     let newer: Promise<Outcome> | undefined;
     const older = await attempt(machine, 1, {
       request: {
         onProgress: ({ doneBytes }) => {
-          if (doneBytes > 9 * MiB) newer ??= attempt(machine, 2);
+          if (doneBytes > 4 * MiB) newer ??= attempt(machine, 2);
         },
       },
     });
