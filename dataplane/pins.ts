@@ -5,7 +5,7 @@ import type { ProtectedItemId, RecoveryPointId, RunId } from '../domain/ids.ts';
 import { asId } from '../domain/ids.ts';
 import { blobNames } from '../domain/names.ts';
 import type { VaultStorage } from '../domain/ports.ts';
-import { listPointNames } from './journal/manifests.ts';
+import { listPointNames, readStoredPoint } from './journal/manifests.ts';
 
 /** An older pin is that of a run that nobody will end any more: it counts no longer. */
 export const PIN_DAYS_MAX = 7;
@@ -26,8 +26,9 @@ export async function pinPoint(
 ): Promise<void> {
   const pin = { version: 1, itemId: item, pointId, runId, pinnedAt: new Date().toISOString() };
   await storage.put(blobNames.pin(item, pointId, runId), Buffer.from(JSON.stringify(pin)));
-  // Looked for behind the pin: whoever deletes the point looks for pins behind the deletion.
-  if ((await listPointNames(storage, item)).some((name) => name.pointId === pointId)) return;
+  // Looked for behind the pin: whoever deletes the point looks for pins when it is leaving.
+  const listed = (await listPointNames(storage, item)).find((name) => name.pointId === pointId);
+  if (listed !== undefined && (await readStoredPoint(storage, listed.name)).state === 'standing') return;
   await unpinPoint(storage, item, pointId, runId);
   throw new DrError('DR_POINT_UNKNOWN', { item, point: pointId });
 }

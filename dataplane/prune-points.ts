@@ -1,4 +1,4 @@
-/** The end of recovery points: by retention, by commit, one by one. Pinned points stay. */
+/** The end of recovery points: by retention, by commit, one by one. Pinned points stay. See `StoredPoint` for the steps. */
 import type { ProtectedItemId, RecoveryPointId } from '../domain/ids.ts';
 import { blobNames } from '../domain/names.ts';
 import type { VaultStorage } from '../domain/ports.ts';
@@ -7,10 +7,20 @@ import type { RetentionPolicy } from '../domain/retention.ts';
 import { pointsToPrune, undecidedPoints } from '../domain/retention.ts';
 import { mapBounded } from './budget.ts';
 import type { PointName } from './journal/manifests.ts';
-import { decodePointOrNull, listPointNames, readListedPoint } from './journal/manifests.ts';
+import {
+  DELETED_POINT,
+  decodePointOrNull,
+  encodeLeaving,
+  listAllPointNames,
+  listPointNames,
+  readListedPoint,
+  readStoredPoint,
+} from './journal/manifests.ts';
 import { pinnedPoints } from './pins.ts';
 
 const REQUESTS_AT_ONCE = 8;
+/** No attempt lives so long that began before its point was deleted: what says so may go. */
+const DELETED_MS_MAX = 24 * 3_600_000;
 
 export interface PrunedPoints {
   /** Oldest first. */
@@ -25,7 +35,8 @@ export async function prunePoints(
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<PrunedPoints> {
-  const names = await listPointNames(storage, item, signal);
+  const { standing: names, deleted } = await listAllPointNames(storage, item, signal);
+  await forgetDeleted(storage, deleted, nowMs);
   const undecided = new Set(undecidedPoints(names, policy, nowMs));
   const points = await mapBounded(names, REQUESTS_AT_ONCE, async (listed) => {
     const manifest = undecided.has(listed) ? await readListedPoint(storage, listed, signal) : null;
@@ -49,8 +60,17 @@ export async function deleteOtherPoints(
 
 /** Pins or not. The point ends with its manifest; snapshots that outlive an interrupted call are removed with the next point that is made. */
 export async function deletePoint(storage: VaultStorage, point: RecoveryPoint): Promise<void> {
-  await storage.delete(blobNames.point(point.itemId, point.sourceTime, point.pointId));
+  await storage.put(blobNames.point(point.itemId, point.sourceTime, point.pointId), DELETED_POINT);
   await deleteSnapshots(storage, point);
+}
+
+async function forgetDeleted(
+  storage: VaultStorage,
+  deleted: readonly PointName[],
+  nowMs: number,
+): Promise<void> {
+  const old = deleted.filter(({ sourceTime }) => nowMs - Date.parse(sourceTime) > DELETED_MS_MAX);
+  await mapBounded(old, REQUESTS_AT_ONCE, ({ name }) => storage.delete(name));
 }
 
 async function deleteUnpinned(
@@ -70,24 +90,25 @@ async function deleteUnpinned(
 }
 
 /**
- * A pin set since the pins were listed: the manifest comes back. Whoever pins looks for the manifest behind the pin,
- * so either it finds none, or the pin is found here before a snapshot is gone.
+ * A pin set since the pins were listed: the manifest comes back. Whoever pins looks at the manifest behind the pin, so
+ * either it is not standing, or the pin is found here before anything is decided.
  */
 async function deleteUnlessPinned(
   storage: VaultStorage,
   item: ProtectedItemId,
-  listed: PointName,
+  { name, pointId }: PointName,
   nowMs: number,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const stored = await storage.get(listed.name, signal);
-  if (stored === null) return false;
-  const point = decodePointOrNull(listed.name, stored.body);
-  await storage.delete(listed.name);
-  if ((await pinnedPoints(storage, item, nowMs, signal)).has(listed.pointId)) {
-    await storage.putOnce(listed.name, stored.body);
-    return false;
-  }
+  const stored = await readStoredPoint(storage, name, signal);
+  if (stored.state === 'none' || stored.state === 'deleted') return false;
+  const { manifest, etag } = stored;
+  const leaving = await storage.put(name, encodeLeaving(manifest), etag);
+  if (leaving === null) return false;
+  const isPinned = (await pinnedPoints(storage, item, nowMs, signal)).has(pointId);
+  const decided = await storage.put(name, isPinned ? manifest : DELETED_POINT, leaving);
+  if (isPinned || decided === null) return false;
+  const point = decodePointOrNull(name, manifest);
   if (point !== null) await deleteSnapshots(storage, point);
   return true;
 }

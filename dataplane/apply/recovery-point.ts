@@ -3,7 +3,7 @@ import { DrError } from '../../domain/errors.ts';
 import { blobNames, recoveryPointId } from '../../domain/names.ts';
 import type { Barrier, PointDisk, RecoveryPoint } from '../../domain/replication.ts';
 import { mapBounded } from '../budget.ts';
-import { decodePoint, listPointNames } from '../journal/manifests.ts';
+import { decodePoint, listPointNames, readStoredPoint } from '../journal/manifests.ts';
 import { signRecord } from '../journal/signed-record.ts';
 import { pinnedPoints } from '../pins.ts';
 import type { ApplyRequest } from './apply-request.ts';
@@ -16,20 +16,21 @@ const DISKS_AT_ONCE = 4;
  * Makes the point of a barrier that every one of `replicas` holds, or finds it made. Snapshots are taken first, then the
  * manifest decides whose snapshots are the point; only then are the others deleted, because an older attempt may
  * be between its snapshots and its manifest. An attempt that lost a replica meanwhile makes no manifest: the newer
- * one may have made the point, and retention may have removed it.
+ * one may have made the point. Null: somebody has made it and deleted it again.
  * @throws DR_REPLICATION_FENCED, DR_JOURNAL_GAP, DR_STORAGE_…
  */
 export async function ensurePoint(
   request: ApplyRequest,
   barrier: Barrier,
   replicas: readonly Replica[],
-): Promise<{ readonly point: RecoveryPoint; readonly created: boolean }> {
-  const standing = await readPoint(request, barrier);
-  const created = standing === null && (await makePoint(request, barrier, replicas));
-  const point = standing ?? (await readPoint(request, barrier));
-  if (point === null) {
+): Promise<{ readonly point: RecoveryPoint; readonly created: boolean } | null> {
+  const found = await readPoint(request, barrier);
+  const created = found === 'none' && (await makePoint(request, barrier, replicas));
+  const point = found === 'none' ? await readPoint(request, barrier) : found;
+  if (point === 'none') {
     throw new DrError('DR_JOURNAL_GAP', { item: request.item, reason: `${manifestName(barrier)} vanished` });
   }
+  if (point === 'gone') return null;
   await deleteOrphans(request, point, replicas);
   return { point, created };
 }
@@ -70,10 +71,11 @@ async function provePen(replica: Replica): Promise<void> {
   await setState(replica, replica.applied);
 }
 
-async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | null> {
+async function readPoint(request: ApplyRequest, barrier: Barrier): Promise<RecoveryPoint | 'none' | 'gone'> {
   const name = manifestName(barrier);
-  const stored = await request.storage.get(name, request.signal);
-  return stored === null ? null : decodePoint(name, stored.body, request.key);
+  const stored = await readStoredPoint(request.storage, name, request.signal);
+  if (stored.state === 'none') return 'none';
+  return stored.state === 'standing' ? decodePoint(name, stored.manifest, request.key) : 'gone';
 }
 
 /** Snapshots that no manifest names: of this barrier, or of older ones whose manifest is gone and that no run copies. */

@@ -48,6 +48,48 @@ export function decodePoint(name: string, body: Uint8Array, key?: ItemKey): Reco
   }
 }
 
+/**
+ * How a point ends. Its manifest is replaced, version by version, and never removed while an attempt may live that
+ * would make it again: standing → leaving, while it is looked whether somebody has pinned it → standing again, or
+ * deleted: an empty blob. What was decided stays decided, because each step names the version before.
+ */
+export type StoredPoint =
+  | { readonly state: 'none' }
+  | { readonly state: 'deleted' }
+  | { readonly state: 'standing' | 'leaving'; readonly manifest: Uint8Array; readonly etag: string };
+
+const leavingSchema = z.strictObject({ version: z.literal(1), leaving: z.base64() });
+
+export async function readStoredPoint(
+  storage: VaultStorage,
+  name: string,
+  signal?: AbortSignal,
+): Promise<StoredPoint> {
+  const stored = await storage.get(name, signal);
+  if (stored === null) return { state: 'none' };
+  const { body, etag } = stored;
+  if (body.length === 0) return { state: 'deleted' };
+  const leaving = leavingManifest(body);
+  return leaving === null
+    ? { state: 'standing', manifest: body, etag }
+    : { state: 'leaving', manifest: leaving, etag };
+}
+
+export const DELETED_POINT = Buffer.alloc(0);
+
+export function encodeLeaving(manifest: Uint8Array): Buffer {
+  return Buffer.from(JSON.stringify({ version: 1, leaving: Buffer.from(manifest).toString('base64') }));
+}
+
+function leavingManifest(body: Uint8Array): Buffer | null {
+  try {
+    const { leaving } = leavingSchema.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+    return Buffer.from(leaving, 'base64');
+  } catch {
+    return null;
+  }
+}
+
 /** What a manifest's name tells. */
 export interface PointName {
   readonly name: string;
@@ -57,23 +99,40 @@ export interface PointName {
   readonly sourceTime: string;
 }
 
-/** The points that exist, newest first, without reading one of them. */
+/** The points that exist, newest first, without reading one of them; those that are leaving among them. */
 export async function listPointNames(
   storage: VaultStorage,
   item: ProtectedItemId,
   signal?: AbortSignal,
 ): Promise<PointName[]> {
-  const prefix = blobNames.pointPrefix(item);
-  const names: PointName[] = [];
-  for await (const { name } of storage.list(prefix, signal)) {
-    const [, sourceTime, pointId] = /^(.+)-(p\d{6,})\.json$/.exec(name.slice(prefix.length)) ?? [];
-    if (sourceTime === undefined || pointId === undefined) continue;
-    names.push({ name, sourceTime, pointId: asId(pointId), barrierNumber: Number(pointId.slice(1)) });
-  }
-  return names.toSorted((a, b) => b.barrierNumber - a.barrierNumber);
+  return (await listAllPointNames(storage, item, signal)).standing;
 }
 
-/** Null: deleted since it was listed, or it cannot be understood or, with a key, was forged: then there is no such point. */
+/** Each newest first. */
+export async function listAllPointNames(
+  storage: VaultStorage,
+  item: ProtectedItemId,
+  signal?: AbortSignal,
+): Promise<{ readonly standing: PointName[]; readonly deleted: PointName[] }> {
+  const prefix = blobNames.pointPrefix(item);
+  const standing: PointName[] = [];
+  const deleted: PointName[] = [];
+  for await (const { name, bytes } of storage.list(prefix, signal)) {
+    const [, sourceTime, pointId] = /^(.+)-(p\d{6,})\.json$/.exec(name.slice(prefix.length)) ?? [];
+    if (sourceTime === undefined || pointId === undefined) continue;
+    const listed = {
+      name,
+      sourceTime,
+      pointId: asId<RecoveryPointId>(pointId),
+      barrierNumber: Number(pointId.slice(1)),
+    };
+    (bytes === 0 ? deleted : standing).push(listed);
+  }
+  const newestFirst = (a: PointName, b: PointName) => b.barrierNumber - a.barrierNumber;
+  return { standing: standing.toSorted(newestFirst), deleted: deleted.toSorted(newestFirst) };
+}
+
+/** Null: deleted since it was listed, or leaving, or it cannot be understood or, with a key, was forged: then there is no such point. */
 export async function readListedPoint(
   storage: VaultStorage,
   { name }: PointName,
