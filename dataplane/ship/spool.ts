@@ -1,6 +1,6 @@
 /** Segments on their way: written to the cache folder, sent by a few uploads at a time, unlinked when durable. */
 import { createHash } from 'node:crypto';
-import { open, readFile, rm, statfs, unlink } from 'node:fs/promises';
+import { open, rm, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { DrError } from '../../domain/errors.ts';
@@ -12,6 +12,7 @@ import type { Egress, EgressFlow } from '../egress/egress.ts';
 import { CacheLevel, type CacheUser } from './cache-level.ts';
 import { cacheDiskFull, onCacheDisk } from '../cache-disk.ts';
 import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
+import { segmentSlabs } from '../threads/slabs.ts';
 import { appendMark, claimFolder, type Mark } from './leftovers.ts';
 import type { CachePolicy } from './ship-request.ts';
 
@@ -172,9 +173,14 @@ export class Spool {
     await this.#slots.acquire(1, signal);
     try {
       await egress.send(flow, ref.wireBytes, signal, async () => {
-        const body = await onCacheDisk(cache, () => readFile(file));
-        const outcome = await storage.putOnce(ref.blob, body, signal);
-        if (outcome === 'exists') await this.#checkStored(ref);
+        const slab = await segmentSlabs.take(signal);
+        try {
+          const body = await onCacheDisk(cache, () => readWhole(file, slab));
+          const outcome = await storage.putOnce(ref.blob, body, signal);
+          if (outcome === 'exists') await this.#checkStored(ref);
+        } finally {
+          segmentSlabs.give(slab);
+        }
       });
       await onCacheDisk(cache, () => unlink(file));
       this.#options.onDurable(ref);
@@ -214,5 +220,19 @@ export class SpooledSegment {
     if (this.#closed) return;
     this.#closed = true;
     await this.#handle.close();
+  }
+}
+
+/** The part of `into` that the file fills: memory that was used before, not a new piece for each segment. */
+async function readWhole(file: string, into: Buffer): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    for (let at = 0; ;) {
+      const { bytesRead } = await handle.read(into, at, into.length - at, at);
+      if (bytesRead === 0) return into.subarray(0, at);
+      at += bytesRead;
+    }
+  } finally {
+    await handle.close();
   }
 }

@@ -88,7 +88,7 @@ export class ThreadPool {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('thread.ts', import.meta.url), {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
       name: 'segments',
       // Who profiles the process means its threads too; no other option of Node is theirs.
       execArgv: process.execArgv.filter((option) => option.startsWith('--cpu-prof')),

@@ -131,7 +131,8 @@ describe('shipping and applying', () => {
     const cache = { folder: rig.cacheFolder, freeBytesMin: 0, bytesMax: 1 };
     await ship(rig, machine, 1, { cache });
     const segments = await segmentsOf(rig, machine, 1);
-    expect(segments.length).toBe(3);
+    // More where the machine is slow: a segment also closes after half a second.
+    expect(segments.length).toBeGreaterThanOrEqual(3);
     expect(Math.max(...segments.map((segment) => segment.wireBytes))).toBeLessThanOrEqual(
       SEGMENT_WIRE_BYTES_MAX,
     );
