@@ -9,7 +9,7 @@ import { chainSegments, journalGap, writeSegments } from '../apply/apply-segment
 import { PageWriter, createWriterPools } from '../apply/page-writer.ts';
 import { Budget, mapBounded } from '../budget.ts';
 import type { ItemKey } from '../keys.ts';
-import { openSegment } from '../segment/open-segment.ts';
+import { proveSegment } from '../segment/open-segment.ts';
 import type { Landed } from './landed-record.ts';
 import type { SegmentCache } from './segment-cache.ts';
 
@@ -64,7 +64,7 @@ export function planBarrier(
   });
 }
 
-/** Brings all segments of the barrier into the cache and checks each of them to its last record. */
+/** Brings all segments of the barrier into the cache and proves each of them to be, byte for byte, what was shipped. */
 export async function fetchBarrier(
   parts: readonly DiskPart[],
   cache: SegmentCache,
@@ -75,7 +75,7 @@ export async function fetchBarrier(
   await mapBounded(segments, SEGMENTS_AT_ONCE, async ({ disk, ref, tail }) => {
     signal.throwIfAborted();
     const bytes = await cache.hold(ref, signal);
-    for await (const _ of openSegment(bytes, { ...disk, ref, tail })) signal.throwIfAborted();
+    await proveSegment(bytes, { ...disk, ref, tail });
     onFetched();
   });
 }

@@ -24,24 +24,45 @@ export async function* openSegment(
   bytes: Uint8Array,
   expected: ExpectedSegment,
 ): AsyncGenerator<SegmentRecord> {
-  const refuse = refusalOf(expected);
-  if (bytes.length > SEGMENT_WIRE_BYTES_MAX) throw refuse('it is longer than any segment');
   const slab = await segmentSlabs.take(never);
   try {
-    slab.set(bytes);
-    const body = slab.subarray(0, bytes.length);
-    const { header, units } = locateUnits(body, refuse);
-    const stored = { body: sharedMemory(slab), bytes: bytes.length };
-    checkHashes(body, await segmentThreads.run('hashWhole', stored), expected, refuse);
-    checkPlace({ header, units }, expected, refuse);
-    const { epoch } = header;
-    const key = expected.key.segmentKey(header.diskId, header.salt);
-    checkTrailerSeal(body, { epoch, seq: expected.ref.lastSeq + 1, key }, refuse);
-    const opening = { ...stored, epoch, key, capacityBytes: expected.capacityBytes };
-    yield* openUnits(units, opening, refuse);
+    const { units, opening } = await check(bytes, slab, expected);
+    yield* openUnits(units, opening, refusalOf(expected));
   } finally {
     segmentSlabs.give(slab);
   }
+}
+
+/**
+ * Resolves when the bytes are those the stream names, to the last one; nothing is decompressed.
+ * @throws as `openSegment`
+ */
+export async function proveSegment(bytes: Uint8Array, expected: ExpectedSegment): Promise<void> {
+  const slab = await segmentSlabs.take(never);
+  try {
+    await check(bytes, slab, expected);
+  } finally {
+    segmentSlabs.give(slab);
+  }
+}
+
+async function check(
+  bytes: Uint8Array,
+  slab: Buffer,
+  expected: ExpectedSegment,
+): Promise<{ readonly units: readonly LocatedUnit[]; readonly opening: Opening }> {
+  const refuse = refusalOf(expected);
+  if (bytes.length > SEGMENT_WIRE_BYTES_MAX) throw refuse('it is longer than any segment');
+  slab.set(bytes);
+  const body = slab.subarray(0, bytes.length);
+  const { header, units } = locateUnits(body, refuse);
+  const stored = { body: sharedMemory(slab), bytes: bytes.length };
+  checkHashes(body, await segmentThreads.run('hashWhole', stored), expected, refuse);
+  checkPlace({ header, units }, expected, refuse);
+  const { epoch } = header;
+  const key = expected.key.segmentKey(header.diskId, header.salt);
+  checkTrailerSeal(body, { epoch, seq: expected.ref.lastSeq + 1, key }, refuse);
+  return { units, opening: { ...stored, epoch, key, capacityBytes: expected.capacityBytes } };
 }
 
 type Opening = Omit<Parameters<Tasks['openUnit']>[0], 'unit' | 'into'>;
