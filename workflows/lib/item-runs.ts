@@ -11,9 +11,10 @@ import type { FailoverResult, Run, RunOutcome } from '../contracts/runs.ts';
 import type { HomeWay } from '../contracts/home.ts';
 import type { OperationRequest } from '../contracts/types.ts';
 import type { HashedPoint, PointCompared } from '../contracts/verify.ts';
+import { afterResync, afterVerify } from './after-comparing.ts';
 import { azureSide } from './azure-side.ts';
 import { refusal } from './failures.ts';
-import { divergence, DIVERGED, isDiverged, REPLICA_DIFFERS, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
+import { divergence, isDiverged, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
 import type { ItemChanges, ItemRecord } from './item-state.ts';
 
 /** Facts that any runbook may leave; each sets some. */
@@ -233,7 +234,7 @@ const plans: Plans = {
         ? {
             ...freshSpec(outcome),
             homeCompared: record.homeComparing,
-            conditions: stillTrue(record),
+            conditions: afterResync(record),
             hasRecoveryPoint: true,
           }
         : {},
@@ -241,15 +242,8 @@ const plans: Plans = {
   verify: {
     workflow: () => 'verify',
     input: (_record, run, { choice }) => ({ ...run, choice }),
-    ends: ({ conditions }, _request, outcome, endedAt) => {
-      const { hashed, compared } = outcome.facts;
-      if (!succeeded(outcome) || compared === undefined) return {};
-      const { condition } = compared;
-      if (condition !== undefined) return { conditions: raise(conditions, { ...condition, since: endedAt }) };
-      // The newest point is equal: what an earlier one lacked is mended.
-      if (hashed?.isNewest !== true) return {};
-      return { conditions: conditions.filter(({ type }) => type !== REPLICA_DIFFERS) };
-    },
+    ends: (record, _request, outcome, endedAt) =>
+      succeeded(outcome) ? { conditions: afterVerify(record, outcome.facts, endedAt) } : {},
   },
   updateSettings: {
     workflow: () => 'updateSettings',
@@ -346,14 +340,6 @@ function stateAfter(operation: ItemOperation, permission: Permission, { ended }:
 function failedOver({ facts }: Outcome): ItemChanges {
   const failover = facts.result as FailoverResult;
   return { failover, conditions: [], unremovedRuns: [], homeSeen: 'off', paused: false };
-}
-
-/** What a comparison does not mend: a machine that runs at home now, or has run since the comparison began. */
-function stillTrue({ conditions, homeSeen, homeStarts, homeComparing }: ItemRecord): readonly Condition[] {
-  return conditions.filter(
-    ({ type }) =>
-      (type === SPLIT_BRAIN && homeSeen === 'on') || (type === DIVERGED && homeStarts > homeComparing),
-  );
 }
 
 function realNetwork({ target }: ItemSpec) {
