@@ -81,6 +81,11 @@ export const replicationActivitySchema = z
     progress: replicationProgressSchema.optional(),
     totals: replicationTotalsSchema.optional(),
     scrub: scrubTotalsSchema.optional(),
+    applyLagBytes: z
+      .number()
+      .optional()
+      .describe('Bytes that are durable in the storage account and not applied to the replicas yet'),
+    applyLagSeconds: z.number().optional().describe('Age of the oldest of them'),
   })
   .meta({ id: 'ReplicationActivity' });
 export type ReplicationActivity = z.output<typeof replicationActivitySchema>;

@@ -26,6 +26,8 @@ export interface ActivityProgress {
   readonly progress?: ReplicationProgress;
   readonly totals?: ReplicationTotals;
   readonly scrub?: ScrubTotalsView;
+  readonly applyLagBytes?: number;
+  readonly applyLagSeconds?: number;
 }
 
 export interface Runbooks {

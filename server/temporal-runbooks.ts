@@ -48,6 +48,7 @@ const detailsSchema = z.object({
   progress: replicationProgressSchema.optional().catch(undefined),
   totals: replicationTotalsSchema.optional().catch(undefined),
   scrub: scrubTotalsSchema.optional().catch(undefined),
+  applyLag: z.object({ bytes: z.number(), seconds: z.number() }).optional().catch(undefined),
 });
 
 export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runbooks {
@@ -148,13 +149,14 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
 
 function shown({ activity, attempt, details }: PendingActivity): ActivityProgress {
   const parsed = detailsSchema.safeParse(details);
-  const { progress, totals, scrub } = parsed.success ? parsed.data : {};
+  const { progress, totals, scrub, applyLag } = parsed.success ? parsed.data : {};
   return {
     activity,
     attempt,
     ...(progress === undefined ? {} : { progress }),
     ...(totals === undefined ? {} : { totals }),
     ...(scrub === undefined ? {} : { scrub }),
+    ...(applyLag === undefined ? {} : { applyLagBytes: applyLag.bytes, applyLagSeconds: applyLag.seconds }),
   };
 }
 

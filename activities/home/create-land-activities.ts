@@ -52,9 +52,9 @@ export function createLandActivities(ports: LandPorts): LandActivities {
           signal: supervision.signal,
           barriersMax: BARRIERS_AT_ONCE,
           ...upTo,
-          onProgress: ({ appliedBarrier, pendingBytes }) => {
+          onProgress: ({ appliedBarrier, pendingBytes, lag }) => {
             const before = supervision.latest() ?? NOTHING_LANDED;
-            supervision.report({ ...before, appliedBarrier, pendingBytes });
+            supervision.report({ ...before, appliedBarrier, pendingBytes, applyLag: lag });
           },
         }),
       ).then(async (done) => {

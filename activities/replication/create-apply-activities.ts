@@ -223,6 +223,7 @@ async function applyBarriers(
         ...before,
         appliedBarrier: progress.appliedBarrier,
         pendingBytes: progress.pendingBytes,
+        applyLag: progress.lag,
       }),
   });
   const newestPoint = done.points.at(-1);
@@ -233,6 +234,7 @@ async function applyBarriers(
       failures: 0,
       appliedBarrier: done.appliedBarrier,
       pendingBytes: 0,
+      applyLag: done.lag,
       ...(newestPointTime === undefined ? {} : { newestPointTime }),
       ...(scrub === undefined ? {} : { scrub }),
     },

@@ -1,6 +1,6 @@
 /** A protected item as one page: what it is, how it fares, what may be done. */
 import type { ProtectedItem, ProtectedItemDetail } from '../../api/protected-items.ts';
-import { currentProgress, replicationLine, scrubLine } from './replication.ts';
+import { applyLagLine, currentProgress, replicationLine, scrubLine } from './replication.ts';
 import { itemVerbName } from '../verbs.ts';
 import { duration, facts, kebab, moment, secondsBetween, words } from './text.ts';
 
@@ -24,6 +24,7 @@ export function itemPage(item: ProtectedItemDetail): string {
           : item.recoveryPointsProblem && `cannot be read now: ${item.recoveryPointsProblem.message}`,
       ],
       ['Replication', progress && replicationLine(progress)],
+      ['Applied', applyLagLine(item.activities)],
       ['Scrub', scrubLine(item.activities)],
       ['Running', item.running && `${kebab(item.running.operation)}, job ${item.running.operationId}`],
       ['Drill', item.drill.state === 'none' ? 'none' : words(item.drill.state)],

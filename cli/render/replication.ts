@@ -37,6 +37,16 @@ export function currentProgress(
   return activities.find((activity) => activity.progress !== undefined)?.progress;
 }
 
+/** How far replicas are behind what is durable; undefined: nothing is applied just now. */
+export function applyLagLine(activities: readonly ReplicationActivity[]): string | undefined {
+  const lagging = activities.find((activity) => activity.applyLagBytes !== undefined);
+  if (lagging === undefined) return undefined;
+  const { applyLagBytes = 0, applyLagSeconds = 0 } = lagging;
+  return applyLagBytes === 0 && applyLagSeconds === 0
+    ? 'all that is durable is applied'
+    : `${bytes(applyLagBytes)}, ${duration(applyLagSeconds)} behind`;
+}
+
 /** What scrubbing has come to, in one line; undefined: nothing was compared yet. */
 export function scrubLine(activities: readonly ReplicationActivity[]): string | undefined {
   const scrub = activities.find((activity) => activity.scrub !== undefined)?.scrub;

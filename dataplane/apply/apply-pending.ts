@@ -45,6 +45,7 @@ async function applyInOrder(request: ApplyRequest, replicas: readonly Replica[])
 
   const { pending, newest } = await readPending(request, appliedBarrier);
   const meter = new BarrierMeter(pending, newest, (progress) => request.onProgress(progress));
+  meter.tell();
   let newestPoint = pending.length === 0 ? 0 : await newestPointOf(request);
   for (const run of runsOf(pending)) {
     const last = run.at(-1) ?? run[0];
@@ -62,7 +63,7 @@ async function applyInOrder(request: ApplyRequest, replicas: readonly Replica[])
     appliedBarrier = last.number;
     meter.barrierApplied(appliedBarrier);
   }
-  return { appliedBarrier, points, moreWaiting: newest > appliedBarrier };
+  return { appliedBarrier, points, moreWaiting: newest > appliedBarrier, lag: meter.lag };
 }
 
 /** Barrier of the newest recovery point; 0 before the first. Its snapshots hold what the replicas held then. */

@@ -2,7 +2,7 @@
 import type { DiskId, ProtectedItemId } from '../../domain/ids.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
-import type { ApplyProgress } from '../journal/pending.ts';
+import type { ApplyLag, ApplyProgress } from '../journal/pending.ts';
 import type { ItemKey } from '../keys.ts';
 
 export interface ApplyDisk {
@@ -34,4 +34,5 @@ export interface ApplyResult {
   readonly points: RecoveryPoint[];
   /** There are durable barriers behind `appliedBarrier`. */
   readonly moreWaiting: boolean;
+  readonly lag: ApplyLag;
 }

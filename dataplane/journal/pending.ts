@@ -55,17 +55,17 @@ export interface ApplyProgress {
 export interface ApplyLag {
   /** Wire bytes; of barriers beyond those this call takes, estimated by these. */
   readonly bytes: number;
-  /** Since the oldest barrier that is not applied was durable, by its clock. */
+  /** Since the oldest barrier that is not applied was durable, by its clock; beyond this call, since the call's last one was. */
   readonly seconds: number;
 }
-
-export const NO_LAG: ApplyLag = { bytes: 0, seconds: 0 };
 
 /** Adds up and tells. */
 export class BarrierMeter {
   readonly #onProgress: (progress: ApplyProgress) => void;
   readonly #waiting: Barrier[];
+  /** Durable too, but not for this call. */
   readonly #beyondBytes: number;
+  readonly #last: Barrier | undefined;
   #appliedBarrier: number;
   #appliedBytes = 0;
   #pendingBytes: number;
@@ -74,6 +74,7 @@ export class BarrierMeter {
   constructor(pending: readonly Barrier[], newest: number, onProgress: (progress: ApplyProgress) => void) {
     this.#onProgress = onProgress;
     this.#waiting = [...pending];
+    this.#last = pending.at(-1);
     this.#appliedBarrier = (pending[0]?.number ?? 1) - 1;
     this.#pendingBytes = pending
       .flatMap((barrier) => barrier.disks)
@@ -95,21 +96,21 @@ export class BarrierMeter {
     this.tell();
   }
 
+  get lag(): ApplyLag {
+    const oldest = this.#waiting[0] ?? this.#last;
+    const isBehind = this.#waiting.length > 0 || this.#beyondBytes > 0;
+    const seconds =
+      isBehind && oldest !== undefined ? (Date.now() - Date.parse(oldest.durableTime)) / 1_000 : 0;
+    return { bytes: this.#pendingBytes + this.#beyondBytes, seconds: Math.max(0, seconds) };
+  }
+
   tell(): void {
     this.#onProgress({
       appliedBarrier: this.#appliedBarrier,
       pendingBarriers: this.#waiting.length,
       appliedBytes: this.#appliedBytes,
       pendingBytes: this.#pendingBytes,
-      lag: {
-        bytes: this.#pendingBytes + this.#beyondBytes,
-        seconds: lagSeconds(this.#waiting[0]),
-      },
+      lag: this.lag,
     });
   }
-}
-
-function lagSeconds(oldest: Barrier | undefined): number {
-  if (oldest === undefined) return 0;
-  return Math.max(0, (Date.now() - Date.parse(oldest.durableTime)) / 1_000);
 }

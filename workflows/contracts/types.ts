@@ -198,6 +198,8 @@ export interface ApplyHeartbeat {
   readonly appliedBarrier: number;
   readonly pendingBytes: number;
   readonly newestPointTime?: string;
+  /** What is durable and not applied: wire bytes, and the age of the oldest of it. Absent: not looked at yet. */
+  readonly applyLag?: { readonly bytes: number; readonly seconds: number };
   /** Absent: nothing was compared yet. */
   readonly scrub?: ScrubTotals;
   /** Of a verification. */
