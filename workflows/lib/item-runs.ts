@@ -2,7 +2,7 @@
  * One line for every operation of a protected item: which runbook it is, what the run is given, and what the entity
  * holds after it. Pure: the entity only starts the run and writes down what these functions say.
  */
-import { raise, type Condition } from '../../domain/health.ts';
+import { raise } from '../../domain/health.ts';
 import { asId } from '../../domain/ids.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { ItemOperation, Permission } from '../../domain/protected-item.ts';
