@@ -92,8 +92,9 @@ async function recover(
   return recovery;
 }
 
+/** Of a server that does not come up, what its log ends in says why; asking while it recovers is answered with FATAL. */
 function firstLines(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
-  const telling = lines.filter((line) => /PANIC|FATAL|ERROR/.test(line));
+  const telling = lines.filter((line) => /PANIC|FATAL|ERROR/.test(line) && !/is starting up/.test(line));
   return (telling.length > 0 ? telling : lines).slice(0, 2).join('; ');
 }
