@@ -103,7 +103,7 @@ test('after kill -9 and no further attempt: what removes the snapshots ends the 
 async function killWhileReading(snapshotId: string): Promise<void> {
   const { azure } = home;
   const token = await azure.credential().getToken('https://management.azure.com/.default');
-  const script = path.resolve('test/activities/support/read-until-killed.ts');
+  const script = path.resolve('test/activities/support/reader-process.ts');
   const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   const { subscriptionId, trust } = azure;
   child.stdin.end(JSON.stringify({ subscriptionId, ...trust, token: token?.token, snapshotId }));
