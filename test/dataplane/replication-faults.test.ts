@@ -166,6 +166,7 @@ describe('attempts that race or die', () => {
       appliedBarrier: 1,
       points: [],
       moreWaiting: false,
+      lag: { bytes: 0, seconds: 0 },
     });
     expect(calls).not.toContain('write');
     expect(calls).not.toContain('snapshot');

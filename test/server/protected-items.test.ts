@@ -58,7 +58,7 @@ describe('protecting', () => {
       requestedBy: { principal: 'administrator' },
     });
     const job = await server.client.call(contract.getJob, { params: { id: 'protect-web' } });
-    expect(job).toMatchObject({ kind: 'protect', state: 'notStarted', machineName: 'web' });
+    expect(job).toMatchObject({ kind: 'protect', state: 'notStarted', subject: 'web' });
   });
 
   test('another region than that of the recovery site is refused with both names', async () => {
@@ -305,6 +305,6 @@ describe('protected items', () => {
     const reprotect = item.allowedOperations.find(({ operation }) => operation === 'reprotect');
     expect(reprotect).toMatchObject({ allowed: false, reason: expect.any(String) });
     const update = item.allowedOperations.find(({ operation }) => operation === 'updateSettings');
-    expect(update?.input?.map(({ name }) => name)).toEqual(['policy', 'target']);
+    expect(update?.input?.map(({ name }) => name)).toEqual(['policy', 'target', 'priority']);
   });
 });
