@@ -1,8 +1,12 @@
 /** What every scenario of one run shares. */
+import { join } from 'node:path';
+import { repositoryRoot } from '../lab/tools/cache.ts';
 import type { BenchOptions } from './options.ts';
 import type { TestImage } from './image.ts';
 import type { Row } from './rows.ts';
 import type { TlsFiles } from './servers.ts';
+
+export const resultsFolder = join(repositoryRoot, 'bench/results');
 
 export interface BenchRun {
   readonly options: BenchOptions;

@@ -6,7 +6,7 @@ import { MiB } from '../domain/units.ts';
 import { isAlive } from '../lab/processes/pid.ts';
 import { repositoryRoot } from '../lab/tools/cache.ts';
 import { debianTool, installMissing, type DebianTool } from '../lab/tools/debian.ts';
-import type { BenchRun, Scenario } from './bench-run.ts';
+import { resultsFolder, type BenchRun, type Scenario } from './bench-run.ts';
 import { judge } from './goals.ts';
 import { copyImage, sha256OfFile, testImage } from './image.ts';
 import { circumstancesOf } from './machine.ts';
@@ -28,7 +28,6 @@ const RAM_DISK_IMAGES = 5;
 const SMALL_DISK_MIB = 256;
 const needed: readonly DebianTool[] = ['nbdkit', 'nbdcopy', 'mke2fs', 'ip', 'rclone', 'restic'];
 const neededByOurs: readonly DebianTool[] = ['nbdkit', 'mke2fs', 'ip'];
-const resultsFolder = join(repositoryRoot, 'bench/results');
 const imagesFolder = join(repositoryRoot, '.cache/bench');
 
 const tell = (line: string) => void process.stderr.write(`· ${line}\n`);
@@ -86,8 +85,15 @@ async function measure(options: BenchOptions, wanted: readonly Scenario[]): Prom
   };
   await copyImage(original.file, bench.image);
   for (const scenario of wanted) {
-    await scenario.run(bench);
-    await requireUnchanged(bench);
+    try {
+      await scenario.run(bench);
+      await requireUnchanged(bench);
+    } catch (error) {
+      stop.signal.throwIfAborted();
+      tell(`${scenario.name} FAILED: ${(error as Error).message}`);
+      process.exitCode = 1;
+      await copyImage(original.file, bench.image);
+    }
   }
   const verdicts = judge(rows);
   const file = join(resultsFolder, options.quick ? 'quick.jsonl' : 'results.jsonl');

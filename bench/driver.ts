@@ -31,6 +31,8 @@ export interface DriverOptions {
   /** Below `bench/drivers/`, without its ending. */
   readonly program: string;
   readonly folder: string;
+  /** Calls under way fail with its reason. */
+  readonly signal: AbortSignal;
   readonly env?: NodeJS.ProcessEnv;
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[];
@@ -42,7 +44,7 @@ interface Waiting {
 }
 
 export async function startDriver<Calls extends object>(options: DriverOptions): Promise<Driver<Calls>> {
-  const { namespace, program, folder, env, nodeOptions = [] } = options;
+  const { namespace, program, folder, signal, env, nodeOptions = [] } = options;
   const logFile = join(folder, `${program}.log`);
   const log = openSync(logFile, 'a', 0o600);
   const file = join(repositoryRoot, 'bench/drivers', `${program}.ts`);
@@ -59,10 +61,17 @@ export async function startDriver<Calls extends object>(options: DriverOptions):
   guard(pid);
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
+  const failAll = (error: Error) => {
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  const onAbort = () => failAll(signal.reason as Error);
+  signal.addEventListener('abort', onAbort);
   const exited = once(child, 'exit').then(() => {
     unguard(pid);
+    signal.removeEventListener('abort', onAbort);
     const tail = readFileSync(logFile, 'utf8').slice(-TAIL_CHARACTERS).trim();
-    for (const { reject } of waiting.values()) reject(new Error(`${program} ended: ${tail}`));
+    failAll(new Error(`${program} ended: ${tail}`));
   });
   stdin.on('error', () => undefined);
   createInterface({ input: stdout }).on('line', (line) => {
@@ -79,6 +88,8 @@ export async function startDriver<Calls extends object>(options: DriverOptions):
       nextId += 1;
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       waiting.set(message.id, { resolve, reject });
+      // Whoever waits for several calls meets the first failure; the others have nobody to tell.
+      promise.catch(() => undefined);
       stdin.write(`${JSON.stringify(message)}\n`);
       return promise as Promise<never>;
     },

@@ -57,6 +57,9 @@ function inMiB(row: string, metric: string, contender = OURS): Pick<Goal, 'row' 
 const rclone = { contender: 'rclone' };
 const restic = { contender: 'restic' };
 const RSS_MIB_MAX = 250;
+const PLAIN_GETS = 'plain GETs';
+/** Nothing but what holds data or changed, and what wraps it. */
+const TRAVEL_MOST = 1.05;
 
 const goals: readonly Goal[] = [
   { ...against('first-durable', 'wallSeconds', rclone), what: 'wall, × rclone', bound: atMost(0.5) },
@@ -132,26 +135,22 @@ const goals: readonly Goal[] = [
       },
     ];
   }),
-  {
-    row: 'failback',
+  ...['failback-read', 'failback'].map((row): Goal => ({
+    row,
     what: 'plain GETs ÷ wall of ours',
     bound: atLeast(0.85),
-    value: (look) =>
-      ratio(look('failback', 'plain GETs', 'wallSeconds'), look('failback', OURS, 'wallSeconds')),
-  },
-  {
-    row: 'failback',
-    what: 'bytes, × data there is',
-    bound: atMost(1.02),
-    value: (look) => ratio(look('failback', OURS, 'wireBytes'), look('failback', OURS, 'dataBytes')),
-  },
-  {
-    row: 'failback-delta',
-    what: 'bytes, × what changed',
-    bound: atMost(1.1),
-    value: (look) =>
-      ratio(look('failback-delta', OURS, 'wireBytes'), look('failback-delta', OURS, 'dataBytes')),
-  },
+    value: (look) => ratio(look(row, PLAIN_GETS, 'wallSeconds'), look(row, OURS, 'wallSeconds')),
+  })),
+  ...[
+    { row: 'failback-read', what: 'bytes, × data there is', metric: 'wireBytes' },
+    { row: 'failback', what: 'bytes read, × data there is', metric: 'readBytes' },
+    { row: 'failback-delta', what: 'bytes read, × what changed', metric: 'readBytes' },
+  ].map(({ row, what, metric }): Goal => ({
+    row,
+    what,
+    bound: atMost(TRAVEL_MOST),
+    value: (look) => ratio(look(row, OURS, metric), look(row, OURS, 'dataBytes')),
+  })),
   ...['scan-warm', 'scan-cold'].map((row): Goal => ({
     row,
     what: 'dd ÷ wall of ours',

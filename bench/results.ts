@@ -50,6 +50,7 @@ const lineSchema = z.strictObject({
   title: z.string(),
   contenders: z.record(z.string(), contender),
   verdicts: z.array(verdict),
+  notes: z.array(z.string()).optional(),
   file: z.string().optional(),
 });
 

@@ -18,15 +18,18 @@ import {
   type NbdExport,
 } from './servers.ts';
 
+/** In the rig's namespace, unless another one is named. */
+type AskedDriver = Omit<DriverOptions, 'namespace' | 'folder' | 'signal'> & {
+  readonly namespace?: Namespace;
+};
+
 export interface Rig {
   readonly namespace: Namespace;
   readonly folder: string;
   readonly azurite: Azurite;
   readonly vault: VaultPlace;
   exportImage(image: string, mode?: 'read' | 'write'): Promise<NbdExport>;
-  startDriver<Calls extends object>(
-    options: Omit<DriverOptions, 'namespace' | 'folder'>,
-  ): Promise<Driver<Calls>>;
+  startDriver<Calls extends object>(options: AskedDriver): Promise<Driver<Calls>>;
 }
 
 export interface RigOptions {
@@ -74,27 +77,39 @@ export async function withRig<T>(
       stack.defer(() => server.stop());
       return server;
     },
-    async startDriver<Calls extends object>(asked: Omit<DriverOptions, 'namespace' | 'folder'>) {
-      const driver = await startDriver<Calls>({ namespace, folder, ...asked, env: { ...env, ...asked.env } });
+    async startDriver<Calls extends object>(asked: AskedDriver) {
+      const driver = await startDriver<Calls>({
+        namespace,
+        folder,
+        signal: bench.signal,
+        ...asked,
+        env: { ...env, ...asked.env },
+      });
       stack.defer(() => driver.stop());
       return driver;
     },
   });
 }
 
-export async function startShip(
-  rig: Rig,
-  nodeOptions: readonly string[] = [],
-  vault: VaultPlace = rig.vault,
-): Promise<Driver<ShipCalls>> {
-  const driver = await rig.startDriver<ShipCalls>({ program: 'ship', nodeOptions });
+export interface PlaceOptions {
+  /** Options of Node itself. */
+  readonly nodeOptions?: readonly string[];
+  /** Default: the rig's. */
+  readonly vault?: VaultPlace;
+  readonly namespace?: Namespace;
+}
+
+export async function startShip(rig: Rig, options: PlaceOptions = {}): Promise<Driver<ShipCalls>> {
+  const { vault = rig.vault, ...rest } = options;
+  const driver = await rig.startDriver<ShipCalls>({ program: 'ship', ...rest });
   await driver.call('open', vault);
   return driver;
 }
 
-export async function startApply(rig: Rig, nodeOptions: readonly string[] = []): Promise<Driver<ApplyCalls>> {
-  const driver = await rig.startDriver<ApplyCalls>({ program: 'apply', nodeOptions });
-  await driver.call('open', rig.vault);
+export async function startApply(rig: Rig, options: PlaceOptions = {}): Promise<Driver<ApplyCalls>> {
+  const { vault = rig.vault, ...rest } = options;
+  const driver = await rig.startDriver<ApplyCalls>({ program: 'apply', ...rest });
+  await driver.call('open', vault);
   return driver;
 }
 

@@ -17,6 +17,8 @@ export interface Row {
   readonly title: string;
   /** By name; ours is `switchback`, or begins with it. */
   readonly contenders: Readonly<Record<string, Ran | Absent>>;
+  /** Lines for the table. */
+  readonly notes?: readonly string[];
   /** A file beside the results that holds more. */
   readonly file?: string;
 }

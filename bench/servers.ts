@@ -1,6 +1,6 @@
 /** The servers a contender talks to, each inside its namespace: storage emulator and NBD export. */
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { flags, startProcess, type Running } from '../lab/processes/process.ts';
 import { debianTool } from '../lab/tools/debian.ts';
@@ -66,13 +66,25 @@ export async function startNbdExport(
   socketPath: string,
   mode: 'read' | 'write',
 ): Promise<NbdExport> {
+  await rm(socketPath, { force: true });
   const running = await startProcess({
     name: 'nbdkit',
     command: debianTool('nbdkit'),
     args: ['--foreground', ...(mode === 'read' ? ['--readonly'] : []), '--unix', socketPath, 'file', image],
     logFile: `${socketPath}.log`,
-    ready: async () => existsSync(socketPath) || undefined,
+    ready: () => accepts(socketPath),
     readyWithinMs: READY_MS,
   });
   return { ...running, socketPath };
+}
+
+function accepts(socketPath: string): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ path: socketPath });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(undefined));
+  });
 }

@@ -24,6 +24,7 @@ export function renderTable(rows: readonly Row[], verdicts: readonly Verdict[]):
       if ('absent' in contender) return { cells: [title, name], note: `did not run: ${contender.absent}` };
       return { cells: [title, name, ...numbersOf(bestRun(contender)), String(contender.runs.length)] };
     }),
+    ...(row.notes ?? []).map((note) => ({ cells: [''], note: `  ${note}` })),
     ...verdicts
       .filter((verdict) => verdict.row === row.row)
       .map((verdict) => ({ cells: [''], note: goalLine(verdict) })),

@@ -25,7 +25,8 @@ export class OurSeries {
   readonly #source: NbdExport;
   readonly shipper: Driver<ShipCalls>;
   readonly applier: Driver<ApplyCalls>;
-  #barriers = 0;
+  /** Number of the newest one. */
+  barriers = 0;
 
   private constructor(parts: {
     readonly bench: BenchRun;
@@ -49,11 +50,16 @@ export class OurSeries {
     until: 'durable' | 'point',
     options: SeriesOptions = {},
   ): Promise<OurSeries> {
+    const { nodeOptions = [] } = options;
     const source = await rig.exportImage(options.image ?? bench.image);
-    const shipper = await startShip(rig, options.nodeOptions);
-    const applier = await startApply(rig, options.nodeOptions);
+    const shipper = await startShip(rig, { nodeOptions });
+    const applier = await startApply(rig, { nodeOptions });
     await shipper.call('prepare', { stream: STREAM });
     return new OurSeries({ bench, rig, until, source, shipper, applier });
+  }
+
+  get sourcePid(): number {
+    return this.#source.pid;
   }
 
   first(): Promise<Metrics> {
@@ -66,7 +72,7 @@ export class OurSeries {
 
   /** Applies what is left and compares the newest point with what the image held. @throws Error when it differs */
   async verify(sha256: string): Promise<void> {
-    if (this.#until === 'durable') await this.#follow(this.#barriers);
+    if (this.#until === 'durable') await this.follow(this.barriers);
     const disk = { diskId: diskIdOf(0), capacityBytes: this.#bench.original.bytes };
     const held = await this.applier.call('hash', { stream: STREAM, disk });
     if (held !== sha256) throw new Error(`our recovery point holds other bytes than the disk: ${held}`);
@@ -78,13 +84,13 @@ export class OurSeries {
         namespace: this.#rig.namespace,
         pids: { server: this.#rig.azurite.pid, source: this.#source.pid },
       },
-      () => (this.#until === 'point' ? this.#untilPoint(cycle, changed) : this.#ship(cycle, changed)),
+      () => (this.#until === 'point' ? this.#untilPoint(cycle, changed) : this.#untilDurable(cycle, changed)),
     );
     return { ...metrics, ...result };
   }
 
-  async #ship(cycle: ShipInput['cycle'], changed: readonly Extent[]): Promise<Metrics> {
-    const shipped = await this.#shipped(cycle, changed);
+  async #untilDurable(cycle: ShipInput['cycle'], changed: readonly Extent[]): Promise<Metrics> {
+    const shipped = await this.ship(cycle, changed);
     const { wallSeconds, payloadBytes, cpuSeconds } = shipped;
     return {
       wallSeconds,
@@ -95,8 +101,8 @@ export class OurSeries {
   }
 
   async #untilPoint(cycle: ShipInput['cycle'], changed: readonly Extent[]): Promise<Metrics> {
-    const following = this.#follow(this.#barriers + 1);
-    const [shipped, followed] = await Promise.all([this.#shipped(cycle, changed), following]);
+    const following = this.follow(this.barriers + 1);
+    const [shipped, followed] = await Promise.all([this.ship(cycle, changed), following]);
     return {
       wallSeconds: (followed.endedAt - shipped.startedAt) / 1_000,
       durableSeconds: shipped.wallSeconds,
@@ -108,18 +114,20 @@ export class OurSeries {
     };
   }
 
-  async #shipped(cycle: ShipInput['cycle'], changed: readonly Extent[]): Promise<Shipped> {
+  /** Only ships, whatever the series is for. */
+  async ship(cycle: ShipInput['cycle'], changed: readonly Extent[]): Promise<Shipped> {
     const shipped = await this.shipper.call('ship', {
       stream: STREAM,
       cycle,
       disks: [shippedDisk(0, this.#bench.original.bytes, this.#source.socketPath, changed)],
       sourceTime: new Date().toISOString(),
     });
-    this.#barriers = shipped.barrierNumber;
+    this.barriers = shipped.barrierNumber;
     return shipped;
   }
 
-  #follow(untilPoint: number): Promise<Followed> {
+  /** As `FollowInput` says. */
+  follow(untilPoint: number | null): Promise<Followed> {
     return this.applier.call('follow', {
       stream: STREAM,
       disks: [{ diskId: diskIdOf(0), capacityBytes: this.#bench.original.bytes }],
