@@ -222,6 +222,8 @@ export function apply(
 export async function replicated(rig: Rig, random: Random, capacities: readonly number[]): Promise<Machine> {
   const machine = await rig.machine(capacities);
   for (let count = 0; count < 6; count += 1) await scribble(machine, random, MiB);
+  // Chance may have left a disk empty: its first barrier would have no segment.
+  for (const disk of machine.disks) await disk.write(0, random.bytes(512), 512);
   wholeDisks(machine);
   await ship(rig, machine, 1, { skipZeros: true });
   await apply(rig, machine, 1);
