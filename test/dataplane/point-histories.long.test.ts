@@ -18,17 +18,17 @@ afterAll(async () => {
 
 test('deletion and pin may sleep at any request of theirs', async () => {
   for (let at = 1; at <= 10; at += 1) {
-    for (const pinAt of [1, 2, 3]) await live(rig, random, sleepyPrune(at, pinAt));
+    await live(rig, random, sleepyPrune(at, 1 + random.int(4)));
   }
-}, 600_000);
+}, 1_800_000);
 
 test('whoever makes a point may sleep at any request', async () => {
   for (let at = 1; at <= 32; at += 1) await live(rig, random, sleepyApply(at));
-}, 600_000);
+}, 1_800_000);
 
 test('of many histories none loses what a manifest names, nor a pinned point, nor leaves anything else', async () => {
   await fc.assert(
     fc.asyncProperty(steps, (history) => live(rig, random, history)),
     { numRuns: 40, seed: random.int(2 ** 31), endOnFailure: true },
   );
-}, 1_200_000);
+}, 1_800_000);

@@ -39,7 +39,7 @@ export async function startAzurite(): Promise<Azurite> {
       accountUrl: `http://127.0.0.1:${port}/${ACCOUNT}`,
       container,
       credential: { kind: 'sharedKey', accountName: ACCOUNT, key: new Secret(KEY) },
-      retry: { triesMax: 2, delayMs: 10 },
+      retry: { triesMax: 4, delayMs: 10 },
     }),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
