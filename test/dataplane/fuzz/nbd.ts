@@ -18,7 +18,7 @@ import { Finding } from './target.ts';
 import type { FuzzTarget } from './target.ts';
 
 const DISK_BYTES = 64 * KiB;
-const HANG_MS = 20_000;
+const HANG_MS = 300_000;
 const CONTEXT = 7;
 const FLAGS = 1 | 4 | 64;
 const never = new AbortController().signal;

@@ -88,8 +88,9 @@ export class History {
     const epoch = this.#nextEpoch();
     const wire = await Wire.to(this.#rig.port, plan.faults);
     const shipping = this.#shipFrom(epoch, kind, plan, this.#through(wire));
-    await this.#seeThrough({ epoch, wire, ending: shipping, applies: false }, plan);
+    const result = await this.#seeThrough({ epoch, wire, ending: shipping, applies: false }, plan);
     await this.#learn();
+    this.#checkShipped(result);
   }
 
   async apply(plan: AttemptPlan, barriersMax: number): Promise<void> {
@@ -116,6 +117,7 @@ export class History {
       const result = await late.ending;
       await late.wire.close();
       await this.#learn();
+      this.#checkShipped(result);
       const isOvertaken = late.applies && late.epoch < this.#appliedEpoch;
       if (isOvertaken) {
         expect(result).toMatchObject({ code: 'DR_REPLICATION_FENCED' });
@@ -251,6 +253,13 @@ export class History {
     }
   }
 
+  /** An attempt that ended well answers what stands in the journal, whoever has made it. */
+  #checkShipped(result: unknown): void {
+    if (!isShipped(result)) return;
+    const standing = this.#barriers[result.barrier.number - 1]?.barrier;
+    expect(result).toEqual({ barrier: standing, adopted: result.adopted });
+  }
+
   #modelsAt(barrier: number): readonly Buffer[] {
     const empty = this.#machine.disks.map(({ model }) => Buffer.alloc(model.length));
     return barrier === 0 ? empty : (this.#barriers[barrier - 1]?.capture.models ?? empty);
@@ -336,4 +345,8 @@ export class History {
 
 function isApplied(result: unknown): result is { readonly appliedBarrier: number } {
   return typeof result === 'object' && result !== null && 'appliedBarrier' in result;
+}
+
+function isShipped(result: unknown): result is { readonly barrier: Barrier; readonly adopted: boolean } {
+  return typeof result === 'object' && result !== null && 'adopted' in result;
 }
