@@ -10,6 +10,11 @@ import type { ExtentsByDisk } from '../replication/windows.ts';
 import { scopeOf } from './azure-side.ts';
 import type { SnapshotSet } from './azure-snapshots.ts';
 
+/** As `shipBarrier` does. */
+const DISKS_READ_AT_ONCE = 4;
+/** Disks that are read together share what one would take, and its memory, down to this. */
+const READS_AT_ONCE_MIN = 3;
+
 /** One disk of the set, open. */
 export interface OpenDisk {
   readonly disk: HomeDisk;
@@ -48,7 +53,7 @@ export async function withOpenSet<R>(
         hooks.signal,
       );
       opened.push(source);
-      disks.push(openDisk(disk, source, hooks.signal));
+      disks.push(openDisk(disk, source, way.disks.length, hooks.signal));
     }
     result = await work(stateOf(way, set, disks), disks);
   } catch (error) {
@@ -78,13 +83,19 @@ export function insideDisk(extents: readonly Extent[], { capacityBytes }: HomeDi
     .filter((extent) => extent !== null);
 }
 
-function openDisk(disk: HomeDisk, source: AzureSnapshotSource, signal: AbortSignal): OpenDisk {
+function openDisk(
+  disk: HomeDisk,
+  source: AzureSnapshotSource,
+  diskCount: number,
+  signal: AbortSignal,
+): OpenDisk {
+  const share = Math.floor((source.readsAtOnce ?? 1) / Math.min(diskCount, DISKS_READ_AT_ONCE));
   return {
     disk,
     source: {
       capacityBytes: disk.capacityBytes,
       readBytes: source.readBytes,
-      readsAtOnce: source.readsAtOnce,
+      readsAtOnce: Math.max(share, READS_AT_ONCE_MIN),
       read: (offset, into, signal) => source.read(offset, into, signal),
       dataExtents: async (range, signal) => insideDisk(await source.dataExtents(range, signal), disk),
       // Closed with the set.
