@@ -6,6 +6,7 @@
  *   --seed N       repeat a run (default: random, printed)
  *   --pairs N      how many times two are killed together (default 50)
  *   --only MOVE    steps of this operation only, and no pairs unless asked for; may be repeated
+ *   --step M:STEP   this step of an operation only; may be repeated
  *   --minutes N    time budget; what was not reached is said (default: none)
  */
 import { parseArgs } from 'node:util';
@@ -13,6 +14,7 @@ import { Auditor } from '../test/e2e/support/auditor.ts';
 import { moveNames, type MoveName, type Place } from '../test/e2e/support/moves.ts';
 import { protectedMachine } from '../test/e2e/support/protected-machine.ts';
 import { slowDown } from '../test/e2e/support/slow-down.ts';
+import { stepsOf } from '../test/e2e/support/steps.ts';
 import { smallMachine, startPractice } from '../test/support/harness.ts';
 import { seededRandom, type Random } from '../test/support/random.ts';
 import { Plan } from './crash/plan.ts';
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     pairs: { type: 'string' },
     only: { type: 'string', multiple: true },
+    step: { type: 'string', multiple: true },
     minutes: { type: 'string' },
   },
 });
@@ -38,10 +41,14 @@ const tell = (line: string) => void process.stdout.write(`${line}\n`);
 try {
   const only = (values.only ?? []).map(moveNamed);
   const minutes = values.minutes === undefined ? Infinity : wholeNumber('minutes', values.minutes);
-  const pairsWanted = wholeNumber('pairs', values.pairs ?? String(only.length > 0 ? 0 : PAIRS));
+  const pairsWanted = wholeNumber(
+    'pairs',
+    values.pairs ?? String(only.length + (values.step?.length ?? 0) > 0 ? 0 : PAIRS),
+  );
   const random = seededRandom('crash run', values.seed);
   if (values.seed !== undefined) wholeNumber('seed', values.seed);
-  process.exitCode = await crash({ random, only, minutes, pairsWanted });
+  const steps = (values.step ?? []).map(stepNamed);
+  process.exitCode = await crash({ random, only, steps, minutes, pairsWanted });
 } catch (error) {
   tellError(error);
   process.exitCode = 1;
@@ -50,10 +57,12 @@ try {
 async function crash(asked: {
   readonly random: Random;
   readonly only: readonly MoveName[];
+  /** `move:step`. */
+  readonly steps: readonly string[];
   readonly minutes: number;
   readonly pairsWanted: number;
 }): Promise<number> {
-  const { random, only, minutes, pairsWanted } = asked;
+  const { random, only, steps, minutes, pairsWanted } = asked;
   const { seed } = random;
   const startedAt = Date.now();
   const endsAt = startedAt + minutes * 60_000;
@@ -66,7 +75,7 @@ async function crash(asked: {
     const run: CrashRun = {
       trip,
       auditor: await Auditor.of(trip.flow),
-      plan: new Plan(random, only.length === 0 ? moveNames : only),
+      plan: new Plan(random, only.length === 0 ? moveNames : only, steps),
       tally: {
         seed,
         startedAt,
@@ -96,6 +105,12 @@ function moveNamed(name: string): MoveName {
   const found = moveNames.find((move) => move === name);
   if (found === undefined) throw new Error(`--only takes ${moveNames.join(', ')}, not "${name}"`);
   return found;
+}
+
+function stepNamed(text: string): string {
+  const [move = '', step = ''] = text.split(':');
+  if (stepsOf(moveNamed(move)).includes(step)) return text;
+  throw new Error(`--step takes an operation and one of its steps, failover:fence, not "${text}"`);
 }
 
 function wholeNumber(option: string, text: string): number {

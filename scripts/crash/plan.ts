@@ -21,11 +21,13 @@ export class Plan {
   readonly #tries = new Map<string, number>();
   readonly #done = new Map<MoveName, number>();
 
-  /** Every step of every move × every process, in a seeded order. */
-  constructor(random: Random, only: readonly MoveName[] = moveNames) {
-    const all = only.flatMap((move) =>
-      stepsOf(move).flatMap((step) => victims.map((victim): Target => ({ move, step, victim }))),
-    );
+  /** Every step of every move × every process, in a seeded order; of `steps` (`move:step`) only, when there are any. */
+  constructor(random: Random, only: readonly MoveName[] = moveNames, steps: readonly string[] = []) {
+    const all = only
+      .flatMap((move) =>
+        stepsOf(move).flatMap((step) => victims.map((victim): Target => ({ move, step, victim }))),
+      )
+      .filter(({ move, step }) => steps.length === 0 || steps.includes(`${move}:${step}`));
     this.total = all.length;
     this.#open = random.shuffled(all);
   }
@@ -70,6 +72,13 @@ export class Plan {
     if (others.length === this.#open.length) return;
     if (tries >= TRIES_MAX) this.#tooShort.push(target);
     this.#open = tries >= TRIES_MAX ? others : [...others, target];
+  }
+
+  /** A step without any time of its own: nothing can be killed while it runs. */
+  isInstant({ move, step }: Target): void {
+    const isIt = (each: Target) => each.move === move && each.step === step;
+    this.#tooShort.push(...this.#open.filter(isIt));
+    this.#open = this.#open.filter((each) => !isIt(each));
   }
 
   /** The move to make from here: on the shortest way to the one that had the fewest kills and still wants some. */

@@ -22,6 +22,8 @@ const KILLS_PER_RUN = 3;
 /** Misses after which a step is struck by the clock of its predecessor. */
 const SEEN_MISSES_MAX = 2;
 const APART_MS_MAX = 2_000;
+/** Steps below do no more than think: they end in the workflow task that begins them. */
+const INSTANT_MS = 5;
 
 interface Struck {
   readonly target: Target;
@@ -114,13 +116,23 @@ function settle({ plan, tally, lasted }: CrashRun, job: Job, struck: readonly St
       if (struckIn(job, step, kill)) tally.killsInStep += 1;
     }
     // Steps that passed while an earlier victim came back were not missed.
-    if (target === struck[0]?.target && !kills.some((kill) => struckIn(job, step, kill))) plan.missed(target);
+    if (target === struck[0]?.target && !kills.some((kill) => struckIn(job, step, kill))) {
+      if (msOf(job, step) < INSTANT_MS) plan.isInstant(target);
+      else plan.missed(target);
+    }
     if (kills.length > 0) continue;
     for (const { id, startedAt, endedAt } of job.tasks) {
       if (startedAt === undefined || endedAt === undefined) continue;
       lasted.set(`${move} ${id}`, Date.parse(endedAt) - Date.parse(startedAt));
     }
   }
+}
+
+/** Infinity: it did not run to its end. */
+function msOf(job: Job, step: string): number {
+  const task = job.tasks.find(({ id }) => id === step);
+  if (task?.startedAt === undefined || task.endedAt === undefined) return Infinity;
+  return Date.parse(task.endedAt) - Date.parse(task.startedAt);
 }
 
 function words(job: Job, { target, kills }: Struck): string {
