@@ -6,7 +6,7 @@
  *   --points N     recovery points at least (default 8)
  *   --trials N     tries of each kind of sabotage (default 4)
  *   --seed N       repeat the choices of a run (default: random, printed)
- *   --sample       four points, one trial of each kind, no drill; left out where it cannot run: what .ci/run takes
+ *   --sample       four points, one trial of each kind, no drill; left out where it cannot run
  */
 import { fileURLToPath } from 'node:url';
 import { temporalBinary } from '../lab/tools/temporal.ts';
