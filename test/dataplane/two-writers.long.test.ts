@@ -97,11 +97,12 @@ test.each([1, 2])(
       await ship(rig, machine, barrier);
       hashes.set(barrier, hashesNow(machine));
     }
-    const older = start(machine, itemKey, { epoch: 50 });
+    const older = start(machine, itemKey, { epoch: 50, waitsAfterRequests: 3 });
     await older.when('writing');
     const newer = start(machine, itemKey, { epoch: 51, holdsThePen: true });
     await newer.when('holding');
     const atTakeover = await replicas(machine);
+    older.go();
     const { code } = await older.when('ended');
     // Met between the lease and the epoch of the newer one, it learns only when it is tried again who was there.
     if (code === 'DR_STORAGE_UNREACHABLE') {

@@ -32,6 +32,8 @@ export interface WriterOrder {
   readonly barriersToMake: number;
   /** Says `holding` once it has the pen of every disk, and writes no byte before it is told `go`. */
   readonly holdsThePen: boolean;
+  /** Further writes wait to be told `go`, so that another process finds it in the middle of its work. */
+  readonly waitsAfterRequests?: number;
 }
 
 export type WriterNews =
@@ -70,7 +72,7 @@ async function run(order: WriterOrder, onReached: (barrier: number) => void): Pr
     requests += 1;
     if (!order.holdsThePen) {
       tell({ news: 'writing', requests });
-      return undefined;
+      return requests > (order.waitsAfterRequests ?? Infinity) ? go.promise : undefined;
     }
     if (fences === order.disks.length) tell({ news: 'holding' });
     return go.promise;
