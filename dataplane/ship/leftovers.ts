@@ -66,7 +66,7 @@ export async function claimFolder(folder: string, fingerprint: string | null): P
   for (const name of older.toSorted((a, b) => Number(b) - Number(a))) {
     const leftover = path.join(itemFolder, name);
     const known = epochs.length > 0 || fingerprint === null ? [] : await epochsIn(leftover, fingerprint);
-    if (known.length === 0) await rm(leftover, { recursive: true, force: true });
+    if (known.length === 0) await removeFolder(leftover);
     else if (name === path.basename(folder)) epochs = known;
     else epochs = await tookOver(leftover, folder, known);
   }
@@ -81,7 +81,7 @@ export async function sweepFolders(cacheFolder: string, nowMs: number): Promise<
   for (const entry of folders.filter((each) => each.isDirectory() && /^\d+$/.test(each.name))) {
     const folder = path.join(entry.parentPath, entry.name);
     const { mtimeMs } = await stat(folder);
-    if (nowMs - mtimeMs > KEPT_MS) await rm(folder, { recursive: true, force: true });
+    if (nowMs - mtimeMs > KEPT_MS) await removeFolder(folder);
   }
 }
 
@@ -105,6 +105,11 @@ async function epochsIn(folder: string, fingerprint: string): Promise<readonly n
   } catch {
     return [];
   }
+}
+
+/** An attempt that is ending may still put a file into it: then it is tried again, for a second. */
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
 }
 
 async function writeState(folder: string, fingerprint: string, epochs: readonly number[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** Segments on their way: written to the cache folder, sent by a few uploads at a time, unlinked when durable. */
 import { createHash } from 'node:crypto';
-import { open, rm, statfs, unlink } from 'node:fs/promises';
+import { open, statfs, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { DrError } from '../../domain/errors.ts';
@@ -13,7 +13,7 @@ import { CacheLevel, type CacheUser } from './cache-level.ts';
 import { cacheDiskFull, onCacheDisk } from '../cache-disk.ts';
 import { SEGMENT_WIRE_BYTES_MAX } from '../segment/layout.ts';
 import { segmentSlabs } from '../threads/slabs.ts';
-import { appendMark, claimFolder, type Mark } from './leftovers.ts';
+import { appendMark, claimFolder, removeFolder, type Mark } from './leftovers.ts';
 import type { CachePolicy } from './ship-request.ts';
 
 /** Of one shipment: bounds what it can have waiting at the egress. */
@@ -151,7 +151,7 @@ export class Spool {
 
   /** Nothing of this attempt stays in the folder. */
   async discard(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeFolder(this.#folder);
   }
 
   /** Below the floor what waits for upload goes first. */
