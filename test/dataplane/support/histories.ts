@@ -83,13 +83,17 @@ export function tales(stepsMax: number): fc.Arbitrary<Tale> {
 /** @throws when anything was applied that is no prefix of barriers */
 export async function tell(rig: Rig, { capacities, steps }: Tale): Promise<History> {
   const history = new History(rig, await rig.machine(capacities));
-  for (const [index, each] of steps.entries()) {
-    if (each.do === 'write') await history.write(writeOf(each, index));
-    else if (each.do === 'ship') await history.ship(each.kind, each.plan);
-    else if (each.do === 'apply') await history.apply(each.plan, each.barriersMax);
-    else await history.wakeLate();
+  try {
+    for (const [index, each] of steps.entries()) {
+      if (each.do === 'write') await history.write(writeOf(each, index));
+      else if (each.do === 'ship') await history.ship(each.kind, each.plan);
+      else if (each.do === 'apply') await history.apply(each.plan, each.barriersMax);
+      else await history.wakeLate();
+    }
+    await history.end();
+  } finally {
+    await history.close();
   }
-  await history.end();
   return history;
 }
 

@@ -137,6 +137,14 @@ export class History {
     await this.apply(UNDISTURBED, 64);
     expect(this.#appliedBarrier).toBe(this.#barriers.length);
     await this.#checkContents(this.#machine.disks.map(({ model }) => model));
+  }
+
+  /** In any state; what is held is let go. */
+  async close(): Promise<void> {
+    for (const { wire, ending } of this.#late.splice(0)) {
+      await wire.close();
+      await ending;
+    }
     for (const close of this.#closers) await close();
   }
 
