@@ -23,8 +23,8 @@ import { issueCertificate } from './tls.ts';
 const RAM_DISK = '/dev/shm';
 const FOLDER = 'switchback-bench';
 const ADDRESSES = ['127.0.0.1', '10.99.0.2'];
-/** The image, a replica of it, its journal and what the emulator keeps of overwritten pages; and as much again for rclone's way. */
-const RAM_DISK_IMAGES = 5;
+/** On the way home there are at once: the image, its replica, the Azure disk, the disk at home and the journals of three rounds. */
+const RAM_DISK_IMAGES = 7;
 const SMALL_DISK_MIB = 256;
 const needed: readonly DebianTool[] = ['nbdkit', 'nbdcopy', 'mke2fs', 'ip', 'rclone', 'restic'];
 const neededByOurs: readonly DebianTool[] = ['nbdkit', 'mke2fs', 'ip'];

@@ -23,7 +23,7 @@ export const help = `npm run bench -- [options]
 
 Measures our data plane beside rclone, restic, nbdcopy and dd, side by side in one run, prints one table of ratios against
 the goals, and appends it as JSON lines to bench/results/. Needs root on a Debian machine (network namespaces) and about
-6 GiB of free RAM disk.
+7 GiB of free RAM disk.
 
   --only NAME          this part only; may be repeated (names: --list)
   --runs N             runs of each contender, the best counts (default ${DEFAULTS.runs})

@@ -8,10 +8,12 @@ import type { Rig } from './rig.ts';
 import { DEVELOPMENT_ACCOUNT } from './servers.ts';
 import { timed, type TimedRun } from './shell.ts';
 
+type Tool = 'rclone' | 'restic';
+
 export interface Peer {
   readonly name: string;
-  /** Its program; it is not run where this is missing. */
-  readonly tool: 'rclone' | 'restic';
+  /** Its programs; it is not run where one is missing. */
+  readonly tools: readonly Tool[];
   prepare(place: PeerPlace): Promise<void>;
   /** Copies the image as it is now. */
   copy(place: PeerPlace): Promise<TimedRun>;
@@ -51,7 +53,7 @@ const CHUNK = ['--azureblob-chunk-size', '4M'];
 
 const rclone: Peer = {
   name: 'rclone',
-  tool: 'rclone',
+  tools: ['rclone'],
   prepare: async (place) => void (await launch(place, 'rclone', ['mkdir', 'az:disks'])),
   copy: (place) =>
     launch(place, 'rclone', ['copyto', ...CHUNK, '--ignore-times', place.image, 'az:disks/disk.img']),
@@ -60,7 +62,7 @@ const rclone: Peer = {
 
 const restic: Peer = {
   name: 'restic',
-  tool: 'restic',
+  tools: ['restic', 'rclone'],
   async prepare(place) {
     await launch(place, 'rclone', ['mkdir', 'az:restic']);
     await launch(place, 'restic', ['init', '--repository-version', '2']);
@@ -72,16 +74,16 @@ const restic: Peer = {
 export const peers: readonly Peer[] = [rclone, restic];
 
 /** Null: it can run. */
-export function absenceOf(peer: Pick<Peer, 'tool'>): string | null {
+export function absenceOf({ tools }: Peer): string | null {
   try {
-    debianTool(peer.tool);
+    for (const tool of tools) debianTool(tool);
     return null;
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-async function launch(place: PeerPlace, tool: Peer['tool'], args: readonly string[]): Promise<TimedRun> {
+async function launch(place: PeerPlace, tool: Tool, args: readonly string[]): Promise<TimedRun> {
   const { rig, prefix, signal } = place;
   await mkdir(rig.folder, { recursive: true });
   return timed({
@@ -94,7 +96,7 @@ async function launch(place: PeerPlace, tool: Peer['tool'], args: readonly strin
   });
 }
 
-async function hashOf(place: PeerPlace, tool: Peer['tool'], args: readonly string[]): Promise<string> {
+async function hashOf(place: PeerPlace, tool: Tool, args: readonly string[]): Promise<string> {
   const command = [...place.prefix, debianTool(tool), ...args];
   const child = spawn(command[0] ?? '', command.slice(1), {
     env: environment(place),

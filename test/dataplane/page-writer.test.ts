@@ -27,7 +27,7 @@ interface Opened {
   readonly target: Required<RecordTarget>;
   /** Requests by name, since it was opened. */
   readonly requests: Map<string, number>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function openTarget(
