@@ -72,6 +72,6 @@ function goalOf({ relation, value, unit }: Bound): string {
 }
 
 function inUnit(value: number, unit: Unit): string {
-  if (unit === 'ratio') return value.toFixed(value < 0.1 ? 3 : 2);
+  if (unit === 'ratio') return value.toFixed(3);
   return unit === 'seconds' ? `${value.toFixed(2)} s` : `${value.toFixed(value < 100 ? 2 : 0)} MiB`;
 }

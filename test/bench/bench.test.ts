@@ -54,9 +54,9 @@ describe('goals', () => {
     const lines = renderTable(rows, judge(rows)).split('\n');
     expect(lines[1]).toMatch(/^first copy +switchback +2\.00 +400\.0 .* 2$/);
     expect(lines).toContainEqual(expect.stringMatching(/restic .*did not run: it is not on PATH/));
-    expect(lines.at(-3)).toMatch(/→ wall, × rclone: 0\.40 \(goal ≤ 0\.50\) met$/);
-    expect(lines.at(-2)).toMatch(/→ bytes, × rclone: 0\.40 \(goal ≤ 0\.36\) MISSED$/);
-    expect(lines.at(-1)).toMatch(/→ wall, × restic: \(goal ≤ 0\.45\) not measured$/);
+    expect(lines.at(-3)).toMatch(/→ wall, × rclone: 0\.400 \(goal ≤ 0\.500\) met$/);
+    expect(lines.at(-2)).toMatch(/→ bytes, × rclone: 0\.400 \(goal ≤ 0\.360\) MISSED$/);
+    expect(lines.at(-1)).toMatch(/→ wall, × restic: \(goal ≤ 0\.450\) not measured$/);
   });
 });
 

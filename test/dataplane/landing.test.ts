@@ -183,12 +183,20 @@ describe('landing', () => {
     };
     const next = (await segmentsOf(rig, machine, 2)).map(({ blob }) => blob);
     let landed: number | undefined;
+    // A first barrier of zeros alone is cleared, not written.
+    const beforeFirst = async () => {
+      await waitFor(() => next.every((blob) => fetched.has(blob)), { what: 'barrier 2', withinMs: 20_000 });
+      landed ??= (await readLanded(rig.storage, machine.item))?.barrier;
+    };
     const around = (sink: DiskSink): DiskSink => ({
       ...sink,
       async write(...call) {
-        await waitFor(() => next.every((blob) => fetched.has(blob)), { what: 'barrier 2', withinMs: 20_000 });
-        landed ??= (await readLanded(rig.storage, machine.item))?.barrier;
+        await beforeFirst();
         return sink.write(...call);
+      },
+      async zero(...call) {
+        await beforeFirst();
+        return sink.zero(...call);
       },
     });
     await land(rig, machine, home, 1, { storage: { ...rig.storage, get }, around });
