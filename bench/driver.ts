@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { guard, unguard } from '../lab/processes/guard.ts';
 import { identify, stopProcess } from '../lab/processes/pid.ts';
 import { repositoryRoot } from '../lab/tools/cache.ts';
+import { roleMemoryEnvironment, roleNodeOptions } from '../workers/role-process.ts';
 import type { Answer, Message } from './drivers/serve.ts';
 import type { Namespace } from './netns.ts';
 
@@ -48,9 +49,15 @@ export async function startDriver<Calls extends object>(options: DriverOptions):
   const logFile = join(folder, `${program}.log`);
   const log = openSync(logFile, 'a', 0o600);
   const file = join(repositoryRoot, 'bench/drivers', `${program}.ts`);
-  const command = [...(namespace?.prefix ?? []), process.execPath, ...nodeOptions, file];
+  const command = [
+    ...(namespace?.prefix ?? []),
+    process.execPath,
+    ...roleNodeOptions('process-server'),
+    ...nodeOptions,
+    file,
+  ];
   const child = spawn(command[0] ?? '', command.slice(1), {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...roleMemoryEnvironment, ...env },
     cwd: folder,
     detached: true,
     stdio: ['pipe', 'pipe', log],

@@ -16,6 +16,7 @@ import { createLog, installTemporalLog } from './log.ts';
 import { masterTarget } from './master-target.ts';
 import { processServer } from './process-server.ts';
 import { recoverySite } from './recovery-site.ts';
+import { roleMemoryEnvironment, roleNodeOptions } from './role-process.ts';
 import type { Role } from './role.ts';
 
 const ROLES: Readonly<Record<string, Role>> = {
@@ -92,7 +93,7 @@ async function superviseRole(supervised: Supervised): Promise<void> {
 
 async function runOnce({ role, runFolder, configFile, signal }: Supervised) {
   const entry = fileURLToPath(new URL(`${role}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [entry, '--config', configFile], {
+  const child = spawn(process.execPath, [...roleNodeOptions(role), entry, '--config', configFile], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: environmentOf(role),
   });
@@ -112,8 +113,9 @@ async function runOnce({ role, runFolder, configFile, signal }: Supervised) {
 
 /** Only the configuration server opens the catalogue; nobody else is given its address. */
 function environmentOf(role: string): NodeJS.ProcessEnv {
-  if (role === 'configuration-server') return process.env;
-  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('SWITCHBACK_CATALOGUE_'));
+  const env = { ...process.env, ...roleMemoryEnvironment };
+  if (role === 'configuration-server') return env;
+  const others = Object.entries(env).filter(([name]) => !name.startsWith('SWITCHBACK_CATALOGUE_'));
   return Object.fromEntries(others);
 }
 

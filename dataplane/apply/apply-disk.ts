@@ -9,7 +9,8 @@ import { PageWriter } from './page-writer.ts';
 import type { Reading } from './plan-writes.ts';
 import type { Replica } from './replica.ts';
 import { growReplica, setState } from './replica.ts';
-import { applyResources } from './resources.ts';
+import type { Seat } from './seats.ts';
+import { inSeat } from './seats.ts';
 
 /** After so much of one disk, others that wait have their turn. */
 const TURN_WIRE_BYTES = 128 * MiB;
@@ -43,12 +44,9 @@ export async function applyToDisk(
   const { capacityBytes } = diskOf(request, last, replica);
   await growReplica(replica, capacityBytes);
   for (const turn of turnsOf(chain)) {
-    await applyResources.seats.acquire(1, signal);
-    try {
-      await writeTurn(request, { item, diskId, capacityBytes, key }, turn, replica, options);
-    } finally {
-      applyResources.seats.release(1);
-    }
+    await inSeat(signal, (seat) =>
+      writeTurn(request, { item, diskId, capacityBytes, key }, turn, { replica, seat, ...options }),
+    );
   }
   await setState(replica, { barrier: last.number, tail, capacityBytes });
 }
@@ -57,11 +55,16 @@ async function writeTurn(
   request: ApplyRequest,
   disk: SegmentDisk,
   turn: readonly ChainedSegment[],
-  replica: Replica,
-  options: { readonly reading: Reading; onApplied(segment: SegmentRef): void },
+  options: {
+    readonly replica: Replica;
+    readonly seat: Seat;
+    readonly reading: Reading;
+    onApplied(segment: SegmentRef): void;
+  },
 ): Promise<void> {
   const { signal } = request;
-  const { writer, blob } = replica;
+  const { seat } = options;
+  const { writer, blob } = options.replica;
   const target = {
     write: (offset: number, bytes: Uint8Array) => writer.write(offset, bytes),
     clear: (offset: number, length: number) => writer.clear(offset, length),
@@ -70,12 +73,12 @@ async function writeTurn(
     },
   };
   const policy = { reading: options.reading, cost: PAGE_BLOB_COST };
-  const pages = new PageWriter(target, signal, { policy, pools: applyResources.pools });
+  const pages = new PageWriter(target, signal, { policy, pools: seat.pools });
   try {
     await writeSegments(disk, turn, pages, {
       signal,
       fetch: (ref, whileWanted) => fetchSegment(request, ref, whileWanted),
-      budget: applyResources.fetched,
+      budget: seat.fetched,
       onWritten: (ref) => options.onApplied(ref),
     });
     await pages.flush();

@@ -20,7 +20,7 @@ const DISKS_AT_ONCE = 8;
 /**
  * Applies what is durable and not applied yet. `points` are those this call made, oldest first, with those of
  * barriers it applied although another attempt had made the point. Leases are given back in the end.
- * Memory is bounded for the whole process, see resources.ts.
+ * Memory is bounded for the whole process, see seats.ts.
  * @throws DR_REPLICATION_FENCED, DR_SEGMENT_CORRUPT, DR_JOURNAL_GAP, DR_KEY_MISSING, DR_STORAGE_…
  */
 export async function applyPending(request: ApplyRequest): Promise<ApplyResult> {

@@ -2,6 +2,7 @@
 import type { SegmentRef } from '../../domain/replication.ts';
 import { MiB } from '../../domain/units.ts';
 import { Budget } from '../budget.ts';
+import { letGo } from '../threads/let-go.ts';
 import type { ChainedSegment } from './apply-segments.ts';
 
 /** Under way or waiting while one is being applied. */
@@ -10,6 +11,7 @@ const FETCHED_BYTES_MAX = 32 * MiB;
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
+  /** Bytes of nobody else. */
   fetch(ref: SegmentRef, signal: AbortSignal): Promise<Uint8Array>;
   /** Wire bytes that may be held; may be shared by several disks. Default: 32 MiB of its own. */
   readonly budget?: Budget;
@@ -19,7 +21,7 @@ interface FetchedSegment extends ChainedSegment {
   readonly bytes: Uint8Array;
 }
 
-/** In the order of the chain. A segment's bytes count against the budget until the next one is asked for. */
+/** In the order of the chain. A segment's bytes are there, and count against the budget, until the next one is asked for. */
 export async function* fetchAhead(
   chain: readonly ChainedSegment[],
   options: FetchOptions,
@@ -55,6 +57,7 @@ export async function* fetchAhead(
       try {
         yield { ...first.chained, bytes };
       } finally {
+        letGo(bytes);
         budget.release(first.chained.ref.wireBytes);
       }
       enqueue();

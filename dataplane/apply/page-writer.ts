@@ -14,6 +14,8 @@ import { copyPieces, overlayPieces } from './revise.ts';
 export const BATCH_BYTES = 2 * WINDOW_BYTES;
 const BATCH_RECORDS_MAX = 16_384;
 const REQUESTS_AT_ONCE = 8;
+/** Two of the largest requests: 100 MiB/s to a blob that takes 80 ms for each, and no blob takes more than 60 MiB/s. */
+const SENDING_BYTES_MAX = 2 * WINDOW_BYTES;
 
 /** What records are written to: a replica, or a disk at home. Requests of at most 4 MiB, several at a time, never overlapping. */
 export interface RecordTarget {
@@ -35,12 +37,15 @@ export interface WriterPools {
   readonly batches: BufferPool;
   /** For what has to be put together first: four MiB each. */
   readonly windows: BufferPool;
+  /** Bytes on their way: TLS holds a second, sealed copy of each outside of what Node counts. */
+  readonly sending: Budget;
 }
 
 export function createWriterPools(batchesMax: number, windowsMax: number): WriterPools {
   return {
     batches: new BufferPool(BATCH_BYTES, batchesMax),
     windows: new BufferPool(WINDOW_BYTES, windowsMax),
+    sending: new Budget(SENDING_BYTES_MAX),
   };
 }
 
@@ -160,16 +165,26 @@ export class PageWriter {
     const { offset, length } = request;
     if (request.kind === 'clear') return this.#target.clear(offset, length);
     const whole = request.kind === 'put' ? inOnePiece(request.pieces) : null;
-    if (whole !== null) return this.#target.write(offset, whole);
+    if (whole !== null) return this.#put(offset, whole);
     const buffer = await this.#pools.windows.take(this.#signal);
     try {
       const window = buffer.subarray(0, length);
       for (const range of await this.#prepare(request, window)) {
         const at = range.offset - offset;
-        await this.#target.write(range.offset, window.subarray(at, at + range.length));
+        await this.#put(range.offset, window.subarray(at, at + range.length));
       }
     } finally {
       this.#pools.windows.give(buffer);
+    }
+  }
+
+  async #put(offset: number, bytes: Uint8Array): Promise<void> {
+    const { sending } = this.#pools;
+    await sending.acquire(bytes.length, this.#signal);
+    try {
+      await this.#target.write(offset, bytes);
+    } finally {
+      sending.release(bytes.length);
     }
   }
 

@@ -3,7 +3,7 @@
  * little of it and lets tens of MiB gather. Nothing may look at the buffer afterwards. Small buffers share a pool and
  * are left alone.
  */
-export function letGo(buffer: Buffer): void {
+export function letGo(buffer: Uint8Array): void {
   const { buffer: memory } = buffer;
   if (memory instanceof ArrayBuffer && memory.byteLength > 2 * Buffer.poolSize) memory.transfer(0);
 }

@@ -2,10 +2,10 @@
 import { Budget } from '../budget.ts';
 import { FRAME_BYTES, SEGMENT_WIRE_BYTES_MAX, TAG_BYTES, UNIT_PLAIN_BYTES_MAX } from '../segment/layout.ts';
 
-/** 35 MiB: three whole segments, or four disks with a segment each. */
-const UNIT_SLABS_MAX = 32;
-/** 56 MiB when all of them hold data that does not compress. */
-const SEGMENT_SLABS_MAX = 6;
+/** 15 MiB: one whole segment and half of the next. More did not make eight disks faster. */
+const UNIT_SLABS_MAX = 14;
+/** 28 MiB when all of them hold data that does not compress. */
+const SEGMENT_SLABS_MAX = 3;
 
 /** Pieces of shared memory of one size, at most `max` for all who need one: the others wait for their turn. */
 export class Slabs {

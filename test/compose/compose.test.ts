@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { settings } from '../../config/settings.ts';
 import { BUNDLE_SOURCES } from '../../workers/bundle.ts';
+import { roleMemoryEnvironment, roleNodeOptions } from '../../workers/role-process.ts';
 import { repositoryRoot } from '../../lab/tools/cache.ts';
 
 interface Service {
@@ -66,9 +67,19 @@ describe('docker-compose.yml', () => {
   });
 
   test('starts every process that an installation needs to send machines out and bring them home', () => {
-    const programs = all((service) => service.command?.slice(0, 1));
+    const programs = all((service) => service.command);
     const roles = ['configuration-server', 'process-server', 'recovery-site', 'master-target'];
     expect(programs).toEqual(expect.arrayContaining(roles.map((role) => `workers/${role}.ts`)));
+  });
+
+  test('starts every role with the options and the memory settings the appliance gives it', () => {
+    const roles = ['configuration-server', 'process-server', 'recovery-site', 'master-target'];
+    for (const role of roles) {
+      const { command = [], environment } = compose.services[role] ?? {};
+      const program = command.indexOf(`workers/${role}.ts`);
+      expect(command.slice(0, program)).toEqual(roleNodeOptions(role));
+      expect(environment).toMatchObject(roleMemoryEnvironment);
+    }
   });
 
   test('starts only programs that the repository has', () => {
