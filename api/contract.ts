@@ -4,6 +4,7 @@ import { jobRoutes } from './jobs.ts';
 import { machineRoutes } from './machines.ts';
 import { policyRoutes } from './policies.ts';
 import { protectedItemRoutes } from './protected-items.ts';
+import { recoveryPlanRoutes } from './recovery-plans.ts';
 import { vcenterRoutes } from './vcenters.ts';
 
 export const contract = {
@@ -13,6 +14,7 @@ export const contract = {
   ...policyRoutes,
   ...protectedItemRoutes,
   ...jobRoutes,
+  ...recoveryPlanRoutes,
 };
 
 export type Contract = typeof contract;

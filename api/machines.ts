@@ -29,6 +29,8 @@ const machineSchema = z
     snapshotNames: z.array(z.string()),
     changeTrackingSupported: z.boolean(),
     changeTrackingEnabled: z.boolean(),
+    folder: z.string().optional().describe('From the datacenter down; absent: vCenter has not told it'),
+    tags: z.array(z.string()).optional().describe('`category/tag`; absent: vCenter has not told them'),
     isProtected: z.boolean(),
     problems: z
       .array(problemSchema)

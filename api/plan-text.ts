@@ -19,11 +19,12 @@ export type ReadPlan = { readonly plan: RecoveryPlan } | { readonly problems: re
 type Path = readonly PropertyKey[];
 
 const TOO_MUCH = Symbol('too much');
-const TEXT_CHARACTERS_MAX = 4_000_000;
+/** A plan travels with every run that pins it: what a workflow may be given is 2 MiB. */
+export const PLAN_CHARACTERS_MAX = 1_000_000;
 
 export function readPlan(text: string): ReadPlan {
-  if (text.length > TEXT_CHARACTERS_MAX) {
-    return { problems: [{ line: 1, column: 1, path: '', message: 'is longer than 4,000,000 characters' }] };
+  if (text.length > PLAN_CHARACTERS_MAX) {
+    return { problems: [{ line: 1, column: 1, path: '', message: 'is longer than 1,000,000 characters' }] };
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -42,11 +43,28 @@ export function readPlan(text: string): ReadPlan {
   });
   const content = contentOf(document);
   if (content === TOO_MUCH) return { problems: [at([], 'multiplies itself by its aliases')] };
+  const unkept = unkeptIn(content);
+  if (unkept.length > 0) {
+    return { problems: unkept.map((path) => at(path, 'holds a character that no database keeps')) };
+  }
   const parsed = planDocumentSchema.safeParse(content);
   if (!parsed.success) return { problems: inOrder(parsed.error.issues.flatMap((issue) => told(issue, at))) };
   const plan = planOf(parsed.data);
   const problems = [...orderTold(plan, at), ...stepsTold(parsed.data, at)];
   return problems.length > 0 ? { problems: inOrder(problems) } : { plan };
+}
+
+/** A problem on one line, as compilers write it, so that editors can jump there. */
+export function problemLine(file: string, { line, column, path, message }: PlanProblem): string {
+  return `${file}:${line}:${column}: ${path === '' ? '' : `${path} `}${message}`;
+}
+
+/** Where text holds a zero character or half of a surrogate pair, written as an escape. */
+function unkeptIn(content: unknown, path: Path = []): Path[] {
+  if (typeof content === 'string') return content.includes('\0') || !content.isWellFormed() ? [path] : [];
+  if (typeof content !== 'object' || content === null) return [];
+  const entries = Array.isArray(content) ? [...content.entries()] : Object.entries(content);
+  return entries.flatMap(([key, inner]: [PropertyKey, unknown]) => unkeptIn(inner, [...path, key]));
 }
 
 /** The parser stops where aliases of aliases would fill the memory. */

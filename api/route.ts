@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Path parameters as `:name`. */
   readonly path: string;
   readonly summary: string;
@@ -11,6 +11,8 @@ export interface Route {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** Longest body; absent: 256 KiB. */
+  readonly bodyBytesMax?: number;
   readonly status: 200 | 201 | 202;
   readonly response: z.ZodType;
 }

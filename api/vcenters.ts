@@ -83,6 +83,7 @@ export const vcenterRoutes = {
     response: z.object({
       machineCount: z.number().int(),
       about: z.object({ name: z.string(), version: z.string(), instanceUuid: z.string() }),
+      tagsProblem: problemSchema.optional().describe('Why machines were found without their tags'),
     }),
   }),
 };

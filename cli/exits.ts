@@ -4,5 +4,7 @@ export const EXIT_USAGE = 2;
 export const EXIT_WAITS = 9;
 /** The watched job was cancelled, and nothing was wrong. */
 export const EXIT_CANCELLED = 10;
+/** `plan diff`: applying the document would change what the plan does. */
+export const EXIT_DIFFERS = 11;
 /** 128 + SIGINT, as shells count it. */
 export const EXIT_DETACHED = 130;

@@ -25,6 +25,12 @@ import { jobWatch } from './commands/job/watch.ts';
 import { labDown, labStatus, labUp } from './commands/lab/lab.ts';
 import { machineList } from './commands/machine/list.ts';
 import { masterTargetStart } from './commands/master-target/start.ts';
+import { planApply } from './commands/plan/apply.ts';
+import { planDiff } from './commands/plan/diff.ts';
+import { planHistory } from './commands/plan/history.ts';
+import { planList } from './commands/plan/list.ts';
+import { planMembers } from './commands/plan/members.ts';
+import { planShow } from './commands/plan/show.ts';
 import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
@@ -44,7 +50,18 @@ const CONNECTION_HELP =
 const nouns = {
   vcenter: ['Registered vCenters', [vcenterAdd, vcenterList, vcenterRemove]],
   machine: ['Machines that discovery has found', [machineList]],
-  plan: ['Recovery plans', [planValidate]],
+  plan: [
+    'Recovery plans',
+    [
+      planValidate,
+      planDiff,
+      planApply,
+      planList,
+      planShow,
+      planHistory,
+      planMembers,
+    ],
+  ],
   policy: ['Replication policies', [policyCreate, policyList]],
   item: [
     'Protected items and what is done with them',

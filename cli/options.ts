@@ -1,6 +1,6 @@
 /** Parsers of option values; what they refuse ends with exit code 2. */
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { parseDurationMs } from '../config/values.ts';
+import { parseDurationMs } from '../domain/duration.ts';
 
 export function secondsOption(given: string): number {
   const ms = parseDurationMs(given);

@@ -1,6 +1,7 @@
 /** Leaf values of the configuration: written with units, read from text or YAML scalars, numbers from here on. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { parseDurationMs } from '../domain/duration.ts';
 import { GiB, KiB, MiB } from '../domain/units.ts';
 import { Secret } from '../domain/ports.ts';
 
@@ -39,7 +40,6 @@ export const wholeNumber = (min: number, max: number) =>
 export const oneOf = <const T extends string>(choices: readonly T[]) =>
   leaf(`one of ${choices.join(', ')}`, (given) => choices.find((choice) => choice === given));
 
-const durationUnitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const sizeUnits = { B: 1, KiB, MiB, GiB, TiB: 1024 * GiB } as const;
 
 const ofUnit = { milliseconds: 1, seconds: 1000 } as const;
@@ -69,13 +69,6 @@ export const size = (min: string) => {
     return bytes !== undefined && bytes >= minBytes ? bytes : undefined;
   });
 };
-
-export function parseDurationMs(given: string): number | undefined {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(given) ?? [];
-  return amount === undefined
-    ? undefined
-    : Number(amount) * durationUnitMs[unit as keyof typeof durationUnitMs];
-}
 
 export function parseSizeBytes(given: string): number | undefined {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB|TiB)?$/.exec(given) ?? [];

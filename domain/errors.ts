@@ -68,6 +68,20 @@ export const errorCatalogue = {
     'The recovery plan {file} is not valid:\n{problems}',
     'Correct each line that is named, then check again with `switchback plan validate`; docs/recovery-plans.md describes the fields.',
   ),
+  DR_PLAN_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'There is no recovery plan "{plan}"',
+    'List plans with `switchback plan list`, or store one with `switchback plan apply`.',
+  ),
+  DR_PLAN_VERSION_UNKNOWN: entry(
+    'fail',
+    404,
+    3,
+    'Recovery plan "{plan}" has no version {version}',
+    'List its versions with `switchback plan history {plan}`.',
+  ),
   DR_POLICY_OUT_OF_RANGE: entry(
     'fail',
     400,
@@ -503,6 +517,13 @@ export const errorCatalogue = {
     6,
     'Disk {disk} of "{machine}" is locked: {reason}',
     'Wait until its writer has ended; the step is tried again. A lock of a dead writer falls by itself.',
+  ),
+  DR_VCENTER_TAGS_UNREADABLE: entry(
+    'retry',
+    502,
+    6,
+    'Tags of vCenter "{vcenter}" could not be read: {reason}',
+    'Machines are known all the same, with the tags of an earlier discovery if there was one. See that the account of docs/vcenter-role.md may log in to the vSphere REST API, then run `switchback machine list --refresh`.',
   ),
   DR_VCENTER_PLACE_UNKNOWN: entry(
     'fail',

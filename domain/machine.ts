@@ -41,6 +41,10 @@ export interface DiscoveredMachine {
   readonly snapshotNames: readonly string[];
   readonly changeTrackingSupported: boolean;
   readonly changeTrackingEnabled: boolean;
+  /** From the datacenter down, `/dc/vm/shop`. Absent: not asked for, or hidden from the account. */
+  readonly folder?: string;
+  /** `category/name`, sorted. Absent: not asked for, or vCenter did not tell. */
+  readonly tags?: readonly string[];
 }
 
 export interface ReplicationPolicy {

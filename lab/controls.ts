@@ -148,6 +148,10 @@ export interface VCenterControls {
   setHost(host: string, connected: boolean): Promise<void>;
   /** Privileges the user lacks from now on; the list replaces the one before. */
   setMissingPrivileges(user: string, missing: readonly string[]): Promise<void>;
+  /** Exactly these, `category/tag`. */
+  setTags(machine: string, tags: readonly string[]): Promise<void>;
+  /** The REST API that keeps tags answers every request with this HTTP status; 0: it works again. */
+  setTagging(status: number): Promise<void>;
   /** How long a disk stays locked after the last connection of its writer; 10,000 at first. */
   setWriteLease(ms: number): Promise<void>;
 }
@@ -187,6 +191,8 @@ export function vcenterControls(url: string, certificateFile: string): VCenterCo
     hosts: () => client.get('/_lab/hosts'),
     setHost: (host, connected) => client.post('/_lab/host', { host, connected }),
     setMissingPrivileges: (user, missing) => client.post('/_lab/privileges', { user, missing }),
+    setTags: (machine, tags) => client.post('/_lab/tags', { machine, tags }),
+    setTagging: (status) => client.post('/_lab/tagging', { status }),
     setWriteLease: (ms) => client.post('/_lab/write-lease', { ms }),
   };
 }

@@ -12,6 +12,8 @@ export interface InventoryMachine {
   readonly disks: readonly InventoryDisk[];
   /** Names of snapshots that somebody else made. */
   readonly snapshots?: readonly string[];
+  /** `category/tag` */
+  readonly tags?: readonly string[];
 }
 
 export interface InventoryDisk {

@@ -29,6 +29,18 @@ const tail = `
   \`VirtualMachine.Config.RemoveDisk\`, \`VirtualMachine.Config.Resource\`, \`VirtualMachine.Config.Settings\`; \`Datastore.AllocateSpace\` on its datastores.
 - Where failovers never shut the source down, \`VirtualMachine.Interact.PowerOff\` may be left out.
 
+## Tags and folders
+
+Recovery plans may name machines by vSphere tag or by folder.
+
+- **Tags** are read through vCenter's REST API (\`/rest\`, TCP 443 as everything else), with the same account and a session that
+  ends with each discovery. No privilege beyond \`System.Read\` is needed, but what is granted on machines, folders and datacenters
+  does not count for tags: grant the role \`Read-only\` as a global permission, or on the categories and tags that plans name. vCenter
+  shows an account only the tags it may read: machines whose tags are hidden look like machines without tags.
+- A vCenter that refuses the REST API is discovered all the same. Machines then keep the tags of the discovery before, and
+  \`DR_VCENTER_TAGS_UNREADABLE\` says why in the job, in the answer of \`switchback machine list --refresh\` and in the log.
+- **Folders** are known where the account sees every folder from the machine up to its datacenter: assign the role on the datacenter.
+
 ## What Switchback changes on a machine
 
 | When | What |

@@ -18,6 +18,7 @@ import { jobHandlers } from './routes/jobs.ts';
 import { machineHandlers } from './routes/machines.ts';
 import { policyHandlers } from './routes/policies.ts';
 import { protectedItemHandlers } from './routes/protected-items.ts';
+import { recoveryPlanHandlers } from './routes/recovery-plans.ts';
 import { vcenterHandlers } from './routes/vcenters.ts';
 
 const BODY_BYTES_MAX = 256 * 1024;
@@ -57,6 +58,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...policyHandlers(deps),
     ...protectedItemHandlers(deps),
     ...jobHandlers(deps),
+    ...recoveryPlanHandlers(deps),
   });
   await server.ready();
   return server;
@@ -71,6 +73,7 @@ function addRoutes(server: FastifyInstance, handlers: Handlers): void {
       method: route.method,
       url: route.path,
       schema: routeSchema(route),
+      ...('bodyBytesMax' in route ? { bodyLimit: route.bodyBytesMax } : {}),
       handler: async (request, reply) => {
         const { params, query, body, principal, id } = request;
         const result = await handle({ params, query, body, requester: { principal, requestId: id } });

@@ -34,7 +34,8 @@ export async function vcenterAdd(input: AddVCenterInput): Promise<DiscoveryResul
       'discover',
       'Discover machines',
       () => vcenterDiscovery(input),
-      ({ machineCount, about }) => `${machineCount} machines, vCenter ${about.version}`,
+      ({ machineCount, about, tagsProblem }) =>
+        [`${machineCount} machines, vCenter ${about.version}`, tagsProblem?.message ?? []].flat().join('. '),
     );
     await log.succeed({ machineCount: found.machineCount });
     return found;
@@ -61,7 +62,10 @@ export async function vcenterDiscovery(input: DiscoveryInput): Promise<Discovery
     const page = await siteTasks(input.site).discoverMachines({ vcenterId, afterId });
     machineCount += page.machines.length;
     await catalogue.recordMachines({ vcenterId, machines: page.machines, generation, complete: !page.more });
-    if (!page.more) return { machineCount, about: page.about };
+    if (!page.more) {
+      const { about, tagsProblem } = page;
+      return { machineCount, about, ...(tagsProblem === undefined ? {} : { tagsProblem }) };
+    }
     afterId = page.machines.at(-1)?.id ?? afterId;
   }
 }

@@ -1,5 +1,6 @@
 /** vSphere calls of one site. Polled from `site.<site>`, and for failover from `urgent.site.<site>`. */
 import { asId, type VCenterId } from '../../domain/ids.ts';
+import type { JobError } from '../../domain/job.ts';
 import type { DiscoveredMachine, ItemSpec } from '../../domain/machine.ts';
 import type {
   PeerCertificate,
@@ -11,6 +12,7 @@ import type {
 import { latestBarrier } from '../../dataplane/journal/barriers.ts';
 import type { ProtectInput, SourceOutcome } from '../../workflows/contracts/types.ts';
 import { supervised } from '../supervise.ts';
+import { tagsOf, withTags } from './machine-tags.ts';
 import { itemSpec, withAddedDisks, withFreshDisks } from './item-spec.ts';
 import { shutDown } from './shut-down.ts';
 
@@ -37,16 +39,20 @@ export function createSiteActivities(ports: SitePorts) {
       about: { name: string; version: string; instanceUuid: string };
       machines: DiscoveredMachine[];
       more: boolean;
+      /** Absent: the machines carry their tags. */
+      tagsProblem?: JobError;
     }> {
       return supervised(async ({ signal }) => {
         const session = await sessionOf(ports, input.vcenterId);
         const all: DiscoveredMachine[] = [];
         for await (const page of session.listMachines(signal)) all.push(...page);
+        const { tags, tagsProblem } = await tagsOf(session, signal);
         const rest = all.filter((m) => m.id > (input.afterId ?? '')).sort((a, b) => (a.id < b.id ? -1 : 1));
         return {
           about: await session.about(),
-          machines: rest.slice(0, DISCOVERY_PAGE),
+          machines: rest.slice(0, DISCOVERY_PAGE).map((machine) => withTags(machine, tags)),
           more: rest.length > DISCOVERY_PAGE,
+          ...(tagsProblem === undefined ? {} : { tagsProblem }),
         };
       });
     },

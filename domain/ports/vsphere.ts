@@ -53,6 +53,8 @@ export interface VCenterSession {
   about(): Promise<{ readonly name: string; readonly version: string; readonly instanceUuid: string }>;
   /** Pages of at most 100 machines. */
   listMachines(signal?: AbortSignal): AsyncIterable<DiscoveredMachine[]>;
+  /** Tags of machines by managed object id, `category/tag`, sorted; a machine without any is absent. @throws DR_VCENTER_TAGS_UNREADABLE */
+  machineTags(signal?: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
   /** @throws DR_MACHINE_UNKNOWN */
   getMachine(id: MachineId): Promise<DiscoveredMachine>;
   /** Turns changed-block tracking on and makes it take effect (a snapshot is made and removed when it was off). */

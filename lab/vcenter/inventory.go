@@ -21,6 +21,7 @@ type inventoryMachine struct {
 	PoweredOn bool            `json:"poweredOn"`
 	Disks     []inventoryDisk `json:"disks"`
 	Snapshots []string        `json:"snapshots"`
+	Tags      []string        `json:"tags"` // category/tag
 }
 
 type inventoryDisk struct {

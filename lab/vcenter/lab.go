@@ -28,6 +28,8 @@ func (v *vcenter) routes(mux *http.ServeMux, cert *certificate) {
 	mux.HandleFunc("DELETE /_lab/guest/workload", v.labStopWorkload)
 	mux.HandleFunc("POST /_lab/power", v.labPower)
 	mux.HandleFunc("POST /_lab/privileges", v.labPrivileges)
+	mux.HandleFunc("POST /_lab/tags", v.labTags)
+	mux.HandleFunc("POST /_lab/tagging", v.labTagging)
 	mux.HandleFunc("GET /_lab/datastores", v.labDatastores)
 	mux.HandleFunc("POST /_lab/datastore", v.labDatastore)
 	mux.HandleFunc("GET /_lab/hosts", v.labHosts)

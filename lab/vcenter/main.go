@@ -136,6 +136,7 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 	v.routes(service.ServeMux, cert)
 	https := service.NewServer()
 	go v.exports.serve(nbd)
+	tagsErr := v.serveTags()
 	r := ready{
 		URL: "https://" + https.URL.Host, CertificateSHA256: cert.sha256(), CertificateFile: cert.certFile,
 		NBDHost: v.exports.addr.IP.String(), NBDPort: v.exports.addr.Port, Username: o.username, PasswordFile: o.passwordFile,
@@ -151,6 +152,10 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 		v.state.close()
 		v.history.close()
 	})}
+	if tagsErr != nil {
+		s.close()
+		return nil, tagsErr
+	}
 	if o.readyFile == "" {
 		return s, nil
 	}

@@ -117,6 +117,7 @@ func (v *vcenter) createMachine(ctx context.Context, p place, wanted inventoryMa
 	v.reg.WithLock(&simulator.Context{Map: v.reg}, simulated, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
+		m.Tags = wanted.Tags
 		v.writeDown(m, &simulated.VirtualMachine)
 	})
 	return nil

@@ -46,6 +46,7 @@ type machineState struct {
 	Snapshots []*snapshot `json:"snapshots"`
 	Tools     string      `json:"tools"`
 	Current   int         `json:"current"` // number of the snapshot the disks grow from; 0: none
+	Tags      []string    `json:"tags"`    // category/tag
 }
 
 // snapshot is one entry of the record of everything ever frozen; removed ones stay.

@@ -34,6 +34,7 @@ type vcenter struct {
 	tasks   *expectations
 	highest atomic.Int64
 	guests  *guests
+	tagging tagging
 
 	populating bool // one save at the end instead of thousands
 	restoring  bool // what happens is no news: nothing is recorded

@@ -32,11 +32,12 @@ export interface Answer {
 }
 
 export interface JsonRequest {
-  readonly method: 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
+  /** What the service knows the caller by. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  readonly cookie: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface JsonAnswer {
@@ -121,12 +122,12 @@ async function send(
 }
 
 async function sendJson(http: AxiosInstance, origin: string, request: JsonRequest): Promise<JsonAnswer> {
-  const { method, path, body, cookie, signal } = request;
+  const { method, path, headers, body, signal } = request;
   try {
     const answer = await http.request<unknown>({
       url: `${origin}${path}`,
       method,
-      headers: { Cookie: cookie },
+      headers,
       validateStatus: null,
       ...(body === undefined ? {} : { data: body }),
       ...(signal === undefined ? {} : { signal }),

@@ -4,6 +4,7 @@ import { DrError } from '../../domain/errors.ts';
 import type { MachineId } from '../../domain/ids.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import { isFault, SessionLost } from './faults.ts';
+import { readFolderPaths } from './folders.ts';
 import { type ObjectContent, retrieveAll } from './listing.ts';
 import { MACHINE_PATHS, toMachine } from './machine.ts';
 import { propertiesOf, retrieve } from './properties.ts';
@@ -22,11 +23,13 @@ export async function* listMachines(
   for (let restarts = 0; ; restarts += 1) {
     try {
       const networkNames = await readNetworkNames(session, signal);
+      const folderPaths = await readFolderPaths(session, signal);
       const query = { type: 'VirtualMachine', paths: MACHINE_PATHS };
       for await (const page of retrieveAll(session, query, signal)) {
         const fresh = page.filter(({ obj }) => !shown.has(obj.$value));
         for (const { obj } of fresh) shown.add(obj.$value);
-        const machines = fresh.flatMap((content) => describe(session, content, networkNames) ?? []);
+        const names = { networkNames, folderPaths };
+        const machines = fresh.flatMap((content) => describe(session, content, names) ?? []);
         if (machines.length > 0) yield machines;
       }
       return;
@@ -69,10 +72,13 @@ export async function describeMachine(session: VimSession, ref: MoRef): Promise<
 function describe(
   session: VimSession,
   content: ObjectContent,
-  networkNames: ReadonlyMap<string, string>,
+  names: {
+    readonly networkNames: ReadonlyMap<string, string>;
+    readonly folderPaths: ReadonlyMap<string, string>;
+  },
 ): DiscoveredMachine | null {
   const moRef = content.obj.$value;
-  return toMachine(propertiesOf(content), { vcenterId: session.connection.id, moRef, networkNames });
+  return toMachine(propertiesOf(content), { vcenterId: session.connection.id, moRef, ...names });
 }
 
 const networkSchema = z.object({ key: z.string(), name: z.string() });

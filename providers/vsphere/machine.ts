@@ -4,7 +4,7 @@ import { asId, type MachineId, type VCenterId } from '../../domain/ids.ts';
 import type { DiscoveredDisk, DiscoveredMachine, DiscoveredNic } from '../../domain/machine.ts';
 import type { SnapshotDisk } from '../../domain/ports.ts';
 import { flattenSnapshots } from './snapshot-tree.ts';
-import { typeOf } from './values.ts';
+import { moRefSchema, typeOf } from './values.ts';
 
 /** All that is read of a machine; never the whole `config`. */
 export const MACHINE_PATHS = [
@@ -20,6 +20,8 @@ export const MACHINE_PATHS = [
   'capability.changeTrackingSupported',
   'runtime.powerState',
   'snapshot.rootSnapshotList',
+  'parent',
+  'parentVApp',
 ] as const;
 
 /** An empty element of a type that the WSDL does not describe is read as null. */
@@ -68,6 +70,9 @@ const machineSchema = z.object({
   'capability.changeTrackingSupported': z.boolean().default(false),
   'runtime.powerState': z.enum(['poweredOn', 'poweredOff', 'suspended']),
   'snapshot.rootSnapshotList': z.unknown().optional(),
+  /** A machine of a vApp has no folder of its own. */
+  parent: moRefSchema.optional(),
+  parentVApp: moRefSchema.optional(),
 });
 
 /** Null for a template, and for a machine that vCenter cannot describe because its host or datastore is out of reach. */
@@ -77,11 +82,14 @@ export function toMachine(
     readonly vcenterId: VCenterId;
     readonly moRef: string;
     readonly networkNames: ReadonlyMap<string, string>;
+    /** Of what holds machines, by reference; absent: not asked for. */
+    readonly folderPaths?: ReadonlyMap<string, string>;
   },
 ): DiscoveredMachine | null {
   if (properties['config.instanceUuid'] === undefined || properties['config.template'] === true) return null;
   const machine = machineSchema.parse(properties);
   const devices = machine['config.hardware.device'];
+  const folder = origin.folderPaths?.get((machine.parent ?? machine.parentVApp)?.$value ?? '');
   return {
     id: asId<MachineId>(machine['config.instanceUuid'].toLowerCase()),
     vcenterId: origin.vcenterId,
@@ -98,6 +106,7 @@ export function toMachine(
     snapshotNames: flattenSnapshots(machine['snapshot.rootSnapshotList']).map((node) => node.name),
     changeTrackingSupported: machine['capability.changeTrackingSupported'],
     changeTrackingEnabled: machine['config.changeTrackingEnabled'],
+    ...(folder === undefined ? {} : { folder }),
   };
 }
 

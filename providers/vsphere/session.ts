@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { DrError } from '../../domain/errors.ts';
 import type { VCenterConnection } from '../../domain/ports.ts';
-import { type Answer, createVimClient, type VimClient } from './client.ts';
+import { type Answer, createVimClient, type JsonAnswer, type JsonRequest, type VimClient } from './client.ts';
 import { isFault, SessionLost } from './faults.ts';
 import { requests, type ServiceRefs, type VimRequest } from './requests.ts';
 import { asRecord, type MoRef, moRefSchema } from './values.ts';
@@ -113,12 +113,18 @@ export class VimSession {
     const { client } = await this.#connect();
     const send = async () => {
       const cookie = await this.#login();
-      const answer = await client.json({ ...request, cookie });
+      const answer = await client.json({ ...request, headers: { Cookie: cookie } });
       if (answer.status === 401) await this.#forget(cookie);
       return answer;
     };
     const answer = await send();
     return answer.status === 401 ? send() : answer;
+  }
+
+  /** A JSON request to a service of the same host that has sessions of its own; any status is an answer. */
+  async requestForeign(request: JsonRequest): Promise<JsonAnswer> {
+    const { client } = await this.#connect();
+    return client.json(request);
   }
 
   /** Logs out, quietly when vCenter is gone. Later calls are refused. */

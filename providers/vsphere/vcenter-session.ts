@@ -9,6 +9,7 @@ import { powerOn } from './power-on.ts';
 import { powerOff, powerState } from './power.ts';
 import { requests } from './requests.ts';
 import type { VimSession } from './session.ts';
+import { readTags } from './tags.ts';
 import { createSnapshot, findSnapshot, itemSnapshotPrefix, removeSnapshots } from './snapshot.ts';
 
 export function createVCenterSession(session: VimSession): VCenterSession {
@@ -22,6 +23,7 @@ export function createVCenterSession(session: VimSession): VCenterSession {
         return { name: about.fullName, version: about.version, instanceUuid: about.instanceUuid };
       }),
     listMachines: (signal) => attemptEach('list machines', () => listMachines(session, signal)),
+    machineTags: (signal) => readTags(session, signal),
     getMachine: (id) => attempt(`describe machine ${id}`, () => getMachine(session, id)),
     enableChangeTracking: (id, onProgress) =>
       attempt(`enable change tracking of machine ${id}`, async () =>

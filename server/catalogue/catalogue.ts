@@ -2,15 +2,26 @@
  * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
  * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
  */
-import { and, asc, count, desc, eq, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, desc, eq, like, lte, ne, not, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
+import type { PlanVersion, StoredPlan } from '../../domain/plan/stored.ts';
 import { isProtectionOver } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 import type { Database } from './migrate.ts';
 import { afterCursor, pageOf, type Page, type PageRequest } from './paging.ts';
+import {
+  applyPlan,
+  listPlans,
+  listPlanVersions,
+  newestPlans,
+  storedPlan,
+  type AppliedPlan,
+  type ListedPlan,
+  type PlanToApply,
+} from './plans.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
 
@@ -83,13 +94,18 @@ export class Catalogue {
           .values(rows.slice(start, start + MACHINES_PER_INSERT))
           .onConflictDoUpdate({
             target: [machines.vcenterId, machines.id],
-            set: { name: sql`excluded.name`, generation, view: sql`excluded.view` },
+            set: { name: sql`excluded.name`, generation, isGone: false, view: withEarlierTags },
           });
       }
       if (!discovery.complete) return;
       const ofVCenter = eq(machines.vcenterId, vcenterId);
-      await transaction.delete(machines).where(and(ofVCenter, ne(machines.generation, generation)));
-      const [total] = await transaction.select({ machines: count() }).from(machines).where(ofVCenter);
+      const unseen = and(ofVCenter, ne(machines.generation, generation));
+      await transaction.update(machines).set({ isGone: true }).where(unseen);
+      await transaction.delete(machines).where(and(unseen, not(isOfLivingItem)));
+      const [total] = await transaction
+        .select({ machines: count() })
+        .from(machines)
+        .where(and(ofVCenter, isListed));
       await transaction
         .update(vcenters)
         .set({ machineCount: total?.machines ?? 0, discoveredAt: sql`now()` })
@@ -172,12 +188,21 @@ export class Catalogue {
     return this.#machinesWhere(or(eq(machines.id, idOrName.toLowerCase()), eq(machines.name, idOrName)), 10);
   }
 
+  /** Every machine, one that vCenter does not list any more too while it is protected. */
+  async allMachines(): Promise<DiscoveredMachine[]> {
+    const rows = await this.#database
+      .select({ machine: machines.view })
+      .from(machines)
+      .orderBy(asc(machines.name), asc(machines.id), asc(machines.vcenterId));
+    return rows.map(({ machine }) => machine);
+  }
+
   async #machinesWhere(where: SQL | undefined, limit: number): Promise<ListedMachine[]> {
     const rows = await this.#database
       .select({ machine: machines.view, itemState: items.state })
       .from(machines)
       .leftJoin(items, eq(items.id, machines.id))
-      .where(where)
+      .where(and(isListed, where))
       .orderBy(asc(machines.name), asc(machines.id), asc(machines.vcenterId))
       .limit(limit);
     return rows.map(({ machine, itemState }) => ({
@@ -213,6 +238,33 @@ export class Catalogue {
     return pageOf(rows, page.limit, { key: (row) => [row.id], entry: policyOf });
   }
 
+  // ------------------------------------------------------------ recovery plans
+
+  /** The text of the newest version again stores nothing. */
+  applyPlan(given: PlanToApply): Promise<AppliedPlan> {
+    return applyPlan(this.#database, given);
+  }
+
+  /** The newest version, or that one. */
+  plan(name: string, version?: number): Promise<StoredPlan | undefined> {
+    return storedPlan(this.#database, name, version);
+  }
+
+  /** The newest version of every plan. */
+  newestPlans(): Promise<StoredPlan[]> {
+    return newestPlans(this.#database);
+  }
+
+  /** By name, each with its newest version. */
+  listPlans(page: PageRequest): Promise<Page<ListedPlan>> {
+    return listPlans(this.#database, page);
+  }
+
+  /** Newest first. */
+  planVersions(name: string, page: PageRequest): Promise<Page<PlanVersion>> {
+    return listPlanVersions(this.#database, name, page);
+  }
+
   // ------------------------------------------------------------ items and jobs
 
   async listItems(page: PageRequest): Promise<Page<ItemView>> {
@@ -226,6 +278,16 @@ export class Catalogue {
       key: ({ view }) => [view.machineName, view.itemId],
       entry: ({ view }) => view,
     });
+  }
+
+  /** Every item whose protection has not ended. */
+  async livingItems(): Promise<ItemView[]> {
+    const rows = await this.#database
+      .select({ view: items.view })
+      .from(items)
+      .where(notInArray(items.state, [...overStates]))
+      .orderBy(asc(items.machineName), asc(items.id));
+    return rows.map(({ view }) => view);
   }
 
   /** At most ten: enough to tell one from several. */
@@ -285,6 +347,16 @@ export class Catalogue {
     return row;
   }
 }
+
+/** The machine an item was protected as, or the one it came home as. */
+const isOfLivingItem = sql`exists (select 1 from ${items} where ${notInArray(items.state, [...overStates])}
+  and ${machines.id} in (${items.id}, ${items.view} -> 'spec' ->> 'machineId'))`;
+
+const isListed = eq(machines.isGone, false);
+
+/** A discovery that could not read tags leaves those of the one before. */
+const withEarlierTags = sql`case when excluded.view ? 'tags' or not ${machines.view} ? 'tags' then excluded.view
+  else excluded.view || jsonb_build_object('tags', ${machines.view} -> 'tags') end`;
 
 function jobRow(job: Job): typeof jobs.$inferInsert {
   return {

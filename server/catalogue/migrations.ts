@@ -88,4 +88,20 @@ export const migrations: readonly Migration[] = [
       `update jobs set view = (view - 'machineName') || jsonb_build_object('subject', view->'machineName')`,
     ],
   },
+  {
+    number: 4,
+    statements: [
+      `create table plan_versions (
+        name text not null,
+        version integer not null,
+        sha256 text not null,
+        author text not null,
+        applied_at timestamptz(3) not null,
+        text text not null,
+        plan jsonb not null,
+        primary key (name, version)
+      )`,
+      `alter table machines add column is_gone boolean not null default false`,
+    ],
+  },
 ];

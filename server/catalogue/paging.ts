@@ -57,11 +57,16 @@ function decode(cursor: string, columns: readonly PgColumn[]): string[] {
   throw new DrError('DR_REQUEST_INVALID', { problems: 'query.cursor: is not one of ours' });
 }
 
-/** What `encode` writes for each column: a moment as ISO 8601 to the millisecond, text that the database can hold. */
+/** What `encode` writes for each column: a moment as ISO 8601 to the millisecond, a whole number, text that the database can hold. */
 function isPartOf(columns: readonly PgColumn[]) {
   return (part: unknown, index: number): part is string =>
-    typeof part === 'string' && (columns[index]?.dataType === 'date' ? isMoment(part) : isText(part));
+    typeof part === 'string' && (forms[columns[index]?.dataType ?? ''] ?? isText)(part);
 }
+
+const forms: Readonly<Record<string, (part: string) => boolean>> = {
+  date: isMoment,
+  number: (part) => /^\d{1,9}$/.test(part),
+};
 
 function isMoment(part: string): boolean {
   const ms = /^[12]\d{3}-/.test(part) ? Date.parse(part) : Number.NaN;

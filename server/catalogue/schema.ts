@@ -1,5 +1,6 @@
 /**
  * Tables of the catalogue: a projection for lists and search, rebuilt from Temporal and the storage account.
+ * Versions of recovery plans and tokens are no projection: they are nowhere else.
  * Whole records lie in `view`; the other columns are what is sorted, filtered or guarded by.
  */
 import {
@@ -16,6 +17,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { Job } from '../../domain/job.ts';
+import type { RecoveryPlan } from '../../domain/plan/plan.ts';
 import type { ItemState } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 
@@ -40,6 +42,8 @@ export const machines = pgTable(
     name: text('name').notNull(),
     generation: text('generation').notNull(),
     view: jsonb('view').$type<DiscoveredMachine>().notNull(),
+    /** vCenter does not list it any more; kept for the protected item, which plans find by its tags and folder. */
+    isGone: boolean('is_gone').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.vcenterId, table.id] }),
@@ -89,6 +93,21 @@ export const jobs = pgTable(
     index('jobs_by_start').on(table.startedAt, table.id),
     index('jobs_by_item').on(table.itemId, table.startedAt),
   ],
+);
+
+/** Rows are added, never changed or removed. */
+export const planVersions = pgTable(
+  'plan_versions',
+  {
+    name: text('name').notNull(),
+    version: integer('version').notNull(),
+    sha256: text('sha256').notNull(),
+    author: text('author').notNull(),
+    appliedAt: moment('applied_at').notNull(),
+    text: text('text').notNull(),
+    plan: jsonb('plan').$type<RecoveryPlan>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.name, table.version] })],
 );
 
 /** Only the hash of a token is kept. */

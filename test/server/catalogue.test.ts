@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readPlan } from '../../api/plan-text.ts';
 import { asId, type PolicyId, type ProtectedItemId, type VCenterId } from '../../domain/ids.ts';
 import { Secret } from '../../domain/ports.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
@@ -167,6 +168,100 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     await catalogue.createPolicy(whole);
     expect(await catalogue.policy(whole.id)).toEqual(whole);
     expect((await catalogue.listPolicies({ limit: 9 })).items).toEqual([samplePolicy, whole]);
+  });
+
+  const planOf = (name: string, machine: string) => {
+    const text = `apiVersion: switchback/v1\nkind: RecoveryPlan\nname: ${name}\ngroups:\n  - name: a\n    members: [{ machine: ${machine} }]\n`;
+    const read = readPlan(text);
+    if (!('plan' in read)) throw new Error('not a plan');
+    return { text, plan: read.plan, author: 'administrator' };
+  };
+
+  test('applies of one plan at the same time become versions without a gap, each text once', async () => {
+    const texts = Array.from({ length: 12 }, (_, n) => planOf('raced', `m-${n}`));
+    const applied = await Promise.all(
+      [...texts, ...texts.slice(0, 3)].map((given) => catalogue.applyPlan(given)),
+    );
+    const stored = applied.filter(({ outcome }) => outcome !== 'unchanged');
+    const versions = stored.map(({ stored: { version } }) => version).toSorted((a, b) => a - b);
+    expect(versions).toEqual(versions.map((_, n) => n + 1));
+    expect(versions.length).toBeGreaterThanOrEqual(texts.length);
+    expect(stored.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+    const listed = await catalogue.planVersions('raced', { limit: 99 });
+    expect(listed.items.map(({ version }) => version)).toEqual(versions.toReversed());
+    for (const { stored: version } of stored) {
+      expect(await catalogue.plan('raced', version.version)).toEqual(version);
+    }
+  });
+
+  test('the text of the newest version again stores nothing; an earlier text does', async () => {
+    const [one, two] = [planOf('again', 'one'), planOf('again', 'two')];
+    expect(await catalogue.applyPlan(one)).toMatchObject({ outcome: 'created', stored: { version: 1 } });
+    expect(await catalogue.applyPlan(one)).toMatchObject({ outcome: 'unchanged', stored: { version: 1 } });
+    const changed = await catalogue.applyPlan({ ...two, author: 'olga' });
+    expect(changed).toMatchObject({ outcome: 'changed', stored: { version: 2, author: 'olga' } });
+    expect(changed.before).toMatchObject({ version: 1, text: one.text });
+    expect(await catalogue.applyPlan(one)).toMatchObject({ outcome: 'changed', stored: { version: 3 } });
+    expect(await catalogue.plan('again', 9)).toBeUndefined();
+    expect(await catalogue.plan('nothing')).toBeUndefined();
+  });
+
+  test('plans are listed by name with their newest version, and their versions newest first, page by page', async () => {
+    for (const name of ['list-b', 'list-a', 'list-c']) {
+      await catalogue.applyPlan(planOf(name, 'one'));
+      await catalogue.applyPlan(planOf(name, 'two'));
+    }
+    const cursor = Buffer.from('["list"]').toString('base64url');
+    const first = await catalogue.listPlans({ limit: 2, cursor });
+    expect(first.items).toMatchObject([
+      { name: 'list-a', version: 2, groupCount: 1 },
+      { name: 'list-b', version: 2 },
+    ]);
+    const second = await catalogue.listPlans({ limit: 1, cursor: first.nextCursor ?? '' });
+    expect(second.items).toMatchObject([{ name: 'list-c', version: 2 }]);
+    const newest = await catalogue.planVersions('list-a', { limit: 1 });
+    const older = await catalogue.planVersions('list-a', { limit: 1, cursor: newest.nextCursor ?? '' });
+    expect([...newest.items, ...older.items].map(({ version }) => version)).toEqual([2, 1]);
+    expect(older.nextCursor).toBeUndefined();
+    await expect(catalogue.planVersions('list-a', { limit: 1, cursor })).rejects.toMatchObject({
+      code: 'DR_REQUEST_INVALID',
+    });
+  });
+
+  test('a discovery without tags leaves those of the one before; one with none takes them away', async () => {
+    const discover = (generation: string, tags?: readonly string[]) =>
+      catalogue.recordMachines(
+        asId('tags'),
+        [sampleMachine(8001, { vcenterId: asId('tags'), ...(tags && { tags }) })],
+        { generation, complete: true },
+      );
+    const tags = async () =>
+      (await catalogue.listMachines({ limit: 9, vcenter: 'tags' })).items[0]?.machine.tags;
+    await discover('a');
+    expect(await tags()).toBeUndefined();
+    await discover('b', ['tier/db']);
+    await discover('c');
+    expect(await tags()).toEqual(['tier/db']);
+    await discover('d', []);
+    expect(await tags()).toEqual([]);
+  });
+
+  test('a protected machine that vCenter lists no more is listed no more, but known until its protection ends', async () => {
+    const vcenterId = asId<VCenterId>('lost');
+    const machines = [8101, 8102].map((n) => sampleMachine(n, { vcenterId, folder: '/dc/vm' }));
+    const known = async () =>
+      (await catalogue.allMachines()).filter((machine) => machine.vcenterId === 'lost').map(({ id }) => id);
+    await catalogue.recordItem(sampleItem(8101));
+    await catalogue.recordMachines(vcenterId, machines, { generation: 'a', complete: true });
+    await catalogue.recordMachines(vcenterId, [], { generation: 'b', complete: true });
+    expect((await catalogue.listMachines({ limit: 9, vcenter: 'lost' })).items).toEqual([]);
+    expect(await catalogue.machinesNamed(machineUuid(8101))).toEqual([]);
+    expect(await known()).toEqual([machineUuid(8101)]);
+    await catalogue.recordMachines(vcenterId, machines, { generation: 'c', complete: true });
+    expect((await catalogue.listMachines({ limit: 9, vcenter: 'lost' })).items).toHaveLength(2);
+    await catalogue.recordItem(sampleItem(8101, { state: 'disabled', revision: 2 }));
+    await catalogue.recordMachines(vcenterId, [], { generation: 'd', complete: true });
+    expect(await known()).toEqual([]);
   });
 
   test('everything recorded is there after closing and opening again', async () => {

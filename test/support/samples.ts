@@ -1,7 +1,7 @@
 /** Records of the shapes that rooms exchange, for tests to vary. */
 import { asId } from '../../domain/ids.ts';
 import type { Job } from '../../domain/job.ts';
-import type { DiscoveredMachine } from '../../domain/machine.ts';
+import type { DiscoveredMachine, ItemSpec } from '../../domain/machine.ts';
 import { allowedOperations } from '../../domain/protected-item.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
 import type { CataloguedPolicy } from '../../server/catalogue/policy-row.ts';
@@ -48,6 +48,24 @@ export const samplePolicy: CataloguedPolicy = {
   rpoThresholdSeconds: 900,
   failback: { id: asId('gold-failback'), intervalSeconds: 300, rpoThresholdSeconds: 900 },
 };
+
+export function sampleSpec(n: number, over: Partial<ItemSpec> = {}): ItemSpec {
+  const { id, name, vcenterId, guestFamily, firmware } = sampleMachine(n);
+  return {
+    version: 1,
+    itemId: asId(id),
+    machineId: id,
+    machineName: name,
+    vcenterId,
+    site: 'main',
+    guestFamily,
+    firmware,
+    disks: [],
+    policy: samplePolicy,
+    target: { location: 'westeurope', vmSize: 'Standard_D2s_v5', subnetId: '/subscriptions/s' },
+    ...over,
+  };
+}
 
 export function sampleItem(n: number, over: Partial<ItemView> = {}): ItemView {
   const machine = sampleMachine(n);

@@ -227,6 +227,8 @@ export interface AddVCenterInput extends DiscoveryInput {
 export interface DiscoveryResult {
   readonly machineCount: number;
   readonly about: { readonly name: string; readonly version: string; readonly instanceUuid: string };
+  /** Why machines were found without their tags. */
+  readonly tagsProblem?: JobError;
 }
 
 /** Checks before an operation without doing it: what would refuse it now, all at once. */

@@ -23,18 +23,24 @@ async function discover(cli: Cli, vcenter: string | undefined): Promise<void> {
     vcenter === undefined
       ? (await cli.all((page) => cli.call(contract.listVCenters, { query: page }))).map((v) => v.name)
       : [vcenter];
-  for (const id of names) await cli.call(contract.discoverVCenter, { params: { id } });
+  for (const id of names) {
+    const { tagsProblem } = await cli.call(contract.discoverVCenter, { params: { id } });
+    if (tagsProblem === undefined) continue;
+    cli.io.stderr.write(`Warning: ${tagsProblem.message}\nWhat to do: ${tagsProblem.remedy}\n`);
+  }
 }
 
 function machineTable(machines: readonly Machine[]): string {
   return table(
-    ['name', 'id', 'power', 'disks', 'vcenter', 'protection'],
+    ['name', 'id', 'power', 'disks', 'vcenter', 'folder', 'tags', 'protection'],
     machines.map((machine) => [
       machine.name,
       machine.id,
       words(machine.powerState),
       `${machine.disks.length}, ${bytes(machine.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0))}`,
       machine.vcenterId,
+      machine.folder ?? '?',
+      machine.tags?.join(', ') ?? '?',
       protection(machine),
     ]),
     'No machine was found. `--refresh` reads them from vCenter.',

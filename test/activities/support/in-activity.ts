@@ -9,6 +9,8 @@ export interface AttemptOptions {
   readonly details?: unknown;
   readonly signal?: AbortSignal;
   readonly onHeartbeat?: (details: unknown) => void;
+  /** Called with every warning that is logged. */
+  readonly onWarning?: (message: string) => void;
 }
 
 export function inActivity<R>(work: () => Promise<R>, options: AttemptOptions = {}): Promise<R> {
@@ -18,7 +20,8 @@ export function inActivity<R>(work: () => Promise<R>, options: AttemptOptions = 
   });
   cancelled.catch(() => undefined);
   const beat = onHeartbeat ?? (() => undefined);
+  const log = { warn: options.onWarning ?? (() => undefined) };
   const info = { attempt, heartbeatDetails: details };
-  const context = Reflect.construct(Context, [info, cancelled, signal, beat]) as Context;
+  const context = Reflect.construct(Context, [info, cancelled, signal, beat, undefined, log]) as Context;
   return asyncLocalStorage.run(context, work);
 }

@@ -13,6 +13,8 @@ export const PASSWORD = 'correct horse battery staple';
 
 export interface InventoryMachine {
   readonly name: string;
+  readonly folder?: string;
+  readonly tags?: readonly string[];
   readonly poweredOn?: boolean;
   readonly firmware?: 'bios' | 'efi';
   readonly guestId?: string;
