@@ -14,6 +14,8 @@ export interface Route {
   /** Longest body; absent: 256 KiB. */
   readonly bodyBytesMax?: number;
   readonly status: 200 | 201 | 202;
+  /** The answer is a page, `response` its text; absent: JSON. */
+  readonly answers?: 'html';
   readonly response: z.ZodType;
 }
 

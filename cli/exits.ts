@@ -6,5 +6,7 @@ export const EXIT_WAITS = 9;
 export const EXIT_CANCELLED = 10;
 /** `plan diff`: applying the document would change what the plan does. */
 export const EXIT_DIFFERS = 11;
+/** `evidence verify`: the bundle is whole, but its key was compared with no trusted one. */
+export const EXIT_KEY_NOT_COMPARED = 12;
 /** 128 + SIGINT, as shells count it. */
 export const EXIT_DETACHED = 130;

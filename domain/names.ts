@@ -45,6 +45,8 @@ export const blobNames = {
   /** What scrubbing has come to; replaced after every comparison. */
   scrubState: (item: ProtectedItemId) => `scrub/${item}/state.json`,
   scrubPrefix: (item: ProtectedItemId) => `scrub/${item}/`,
+  /** Write-once: what a run of a plan leaves for an auditor; docs/evidence.md. */
+  evidence: (plan: string, run: string) => `evidence/${plan}/${run}.html`,
   /** Sealed vCenter credential; the plain text exists only in the memory of the process server. */
   vcenter: (id: string) => `vcenters/${id}.json`,
   /** Page blob a run copies a recovery point's disk to; Azure imports it as a managed disk. */

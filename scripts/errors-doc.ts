@@ -29,6 +29,7 @@ request id, and ends with the exit code below. Watching a job that failed ends w
 | 8 | a limit of the target |
 | 9 | \`--until-input\`: the job waits for a decision |
 | 10 | the watched job was cancelled |
+| 12 | \`evidence verify\`: whole and signed, but the key was compared with none that is trusted |
 | 130 | detached by Ctrl-C; the job goes on |
 `;
 

@@ -20,6 +20,13 @@ export interface RecoveryPoints {
   ): Promise<{ readonly items: readonly ListedPoint[]; readonly nextCursor?: RecoveryPointId }>;
 }
 
+/** Evidence of runs of plans, as the storage account holds it, and the key that signs it. */
+export interface Evidence {
+  /** The page; null: there is none. */
+  page(plan: string, run: string): Promise<string | null>;
+  readonly key: { readonly keyId: string; readonly publicKeyPem: string };
+}
+
 export interface ServerDeps {
   /** Site whose process server reaches the vCenters. */
   readonly site: string;
@@ -33,6 +40,7 @@ export interface ServerDeps {
   readonly catalogue: Catalogue;
   readonly runbooks: Runbooks;
   readonly points: RecoveryPoints;
+  readonly evidence: Evidence;
   readonly vcenters: VCenterDirectory;
   readonly tokens: Tokens;
   readonly log: Logger;

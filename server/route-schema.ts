@@ -9,6 +9,11 @@ export function routeSchema(route: Route): FastifySchema & { readonly summary: s
     ...(route.params === undefined ? {} : { params: route.params }),
     ...(route.query === undefined ? {} : { querystring: route.query }),
     ...(route.body === undefined ? {} : { body: route.body }),
-    response: { [route.status]: route.response, default: errorBodySchema },
+    response: { [route.status]: answerSchema(route), default: errorBodySchema },
   };
+}
+
+function answerSchema({ answers, response }: Route) {
+  if (answers === undefined) return response;
+  return { description: 'Default Response', content: { 'text/html': { schema: response } } };
 }

@@ -1,0 +1,140 @@
+/** The activity that writes evidence, against Microsoft's storage emulator. */
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import {
+  createEvidenceActivities,
+  type EvidencePorts,
+} from '../../activities/evidence/create-evidence-activities.ts';
+import { recordProblem } from '../../api/evidence-file.ts';
+import type { RunRecord } from '../../domain/evidence/record.ts';
+import type { VaultStorage } from '../../domain/ports.ts';
+import { createVaultStorage, ensureContainer } from '../../providers/azure/storage/vault-storage.ts';
+import {
+  createEvidenceKeyFile,
+  openEvidenceKey,
+  publicKeyFileOf,
+} from '../../providers/evidence/evidence-key.ts';
+import { startAzurite, type Azurite } from '../providers/azure/support/azurite.ts';
+import { exampleKey, sampleRecord, signerOf, SOFTWARE, verdictOf } from './support/bundle.ts';
+
+let azurite: Azurite;
+let storage: VaultStorage;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'switchback-evidence-'));
+  azurite = await startAzurite();
+  await ensureContainer(azurite.storage('vault'));
+  storage = createVaultStorage(azurite.storage('vault'));
+});
+afterAll(async () => {
+  await azurite.stop();
+  await rm(folder, { recursive: true });
+});
+
+const { text, ...planWithoutText } = sampleRecord.plan;
+
+function activities(over: Partial<EvidencePorts> = {}) {
+  const signer = signerOf(exampleKey);
+  return createEvidenceActivities({
+    storage,
+    signer,
+    software: SOFTWARE,
+    planText: async () => text,
+    problemOf: recordProblem,
+    ...over,
+  });
+}
+
+const ofRun = (id: string): RunRecord => ({
+  ...sampleRecord,
+  run: { ...sampleRecord.run, id },
+  plan: planWithoutText,
+});
+
+test('evidence is written once, with the text of the plan that the run has pinned', async () => {
+  const record = ofRun('run-1');
+  const written = await activities().writeEvidence({ record });
+  expect(written.blob).toBe('evidence/shop/run-1.html');
+  const found = await storage.get(written.blob);
+  const verdict = verdictOf(found?.body ?? new Uint8Array());
+  expect(verdict).toMatchObject({ verdict: 'verified', isKeyTrusted: true, head: written.head });
+  expect('record' in verdict && verdict.record.plan.text).toBe(text);
+  expect(signerOf(exampleKey).sha256(Buffer.from(found?.body ?? []).toString('utf8'))).toBe(written.sha256);
+});
+
+test('a repeated call answers the first one’s file, also with another key, another release and without the text', async () => {
+  const record = ofRun('run-2');
+  const first = await activities().writeEvidence({ record });
+  const file = join(folder, 'other.key');
+  await createEvidenceKeyFile(file);
+  const signer = await openEvidenceKey(file);
+  const later = activities({ signer, software: 'switchback 9.9.9', planText: async () => undefined });
+  expect(await later.writeEvidence({ record })).toEqual(first);
+  const other = { ...record, decisions: [] };
+  await expect(later.writeEvidence({ record: other })).rejects.toMatchObject({
+    code: 'DR_EVIDENCE_REFUSED',
+    message: expect.stringContaining('never replaced'),
+  });
+  expect(verdictOf((await storage.get(first.blob))?.body ?? new Uint8Array())).toMatchObject({
+    head: first.head,
+  });
+});
+
+test('another text than the one that the run has pinned does not become evidence', async () => {
+  const written = await activities({ planText: async () => `${text}# later` }).writeEvidence({
+    record: ofRun('run-3'),
+  });
+  const verdict = verdictOf((await storage.get(written.blob))?.body ?? new Uint8Array());
+  expect('record' in verdict && 'text' in verdict.record.plan).toBe(false);
+});
+
+test('a record that nobody could verify is refused by its field, and nothing is written', async () => {
+  const [step] = sampleRecord.steps;
+  const record = { ...ofRun('run-4'), steps: [{ ...step, tries: 1.5 }] } as RunRecord;
+  await expect(activities().writeEvidence({ record })).rejects.toMatchObject({
+    code: 'DR_EVIDENCE_REFUSED',
+    message: expect.stringContaining('step: tries'),
+  });
+  expect(await storage.get('evidence/shop/run-4.html')).toBeNull();
+});
+
+test('a run of a thousand machines is written and verified', async () => {
+  const [member] = sampleRecord.members;
+  const [step] = sampleRecord.steps;
+  if (member === undefined || step === undefined) throw new Error('the sample has both');
+  const many = <T>(one: T) => Array.from({ length: 1_000 }, () => one);
+  const record = { ...ofRun('run-5'), members: many(member), steps: many(step) };
+  const written = await activities().writeEvidence({ record });
+  const found = await storage.get(written.blob);
+  expect(verdictOf(found?.body ?? new Uint8Array())).toMatchObject({ verdict: 'verified' });
+});
+
+test('a key is made once for its owner alone, and its public half lies beside it', async () => {
+  const file = join(folder, 'evidence.key');
+  await createEvidenceKeyFile(file);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  await expect(createEvidenceKeyFile(file)).rejects.toMatchObject({ code: 'DR_CONFIG_INVALID' });
+  const key = await openEvidenceKey(file);
+  expect(await readFile(publicKeyFileOf(file), 'utf8')).toBe(key.publicKeyPem);
+  expect(await openEvidenceKey(file)).toMatchObject({ keyId: key.keyId });
+});
+
+test('what is no key, or is open to others, is refused without being quoted', async () => {
+  const file = join(folder, 'bad.key');
+  await writeFile(file, '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n', {
+    mode: 0o600,
+  });
+  const refused = await openEvidenceKey(file).catch((error: Error) => error.message);
+  expect(refused).toMatch('no Ed25519 key');
+  expect(refused).not.toMatch('c2VjcmV0');
+  await expect(openEvidenceKey(file)).rejects.toMatchObject({
+    code: 'DR_CONFIG_INVALID',
+    message: expect.stringContaining('no Ed25519 key'),
+  });
+  await writeFile(join(folder, 'open.key'), 'x', { mode: 0o644 });
+  await expect(openEvidenceKey(join(folder, 'open.key'))).rejects.toMatchObject({
+    message: expect.stringContaining('0600'),
+  });
+});
