@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sealRecord } from '../../domain/evidence/chain.ts';
+import { runCli } from '../cli/run.ts';
 import {
   exampleKey,
   fileOf,
@@ -18,10 +19,11 @@ import {
 
 const run = promisify(execFile);
 let folder: string;
+let page: string;
 let blocks: readonly string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'switchback-evidence-'));
-  const page = await readFile('docs/evidence.md', 'utf8');
+  page = await readFile('docs/evidence.md', 'utf8');
   blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands = '']) => commands);
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -38,6 +40,11 @@ test('the example is the bundle that version 1 has always made of its record', a
   expect(example).toBe(fileOf());
   expect(await readFile('examples/evidence/key.pub.pem', 'utf8')).toBe(publicKeyOf(exampleKey).pem);
   expect(verdictOf(example)).toMatchObject({ verdict: 'verified', isKeyTrusted: true });
+});
+
+test('the command line answers what the page says', async () => {
+  const [, argv = '', answer] = /^\$ switchback (.*)\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  expect(await runCli(argv.split(' '))).toEqual({ exit: 0, stdout: answer, stderr: '' });
 });
 
 test('OpenSSL alone verifies signature, key id and hashes as the page says', async () => {
