@@ -108,6 +108,13 @@ export interface VCenterControls {
     readonly seed: number;
     readonly length: number;
   }): Promise<void>;
+  /** Bytes written by the guest, a MiB at most. */
+  writeBytes(at: {
+    readonly machine: string;
+    readonly deviceKey: number;
+    readonly offset: number;
+    readonly bytes: Buffer;
+  }): Promise<void>;
   /** Where the guest's operating system reaches its disk by NBD while the machine runs; a new address ends the one before. */
   guestDisk(at: { readonly machine: string; readonly deviceKey: number }): Promise<GuestDisk>;
   /** Every snapshot the machine ever had, oldest first. */
@@ -169,6 +176,9 @@ export function vcenterControls(url: string, certificateFile: string): VCenterCo
     },
     hash: (disk) => client.get('/_lab/hash', { ...disk }),
     write: (at) => client.post('/_lab/guest/write', at),
+    async writeBytes({ bytes, ...at }) {
+      await client.post('/_lab/guest/write', { ...at, hex: bytes.toString('hex') });
+    },
     guestDisk: (at) => client.post('/_lab/guest/disk', at),
     frozen: (machine) => client.get('/_lab/frozen', { machine }),
     startWorkload: (workload) => client.post('/_lab/guest/workload', workload),

@@ -21,6 +21,8 @@ export interface LabOptions {
   readonly inventory?: readonly InventoryMachine[];
   /** File that holds a PostgreSQL address; absent: the embedded catalogue. */
   readonly catalogueUrlFile?: string;
+  /** Machines that run answer on this host, at addresses in 127.0.0.0/8, from the application on their disk. */
+  readonly answeringGuests?: boolean;
   /** Without Temporal's web page. */
   readonly headless?: boolean;
   /** Stands between everybody and the storage account: given its address, answers the one it is reached by. */
@@ -76,9 +78,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   if (isInUse(record)) throw new Error(`${paths.folder} is in use by process ${record.owner?.pid}`);
   await writeFile(paths.inventory, JSON.stringify(options.inventory ?? practiceInventory(record.seed)));
   const tools = await Promise.all([temporalBinary(), vcenterBinary()]);
-  const { headless = false, catalogueUrlFile } = options;
+  const { headless = false, answeringGuests = false, catalogueUrlFile } = options;
   const catalogue = catalogueUrlFile === undefined ? {} : { catalogueUrlFile };
-  const parts = labParts({ paths, ports: record.ports, headless, ...catalogue });
+  const parts = labParts({ paths, ports: record.ports, headless, answeringGuests, ...catalogue });
   const started: Running[] = [];
   const note = (owner: LabRecord['owner']) =>
     writeRecord(paths, {

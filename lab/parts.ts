@@ -20,6 +20,7 @@ export interface PartsOptions {
   readonly paths: LabPaths;
   readonly ports: LabRecord['ports'];
   readonly headless: boolean;
+  readonly answeringGuests: boolean;
   /** File that holds a PostgreSQL address; absent: the embedded catalogue. */
   readonly catalogueUrlFile?: string;
 }
@@ -40,7 +41,7 @@ export interface Around {
   readonly arm: ArmFacts;
 }
 
-export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions): LabParts {
+export function labParts({ paths, ports, headless, answeringGuests, ...catalogue }: PartsOptions): LabParts {
   return {
     temporal: (binary) =>
       startTemporal({
@@ -61,6 +62,7 @@ export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions)
         username: VCENTER_USER,
         passwordFile: paths.vcenterPassword,
         inventoryFile: paths.inventory,
+        loopbackGuests: answeringGuests,
       }),
     azurite: () =>
       startAzurite({
@@ -79,6 +81,7 @@ export function labParts({ paths, ports, headless, ...catalogue }: PartsOptions)
         storageEndpoint: accountUrl,
         storageAccount: STORAGE_ACCOUNT,
         storageKeyFile: paths.storageKey,
+        loopbackNetworks: answeringGuests,
       }),
     async product(around) {
       const configurationFile = await writeConfiguration({

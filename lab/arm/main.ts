@@ -4,7 +4,7 @@ import { startArm } from './start.ts';
 import { writeDurably } from './store.ts';
 
 const USAGE = `Usage: node lab/arm/main.ts --listen 127.0.0.1:PORT --state DIR --ready-file FILE
-         --storage-endpoint URL --storage-account NAME --storage-key-file FILE
+         --storage-endpoint URL --storage-account NAME --storage-key-file FILE [--loopback-networks]
 PORT 0 takes any free port; restart on the same port, because operation URLs hold it.`;
 
 const text = { type: 'string' } as const;
@@ -15,6 +15,7 @@ const optionsSchema = z.object({
   'storage-endpoint': z.url(),
   'storage-account': z.string(),
   'storage-key-file': z.string(),
+  'loopback-networks': z.boolean().default(false),
 });
 
 function readOptions() {
@@ -27,6 +28,7 @@ function readOptions() {
         'storage-endpoint': text,
         'storage-account': text,
         'storage-key-file': text,
+        'loopback-networks': { type: 'boolean' },
       },
     });
     return optionsSchema.parse(values);
@@ -46,6 +48,7 @@ const running = await startArm({
   storageEndpoint: options['storage-endpoint'],
   storageAccount: options['storage-account'],
   storageKeyFile: options['storage-key-file'],
+  loopbackNetworks: options['loopback-networks'],
 });
 writeDurably(options['ready-file'], JSON.stringify(running.ready));
 

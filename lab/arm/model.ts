@@ -1,4 +1,6 @@
 /** What the simulated subscription holds. Everything here is plain JSON: it is the text of the state log. */
+import type { ShellRun } from './practice-shell.ts';
+
 export type Json = string | number | boolean | null | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 export type Tags = Readonly<Record<string, string>>;
@@ -63,6 +65,19 @@ export interface VmFacts {
   readonly nics: readonly { readonly id: string; readonly deleteOption: string }[];
 }
 
+/** A script in a machine. */
+export interface RunCommandFacts {
+  readonly script: string;
+  readonly timeoutSeconds: number;
+  /** What it makes of itself, known when it begins; null: it has not. */
+  readonly run:
+    | (ShellRun & {
+        /** ms since 1970. */
+        readonly startedAt: number;
+      })
+    | null;
+}
+
 /** A guest that writes at random places of its disks, by the second. */
 export interface Workload {
   /** Id of the machine. */
@@ -116,6 +131,7 @@ export type Disk = ResourceOf<'Microsoft.Compute/disks', DiskFacts>;
 export type Snapshot = ResourceOf<'Microsoft.Compute/snapshots', SnapshotFacts>;
 export type AvailabilitySet = ResourceOf<'Microsoft.Compute/availabilitySets', Record<string, never>>;
 export type Vm = ResourceOf<'Microsoft.Compute/virtualMachines', VmFacts>;
+export type RunCommand = ResourceOf<'Microsoft.Compute/virtualMachines/runCommands', RunCommandFacts>;
 export type Nic = ResourceOf<'Microsoft.Network/networkInterfaces', NicFacts>;
 export type Network = ResourceOf<'Microsoft.Network/virtualNetworks', NetworkFacts>;
 export type Document = ResourceOf<
@@ -123,7 +139,7 @@ export type Document = ResourceOf<
   JsonObject
 >;
 
-export type Resource = Group | Disk | Snapshot | AvailabilitySet | Vm | Nic | Network | Document;
+export type Resource = Group | Disk | Snapshot | AvailabilitySet | Vm | RunCommand | Nic | Network | Document;
 export type ResourceType = Resource['type'];
 export type ResourceByType<T extends ResourceType> = Extract<Resource, { type: T }>;
 

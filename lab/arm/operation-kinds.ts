@@ -3,6 +3,7 @@ import { accessGrant, accessRevoke } from './resources/access.ts';
 import { resourceDelete } from './resources/deletion.ts';
 import { diskCreate, resourceSettle } from './resources/disks.ts';
 import { groupDelete } from './resources/groups.ts';
+import { runCommandStart } from './resources/run-commands.ts';
 import { vmPower } from './resources/vm-power.ts';
 import { vmCreate } from './resources/vms.ts';
 
@@ -14,6 +15,7 @@ export const operationKinds: Readonly<Record<string, OperationKind>> = {
   'group.delete': groupDelete,
   'resource.delete': resourceDelete,
   'resource.settle': resourceSettle,
+  'runCommand.start': runCommandStart,
   'vm.create': vmCreate,
   'vm.deallocate': vmPower,
   'vm.powerOff': vmPower,

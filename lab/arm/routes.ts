@@ -13,6 +13,7 @@ import {
   listSizesOfSet,
   putAvailabilitySet,
 } from './resources/availability-sets.ts';
+import { retrieveBootDiagnosticsData } from './resources/boot-diagnostics.ts';
 import { deleteResource } from './resources/deletion.ts';
 import { getDisk, listDisks, putDisk } from './resources/disks.ts';
 import { getDocument, putDocument } from './resources/documents.ts';
@@ -29,6 +30,7 @@ import { getNetwork, listNetworks, putNetwork } from './resources/networks.ts';
 import { getNic, listNics, putNic } from './resources/nics.ts';
 import { patchResource } from './resources/patch.ts';
 import { listSkus } from './resources/skus.ts';
+import { deleteRunCommand, getRunCommand, listRunCommands, putRunCommand } from './resources/run-commands.ts';
 import { getSnapshot, listSnapshots, putSnapshot } from './resources/snapshots.ts';
 import { checkAddress, deleteSubnet, getSubnet, listSubnets, putSubnet } from './resources/subnets.ts';
 import { getTags, patchTags, putTags } from './resources/tags.ts';
@@ -43,6 +45,7 @@ const DISK = `${GROUP}/providers/Microsoft.Compute/disks/:name`;
 const SNAPSHOT = `${GROUP}/providers/Microsoft.Compute/snapshots/:name`;
 const AVAILABILITY_SET = `${GROUP}/providers/Microsoft.Compute/availabilitySets/:name`;
 const VM = `${GROUP}/providers/Microsoft.Compute/virtualMachines/:name`;
+const RUN_COMMAND = `${VM}/runCommands/:command`;
 const NETWORK = `${GROUP}/providers/Microsoft.Network/virtualNetworks/:name`;
 const SUBNET = `${NETWORK}/subnets/:subnet`;
 const TAGS = '/:scope*/providers/Microsoft.Resources/tags/default';
@@ -100,6 +103,11 @@ export const routes: readonly Route[] = [
   { method: 'POST', pattern: `${VM}/restart`, handler: powerAction('restart') },
   { method: 'POST', pattern: `${VM}/powerOff`, handler: powerAction('powerOff') },
   { method: 'POST', pattern: `${VM}/deallocate`, handler: powerAction('deallocate') },
+  { method: 'POST', pattern: `${VM}/retrieveBootDiagnosticsData`, handler: retrieveBootDiagnosticsData },
+  { method: 'GET', pattern: `${VM}/runCommands`, handler: listRunCommands },
+  { method: 'PUT', pattern: RUN_COMMAND, handler: putRunCommand },
+  { method: 'GET', pattern: RUN_COMMAND, handler: getRunCommand },
+  { method: 'DELETE', pattern: RUN_COMMAND, handler: deleteRunCommand },
   { method: 'GET', pattern: `${NETWORK}/CheckIPAddressAvailability`, handler: checkAddress },
   { method: 'GET', pattern: `${NETWORK}/subnets`, handler: listSubnets },
   { method: 'PUT', pattern: SUBNET, handler: putSubnet },

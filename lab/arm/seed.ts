@@ -5,8 +5,30 @@ import type { Store } from './store.ts';
 
 const GROUP = 'practice-network';
 
+interface NetworkAddresses {
+  readonly space: string;
+  readonly prefix: string;
+}
+
+export interface Networks {
+  readonly production: NetworkAddresses;
+  readonly isolated: NetworkAddresses;
+}
+
+export const ordinaryNetworks: Networks = {
+  production: { space: '10.10.0.0/16', prefix: '10.10.1.0/24' },
+  isolated: { space: '10.99.0.0/16', prefix: '10.99.1.0/24' },
+};
+
+/** Told apart from those of other practice grounds on this host by the simulator's port: 127.<high>.<low>.0/24 in halves. */
+export function loopbackNetworks(port: number): Networks {
+  const base = `127.${port >> 8}.${port & 0xff}`;
+  const half = (first: number) => ({ space: `${base}.${first}/25`, prefix: `${base}.${first}/25` });
+  return { production: half(0), isolated: half(128) };
+}
+
 /** What a new subscription holds: a network that reaches on-premises, and one that reaches nothing. */
-export function seed(store: Store, identity: Identity): void {
+export function seed(store: Store, identity: Identity, networks: Networks): void {
   if (store.resources().length > 0) return;
   const { location, subscriptionId } = identity;
   const groupId = `/subscriptions/${subscriptionId}/resourceGroups/${GROUP}`;
@@ -37,29 +59,25 @@ export function seed(store: Store, identity: Identity): void {
     {
       put: network(groupId, location, {
         name: 'production',
-        space: '10.10.0.0/16',
+        ...networks.production,
         subnet: 'default',
-        prefix: '10.10.1.0/24',
         peerings: [peering],
       }),
     },
     {
       put: network(groupId, location, {
         name: 'isolated',
-        space: '10.99.0.0/16',
+        ...networks.isolated,
         subnet: 'drill',
-        prefix: '10.99.1.0/24',
         peerings: [],
       }),
     },
   ]);
 }
 
-interface Plan {
+interface Plan extends NetworkAddresses {
   readonly name: string;
-  readonly space: string;
   readonly subnet: string;
-  readonly prefix: string;
   readonly peerings: JsonObject[];
 }
 

@@ -10,6 +10,7 @@ import type { Fault, JsonObject } from './model.ts';
 import type { Route } from './router.ts';
 import { findRoute } from './router.ts';
 import { routes } from './routes.ts';
+import { answerBootDiagnostics, isBootDiagnosticsPath } from './resources/boot-diagnostics.ts';
 import type { Simulator } from './simulator.ts';
 import type { TokenService } from './token.ts';
 
@@ -67,6 +68,7 @@ export function createListener(simulator: Simulator, tokens: TokenService): Requ
     const method = incoming.method ?? 'GET';
     return guarded(async () => {
       if (isDiskBlobPath(url.pathname)) return answerDiskBlob(simulator, method, url, incoming.headers);
+      if (isBootDiagnosticsPath(url.pathname)) return answerBootDiagnostics(simulator, method, url);
       const token = tokens.answer(method, url.pathname, body, simulator.store.settings.tokenSeconds);
       if (token !== null) return token;
       tokens.check(incoming.headers.authorization);

@@ -1,3 +1,4 @@
+import type { Answering } from './answering.ts';
 import type { ByteStore } from './bytes.ts';
 import type { BlobSource } from './blob-source.ts';
 import type { Guests } from './guests.ts';
@@ -17,6 +18,7 @@ export interface Simulator {
   readonly requests: RequestLog;
   readonly writes: WriteLog;
   readonly guests: Guests;
+  readonly answering: Answering;
   /** `https://127.0.0.1:port`, known once the socket listens. */
   readonly url: () => string;
 }

@@ -2,6 +2,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { BlobSource } from './blob-source.ts';
+import { Answering } from './answering.ts';
 import { ByteStore } from './bytes.ts';
 import { consequencesOf } from './consequences.ts';
 import { Guests } from './guests.ts';
@@ -10,7 +11,7 @@ import { Lro } from './lro.ts';
 import { operationKinds } from './operation-kinds.ts';
 import { RequestLog } from './requests.ts';
 import { sweepBytes } from './resources/deletion.ts';
-import { seed } from './seed.ts';
+import { loopbackNetworks, ordinaryNetworks, seed } from './seed.ts';
 import { createListener } from './server.ts';
 import type { Simulator } from './simulator.ts';
 import { Store } from './store.ts';
@@ -26,6 +27,8 @@ export interface ArmOptions {
   readonly storageEndpoint: string;
   readonly storageAccount: string;
   readonly storageKeyFile: string;
+  /** A new subscription's networks lie in 127.0.0.0/8, so that machines that run can be reached on this host. */
+  readonly loopbackNetworks?: boolean;
 }
 
 /** What a client needs to know. */
@@ -50,7 +53,6 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
   const store = new Store(stateDir, (before, changes) => consequencesOf(before, bytes, changes));
   const { identity, clientSecretFile } = loadIdentity(stateDir);
   const tls = await loadTls(stateDir);
-  seed(store, identity);
   let url = '';
   const simulator: Simulator = {
     identity,
@@ -65,6 +67,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
     requests: new RequestLog(stateDir),
     writes: new WriteLog(stateDir),
     guests: new Guests(() => simulator),
+    answering: new Answering(() => simulator),
     url: () => url,
   };
   const listener = createListener(simulator, new TokenService(identity, () => url));
@@ -77,9 +80,12 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
   });
   const { port } = server.address() as AddressInfo;
   url = `https://${options.host}:${port}`;
+  seed(store, identity, options.loopbackNetworks === true ? loopbackNetworks(port) : ordinaryNetworks);
   await sweepBytes(simulator);
   simulator.lro.resume();
   simulator.guests.resume();
+  store.onCommit((changes) => simulator.answering.follow(changes));
+  simulator.answering.resume();
   return {
     ready: {
       url,
@@ -95,6 +101,7 @@ export async function startArm(options: ArmOptions): Promise<RunningArm> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await simulator.lro.stop();
+      await simulator.answering.close();
       store.close();
       bytes.close();
     },

@@ -40,6 +40,7 @@ export class Store {
   #faults: readonly Fault[] = [];
   readonly #consequences: Consequences;
   readonly #log: number;
+  #listener: (changes: readonly Change[]) => void = () => {};
 
   constructor(stateDir: string, consequences: Consequences = () => []) {
     this.#consequences = consequences;
@@ -100,6 +101,12 @@ export class Store {
     writeSync(this.#log, `${JSON.stringify(all)}\n`);
     fdatasyncSync(this.#log);
     for (const change of all) this.#apply(change);
+    this.#listener(all);
+  }
+
+  /** Hears of every commit after it was applied. */
+  onCommit(listener: (changes: readonly Change[]) => void): void {
+    this.#listener = listener;
   }
 
   close(): void {

@@ -12,6 +12,8 @@ export interface ArmOptions {
   readonly storageEndpoint: string;
   readonly storageAccount: string;
   readonly storageKeyFile: string;
+  /** Networks in 127.0.0.0/8: machines that run can be reached on this host. */
+  readonly loopbackNetworks?: boolean;
 }
 
 /** What the simulator writes once it serves. */
@@ -42,6 +44,7 @@ export async function startArm(options: ArmOptions): Promise<ArmRunning> {
         'storage-account': options.storageAccount,
         'storage-key-file': options.storageKeyFile,
       }),
+      ...(options.loopbackNetworks === true ? ['--loopback-networks'] : []),
     ],
     logFile: options.logFile,
     ready: () => readyFile<ArmFacts>(options.readyFile),

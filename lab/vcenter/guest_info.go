@@ -10,7 +10,7 @@ import (
 )
 
 // describeGuest shows what VMware Tools would report.
-func describeGuest(m *machine, vm *mo.VirtualMachine) {
+func (v *vcenter) describeGuest(m *machine, vm *mo.VirtualMachine) {
 	guest := types.GuestInfo{
 		ToolsStatus:        types.VirtualMachineToolsStatusToolsNotRunning,
 		ToolsRunningStatus: string(types.VirtualMachineToolsRunningStatusGuestToolsNotRunning),
@@ -27,7 +27,10 @@ func describeGuest(m *machine, vm *mo.VirtualMachine) {
 		guest.ToolsRunningStatus = string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
 		guest.GuestState = string(types.VirtualMachineGuestStateRunning)
 		guest.HostName, guest.GuestId = m.name, vm.Config.GuestId
-		guest.IpAddress = fmt.Sprintf("10.20.%d.%d", address>>8&0xff, 1+address&0x7f)
+		guest.IpAddress = v.answering.addressOf(m.ref)
+		if guest.IpAddress == "" {
+			guest.IpAddress = fmt.Sprintf("10.20.%d.%d", address>>8&0xff, 1+address&0x7f)
+		}
 	}
 	vm.Guest = &guest
 	vm.Summary.Guest = &types.VirtualMachineGuestSummary{
@@ -43,7 +46,7 @@ func (v *vcenter) changeGuest(m *machine, change func()) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		change()
-		describeGuest(m, &vm.VirtualMachine)
+		v.describeGuest(m, &vm.VirtualMachine)
 		v.save()
 	})
 }

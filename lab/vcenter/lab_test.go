@@ -39,6 +39,11 @@ type ground struct {
 
 func startGround(t *testing.T, dir string, machines ...inventoryMachine) *ground {
 	t.Helper()
+	return startGroundIn(t, "", dir, machines...)
+}
+
+func startGroundIn(t *testing.T, guestNetwork, dir string, machines ...inventoryMachine) *ground {
+	t.Helper()
 	if dir == "" {
 		dir = t.TempDir()
 	}
@@ -52,7 +57,7 @@ func startGround(t *testing.T, dir string, machines ...inventoryMachine) *ground
 	}
 	s, err := start(t.Context(), options{
 		listen: "127.0.0.1:0", nbdListen: "127.0.0.1:0", stateDir: dir, username: "practice", inventory: list,
-		readyFile: filepath.Join(dir, "ready.json"),
+		readyFile: filepath.Join(dir, "ready.json"), guestNetwork: guestNetwork,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ import (
 )
 
 type options struct {
-	listen, nbdListen, stateDir, readyFile, username, passwordFile, inventory string
+	listen, nbdListen, stateDir, readyFile, username, passwordFile, inventory, guestNetwork string
 }
 
 type ready struct {
@@ -46,6 +46,7 @@ func main() {
 	flag.StringVar(&o.username, "username", "administrator@vsphere.local", "the only user")
 	flag.StringVar(&o.passwordFile, "password-file", "", "file with the user's password; default: made in the state directory")
 	flag.StringVar(&o.inventory, "inventory", "", "JSON list of machines; default: four small ones")
+	flag.StringVar(&o.guestNetwork, "guest-network", "", "network on loopback, /24, in which machines that run have addresses and answer; default: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -92,7 +93,12 @@ func start(ctx context.Context, o options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := newVCenter(model.Service, st, past)
+	answers, err := newAnswering(o.guestNetwork)
+	if err != nil {
+		model.Remove()
+		return nil, err
+	}
+	v := newVCenter(model.Service, st, past, answers)
 	if err := v.populate(ctx, inventory); err != nil {
 		model.Remove()
 		return nil, err
@@ -144,6 +150,7 @@ func (v *vcenter) listen(o options, model *simulator.Model, cert *certificate, p
 	s := &server{ready: r, v: v, close: sync.OnceFunc(func() {
 		nbd.Close()
 		v.guests.stopAll()
+		v.answering.stopAll()
 		stopServing(https)
 		model.Remove()
 		v.mu.Lock()

@@ -20,37 +20,39 @@ import (
 type vcenter struct {
 	mo.ExtensibleManagedObject // searches of the simulator look for a type of package mo in every object
 
-	reg     *simulator.Registry
-	service *simulator.Service
-	client  *vim25.Client // of the practice controls: nobody's session, no injected fault
-	stun    sync.RWMutex  // held for writing while a snapshot freezes all disks of a machine
-	mu      sync.Mutex
-	state   *state
-	byRef   map[types.ManagedObjectReference]*machine
-	gone    map[types.ManagedObjectReference]bool // the simulator updates a destroyed machine once more
-	history *history
-	exports *exports
-	faults  *faults
-	tasks   *expectations
-	highest atomic.Int64
-	guests  *guests
-	tagging tagging
+	reg       *simulator.Registry
+	service   *simulator.Service
+	client    *vim25.Client // of the practice controls: nobody's session, no injected fault
+	stun      sync.RWMutex  // held for writing while a snapshot freezes all disks of a machine
+	mu        sync.Mutex
+	state     *state
+	byRef     map[types.ManagedObjectReference]*machine
+	gone      map[types.ManagedObjectReference]bool // the simulator updates a destroyed machine once more
+	history   *history
+	exports   *exports
+	faults    *faults
+	tasks     *expectations
+	highest   atomic.Int64
+	guests    *guests
+	answering *answering
+	tagging   tagging
 
 	populating bool // one save at the end instead of thousands
 	restoring  bool // what happens is no news: nothing is recorded
 }
 
-func newVCenter(service *simulator.Service, st *state, past *history) *vcenter {
+func newVCenter(service *simulator.Service, st *state, past *history, answers *answering) *vcenter {
 	v := &vcenter{
-		reg:     service.Context.Map,
-		service: service,
-		state:   st,
-		byRef:   map[types.ManagedObjectReference]*machine{},
-		gone:    map[types.ManagedObjectReference]bool{},
-		history: past,
-		exports: newExports(past),
-		faults:  newFaults(),
-		tasks:   newExpectations(),
+		reg:       service.Context.Map,
+		service:   service,
+		state:     st,
+		byRef:     map[types.ManagedObjectReference]*machine{},
+		gone:      map[types.ManagedObjectReference]bool{},
+		history:   past,
+		exports:   newExports(past),
+		faults:    newFaults(),
+		tasks:     newExpectations(),
+		answering: answers,
 	}
 	v.exports.setLease(time.Duration(st.WriteLeaseMs) * time.Millisecond)
 	v.Self = types.ManagedObjectReference{Type: "PracticeDisks", Value: "practice-disks"}
@@ -194,7 +196,8 @@ func (v *vcenter) UpdateObject(_ *simulator.Context, object mo.Reference, change
 			cycled := change.Name == "runtime.powerState"
 			v.notePower(m, vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
 			v.settleTracking(m, vm, cycled)
-			describeGuest(m, vm)
+			v.describeGuest(m, vm)
+			v.followGuest(m)
 		case "snapshot", "snapshot.rootSnapshotList", "snapshot.currentSnapshot":
 			v.followSnapshotTree(m, vm)
 		case "name": // the simulator renames only the entity
@@ -236,6 +239,7 @@ func (v *vcenter) RemoveObject(_ *simulator.Context, ref types.ManagedObjectRefe
 		d.detach()
 	}
 	delete(v.byRef, ref)
+	v.forgetGuest(m)
 	v.gone[ref] = true
 	delete(v.state.Machines, ref.Value)
 	v.save()

@@ -41,13 +41,16 @@ export const resourceDelete: OperationKind = {
   after: (simulator) => sweepBytes(simulator),
 };
 
-/** A VM takes along the disks and NICs whose deleteOption says so. */
+/** A VM takes along its children, and the disks and NICs whose deleteOption says so. */
 function removalOf(simulator: Simulator, resource: Resource): Change[] {
   if (resource.type !== 'Microsoft.Compute/virtualMachines') return [{ remove: resource.id }];
   const owned = [...resource.facts.disks, ...resource.facts.nics].filter(
     ({ deleteOption }) => deleteOption === 'Delete',
   );
-  return [resource.id, ...owned.map(({ id }) => id)].flatMap((id) =>
+  const children = simulator.store
+    .resources()
+    .filter(({ id }) => id.toLowerCase().startsWith(`${resource.id}/`.toLowerCase()));
+  return [resource.id, ...[...owned, ...children].map(({ id }) => id)].flatMap((id) =>
     simulator.store.resource(id) === undefined ? [] : [{ remove: id }],
   );
 }

@@ -49,6 +49,7 @@ export async function makeMachine(rig: Rig, { group, name = 'vm', vhds }: Wanted
         osDisk: { createOption: 'Attach', osType: 'Linux', managedDisk: { id: osDisk } },
         dataDisks: dataDisks.map((id, lun) => ({ lun, createOption: 'Attach', managedDisk: { id } })),
       },
+      diagnosticsProfile: { bootDiagnostics: { enabled: true } },
       networkProfile: { networkInterfaces: [{ id: nic.id ?? '', deleteOption: 'Delete' }] },
     },
     quick,

@@ -54,7 +54,7 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function startRig(): Promise<Rig> {
+export async function startRig({ loopbackNetworks = false } = {}): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'switchback-arm-'));
   const keyFile = join(folder, 'key');
   await writeFile(keyFile, KEY, { mode: 0o600 });
@@ -75,6 +75,7 @@ export async function startRig(): Promise<Rig> {
       storageEndpoint: azurite.accountUrl,
       storageAccount: ACCOUNT,
       storageKeyFile: keyFile,
+      loopbackNetworks,
     });
   let arm = await start();
   const { facts } = arm;
