@@ -8,6 +8,7 @@ import type { ThrottleSchedule } from '../domain/throttle.ts';
 import { rate, timeZone, windows } from './throttle.ts';
 import {
   duration,
+  folders,
   httpsUrl,
   matching,
   oneOf,
@@ -116,6 +117,15 @@ export const settingsSchema = z.strictObject({
       keyFile: path('a file').exactOptional().describe('The vault’s key; absent: `<dataDir>/vault.key`'),
     })
     .prefault({}),
+  evidence: z
+    .strictObject({
+      keyFile: path('a PEM file')
+        .exactOptional()
+        .describe(
+          'Ed25519 key that signs evidence (PKCS#8, mode 0600), made where it is missing; its public half is written beside it (`.pub.pem`). Absent: `<dataDir>/evidence.key`',
+        ),
+    })
+    .prefault({}),
   storage: z.strictObject({
     accountUrl: httpsUrl().describe('Blob endpoint of the storage account'),
     container: matching('3-63 lower-case letters, digits, hyphens', /^[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])$/)
@@ -211,6 +221,23 @@ export const settingsSchema = z.strictObject({
       cycleConcurrency: wholeNumber(1, 256).prefault('8').describe('Replication cycles at the same time'),
     })
     .prefault({}),
+  steps: z
+    .strictObject({
+      secretsFolder: path('a folder')
+        .exactOptional()
+        .describe(
+          'Secrets that steps of recovery plans name: one file each, mode 0600, of this process alone; absent: `<dataDir>/secrets`',
+        ),
+      commandFolders: folders()
+        .prefault('[]')
+        .describe(
+          'Folders whose programs steps may start here; none: no commands. A list; a variable or flag takes it as YAML',
+        ),
+      webhookCaFile: path('a PEM file')
+        .exactOptional()
+        .describe('Further authority that webhooks trust, beside the public ones'),
+    })
+    .prefault({}),
   failback: z
     .strictObject({
       privateLink: oneOf(['required', 'any'])
@@ -235,9 +262,11 @@ type Settings = z.output<typeof settingsSchema>;
  * The checked configuration. `azure.pollInterval` is milliseconds, sizes of the cache are bytes, rates bytes
  * per second, paths are absolute; the catalogue's address stays sealed in a `Secret`.
  */
-export interface Config extends Omit<Settings, 'catalogue' | 'vault' | 'replication'> {
+export interface Config extends Omit<Settings, 'catalogue' | 'evidence' | 'vault' | 'replication' | 'steps'> {
   readonly catalogue: Pick<Settings['catalogue'], 'url'>;
+  readonly steps: Settings['steps'] & { readonly secretsFolder: string };
   readonly vault: { readonly keyFile: string };
+  readonly evidence: { readonly keyFile: string };
   readonly replication: Omit<Settings['replication'], 'cache' | 'throttle'> & {
     readonly cache: {
       readonly folder: string;
@@ -251,12 +280,14 @@ export interface Config extends Omit<Settings, 'catalogue' | 'vault' | 'replicat
 
 /** Fills the paths that depend on `dataDir`. */
 export function complete(settings: Settings): Config {
-  const { dataDir, vault, replication, catalogue } = settings;
+  const { dataDir, vault, evidence, replication, catalogue, steps } = settings;
   const { cache, throttle } = replication;
   return {
     ...settings,
     catalogue: catalogue.url === undefined ? {} : { url: catalogue.url },
     vault: { keyFile: vault.keyFile ?? join(dataDir, 'vault.key') },
+    evidence: { keyFile: evidence.keyFile ?? join(dataDir, 'evidence.key') },
+    steps: { ...steps, secretsFolder: steps.secretsFolder ?? join(dataDir, 'secrets') },
     replication: {
       ...replication,
       cache: {

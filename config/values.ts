@@ -1,5 +1,6 @@
 /** Leaf values of the configuration: written with units, read from text or YAML scalars, numbers from here on. */
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { parseDurationMs } from '../domain/duration.ts';
 import { GiB, KiB, MiB } from '../domain/units.ts';
@@ -29,6 +30,27 @@ export const matching = (wanted: string, pattern: RegExp) =>
 
 /** Becomes absolute; relative paths start at the working directory. */
 export const path = (wanted: string) => leaf(wanted, (given) => (given === '' ? undefined : resolve(given)));
+
+const FOLDERS_MAX = 100;
+
+/** A list of absolute paths, or the same list as text. */
+export const folders = () =>
+  z.unknown().transform((given, context): readonly string[] => {
+    const list = typeof given === 'string' ? fromYaml(given) : given;
+    const isList = Array.isArray(list) && list.length <= FOLDERS_MAX;
+    if (isList && list.every((each) => typeof each === 'string' && isAbsolute(each))) return list as string[];
+    const message = `must be a list of at most ${FOLDERS_MAX} absolute paths`;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+
+function fromYaml(given: string): unknown {
+  try {
+    return parseYaml(given);
+  } catch {
+    return given;
+  }
+}
 
 export const wholeNumber = (min: number, max: number) =>
   leaf(`a whole number from ${min} to ${max}`, (given) => {

@@ -7,5 +7,6 @@ export * from './ports/azure.ts';
 export * from './ports/disks.ts';
 export * from './ports/progress.ts';
 export * from './ports/secret.ts';
+export * from './ports/steps.ts';
 export * from './ports/storage.ts';
 export * from './ports/vsphere.ts';

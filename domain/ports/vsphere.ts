@@ -86,6 +86,8 @@ export interface VCenterSession {
     query: { readonly snapshot: MachineSnapshot; readonly deviceKey: number; readonly changeId: string },
   ): AsyncIterable<Extent>;
   powerState(machine: MachineId): Promise<PowerState>;
+  /** As its guest reports it; null: it reports none. */
+  guestAddress(machine: MachineId): Promise<string | null>;
   /**
    * Asks the guest to shut down, after `graceSeconds` powers off. Resolves when off was observed. The power is not cut
    * any more once `signal` is aborted.

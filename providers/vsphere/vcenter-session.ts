@@ -3,6 +3,7 @@ import type { OnProgress, VCenterSession } from '../../domain/ports.ts';
 import { createAttempts } from './attempts.ts';
 import { enableChangeTracking } from './change-tracking.ts';
 import { changedAreas } from './changed-areas.ts';
+import { guestAddress } from './guest-address.ts';
 import { homewardMethods } from './homeward.ts';
 import { findMachine, getMachine, listMachines } from './inventory.ts';
 import { powerOn } from './power-on.ts';
@@ -48,6 +49,7 @@ export function createVCenterSession(session: VimSession): VCenterSession {
         yield* changedAreas(session, { id, ref }, query);
       }),
     powerState: (id) => onMachine('read the power state', id, (ref) => powerState(session, ref)),
+    guestAddress: (id) => onMachine('read the guest’s address', id, (ref) => guestAddress(session, ref)),
     powerOff: (id, graceSeconds, onProgress, signal) =>
       onMachine('turn off the power', id, (ref) => powerOff(session, ref, graceSeconds, onProgress, signal)),
     powerOn: (id, onProgress) =>

@@ -48,6 +48,24 @@ describe('configuration', () => {
     expect(replication.cache.freeMin).toBe(1.5 * 2 ** 30);
   });
 
+  test('folders of commands are a list of absolute paths, none at first', async () => {
+    const { steps, dataDir } = await loadConfig({ file: example, env: {}, flags: {} });
+    expect(steps).toEqual({ secretsFolder: join(dataDir, 'secrets'), commandFolders: [] });
+    const given = await loadConfig({
+      file: example,
+      env: { SWITCHBACK_STEPS_COMMAND_FOLDERS: '[/opt/hooks, /etc/hooks]' },
+      flags: { 'steps.secretsFolder': '/run/secrets' },
+    });
+    expect(given.steps).toEqual({
+      secretsFolder: '/run/secrets',
+      commandFolders: ['/opt/hooks', '/etc/hooks'],
+    });
+    for (const wrong of ['/opt/hooks', '[hooks]', '[1]', '[']) {
+      const message = await problemsOf({ file: example, flags: { 'steps.commandFolders': wrong } });
+      expect(message).toContain('steps.commandFolders: must be a list of at most 100 absolute paths');
+    }
+  });
+
   test('every problem is told at once, each with its path and where to correct it', async () => {
     const file = join(folder, 'bad.yaml');
     await writeFile(file, 'sight: x\napi: { port: 70000, tls: true }\nazure: { location: West Europe }\n');
