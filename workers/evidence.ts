@@ -25,7 +25,7 @@ export interface EvidenceParts {
 export async function evidenceParts(
   config: Config,
   log: Logger,
-  { catalogue, version }: { readonly catalogue: Catalogue; readonly version: string },
+  { catalogue, version }: { readonly catalogue: Pick<Catalogue, 'plan'>; readonly version: string },
 ): Promise<EvidenceParts> {
   const key = await ensureEvidenceKey(config.evidence.keyFile, log);
   const storage = await vaultStorage(config);

@@ -77,6 +77,18 @@ describe('a bundle that nobody touched', () => {
   });
 });
 
+test('a bundle of a thousand machines and steps is verified, and its last machine named when it is altered', () => {
+  const members = Array.from({ length: 1_000 }, (_, index) => ({
+    ...sampleRecord.members[0],
+    machineName: `vm-${index + 1}`,
+  })) as typeof sampleRecord.members;
+  const steps = Array.from({ length: 1_000 }, () => sampleRecord.steps[3]) as typeof sampleRecord.steps;
+  const large = fileOf({ ...sampleRecord, members, steps });
+  expect(verdictOf(large).verdict).toBe('verified');
+  const altered = large.replace('"machineName":"vm-1000"', '"machineName":"vm-1001"');
+  expect(verdictOf(altered)).toMatchObject({ place: 'machine 1000 `vm-1001`: machineName' });
+});
+
 describe('an altered record', () => {
   test('is told by entry and field, whichever value it is', () => {
     for (const [index, entry] of entries.entries()) {

@@ -1,4 +1,5 @@
 /** The activity that writes evidence, against Microsoft's storage emulator. */
+import { createPublicKey } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,9 @@ import {
   createEvidenceActivities,
   type EvidencePorts,
 } from '../../activities/evidence/create-evidence-activities.ts';
+import { pino } from 'pino';
 import { recordProblem } from '../../api/evidence-file.ts';
+import { loadConfig } from '../../config/load.ts';
 import type { RunRecord } from '../../domain/evidence/record.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import { createVaultStorage, ensureContainer } from '../../providers/azure/storage/vault-storage.ts';
@@ -16,6 +19,7 @@ import {
   openEvidenceKey,
   publicKeyFileOf,
 } from '../../providers/evidence/evidence-key.ts';
+import { evidenceParts } from '../../workers/evidence.ts';
 import { startAzurite, type Azurite } from '../providers/azure/support/azurite.ts';
 import { exampleKey, sampleRecord, signerOf, SOFTWARE, verdictOf } from './support/bundle.ts';
 
@@ -100,15 +104,36 @@ test('a record that nobody could verify is refused by its field, and nothing is 
   expect(await storage.get('evidence/shop/run-4.html')).toBeNull();
 });
 
-test('a run of a thousand machines is written and verified', async () => {
-  const [member] = sampleRecord.members;
-  const [step] = sampleRecord.steps;
-  if (member === undefined || step === undefined) throw new Error('the sample has both');
-  const many = <T>(one: T) => Array.from({ length: 1_000 }, () => one);
-  const record = { ...ofRun('run-5'), members: many(member), steps: many(step) };
-  const written = await activities().writeEvidence({ record });
-  const found = await storage.get(written.blob);
-  expect(verdictOf(found?.body ?? new Uint8Array())).toMatchObject({ verdict: 'verified' });
+test('a configuration server makes its key at its first start, keeps it, and serves what it wrote', async () => {
+  const { accountUrl, container, credential } = azurite.storage('vault');
+  if (credential.kind !== 'sharedKey') throw new Error('the emulator is used with its key');
+  const keyFile = join(folder, 'account.key');
+  await writeFile(keyFile, credential.key.reveal());
+  const config = await loadConfig({
+    env: {},
+    flags: {
+      dataDir: join(folder, 'data'),
+      'storage.accountUrl': accountUrl,
+      'storage.container': container,
+      'storage.sharedKey.accountName': credential.accountName,
+      'storage.sharedKey.keyFile': keyFile,
+      'storage.transferChecksum': 'none',
+      'azure.subscriptionId': '00000000-0000-0000-0000-000000000000',
+      'azure.location': 'westeurope',
+      'azure.identity.kind': 'managedIdentity',
+      'diskTransport.kind': 'exportService',
+    },
+  });
+  const parts = { catalogue: { plan: async () => undefined }, version: '0.1.0' };
+  const log = pino({ level: 'silent' });
+  const { activities, served } = await evidenceParts(config, log, parts);
+  await activities.writeEvidence({ record: ofRun('run-6') });
+  const page = await served.page('shop', 'run-6');
+  const trusted = createPublicKey(served.key.publicKeyPem).export({ type: 'spki', format: 'der' });
+  expect(verdictOf(page ?? '', [trusted.toString('hex')])).toMatchObject({ isKeyTrusted: true });
+  expect(await served.page('shop', 'unheard-of')).toBeNull();
+  expect((await evidenceParts(config, log, parts)).served.key).toEqual(served.key);
+  expect(await readFile(join(folder, 'data/evidence.key.pub.pem'), 'utf8')).toBe(served.key.publicKeyPem);
 });
 
 test('a key is made once for its owner alone, and its public half lies beside it', async () => {
