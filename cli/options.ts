@@ -59,3 +59,22 @@ export function pointOption(given: string): PointChoice {
   if (/^p\d{6,}$/.test(given)) return { kind: 'custom', pointId: given };
   throw new InvalidArgumentError(`Allowed: ${POINT_HELP}.`);
 }
+
+/** Keys that an auditor trusts. */
+export function keyOption() {
+  return new Option(
+    '--key <file>',
+    'a public key that you trust (PEM); may be repeated, after a change of keys',
+  )
+    .argParser((file: string, earlier: readonly string[]): readonly string[] => [...earlier, file])
+    .default([], 'none');
+}
+
+/** ISO 8601 with a zone, as the API takes it: UTC, milliseconds. */
+export function momentOption(given: string): string {
+  const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(given)
+    ? Date.parse(given)
+    : NaN;
+  if (Number.isNaN(time)) throw new InvalidArgumentError('Write a moment such as 2026-11-21T19:30:00Z.');
+  return new Date(time).toISOString();
+}

@@ -44,6 +44,7 @@ const head = `# Command line
 | 9 | \`--until-input\`: the job waits for a decision |
 | 10 | the watched job was cancelled |
 | 11 | \`plan diff\`: applying the document would change what the plan does |
+| 12 | \`evidence verify\`: whole and signed, but the key was compared with none that is trusted |
 | 130 | detached by Ctrl-C; the job goes on |
 
 A watched job that failed ends with the code of its error. All errors: [errors.md](errors.md).
