@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { Client, Query } from 'pg';
 import { judged, type DatabaseTarget } from './database.ts';
@@ -35,6 +36,7 @@ async function ask(target: DatabaseTarget, isEncrypted: boolean, signal: AbortSi
     ssl: isEncrypted ? { rejectUnauthorized: false } : false,
     stream: () => socket,
   });
+  if (!isEncrypted) refuseClearText(client, socket);
   // Ending the socket under a query is how a query is ended here.
   client.on('error', () => undefined);
   const answered = async () => {
@@ -45,6 +47,14 @@ async function ask(target: DatabaseTarget, isEncrypted: boolean, signal: AbortSi
     return judged(target, value, { ms: Math.round(performance.now() - from), isEncrypted });
   };
   return closing(signal, () => socket.destroy(), answered());
+}
+
+/** The client library would send the password as it is to whoever asks for that. */
+function refuseClearText(client: Client, socket: Socket): void {
+  const { connection } = client as unknown as { readonly connection: EventEmitter };
+  connection.prependListener('authenticationCleartextPassword', () =>
+    socket.destroy(new Error('the server wants the password in clear text, without TLS')),
+  );
 }
 
 /** Resolves with the first row: the rest is never waited for. */

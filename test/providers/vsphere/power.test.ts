@@ -23,6 +23,13 @@ afterAll(async () => {
 
 const quietly = () => undefined;
 
+test('the address of a guest is known while it runs', async () => {
+  const id = await practice.machineId('web');
+  expect(await vcenter.guestAddress(id)).toMatch(/^10\.20\.\d+\.\d+$/);
+  await practice.lab('POST', 'power', { machine: 'web', state: 'poweredOff' });
+  expect(await vcenter.guestAddress(id)).toBeNull();
+});
+
 describe('powering off', () => {
   test('lets the guest shut down, and is seen to be off', async () => {
     const id = await practice.machineId('web');

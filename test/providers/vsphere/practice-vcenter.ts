@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { asId, type MachineId, type VCenterId } from '../../../domain/ids.ts';
 import { Secret, type VCenterConnection, type VCenterSession } from '../../../domain/ports.ts';
+import { freePorts } from '../../../lab/processes/ports.ts';
 import { startVCenter, type VCenterRunning } from '../../../lab/processes/vcenter.ts';
 import { vcenterBinary } from '../../../lab/tools/vcenter.ts';
 import { createVSphere } from '../../../providers/vsphere/vsphere.ts';
@@ -29,6 +30,7 @@ export interface InventoryMachine {
 
 export interface PracticeVCenter {
   readonly url: string;
+  readonly certificateFile: string;
   readonly connection: VCenterConnection;
   machineId(name: string): Promise<MachineId>;
   /** @throws Error with status and body when refused */
@@ -36,7 +38,10 @@ export interface PracticeVCenter {
   stop(): Promise<void>;
 }
 
-export async function startPracticeVCenter(inventory: readonly InventoryMachine[]): Promise<PracticeVCenter> {
+export async function startPracticeVCenter(
+  inventory: readonly InventoryMachine[],
+  { loopbackGuests = false } = {},
+): Promise<PracticeVCenter> {
   const folder = await mkdtemp(join(tmpdir(), 'switchback-vsphere-'));
   const file = (name: string) => join(folder, name);
   await writeFile(file('password'), PASSWORD, { mode: 0o600 });
@@ -46,7 +51,8 @@ export async function startPracticeVCenter(inventory: readonly InventoryMachine[
     stateFolder: file('state'),
     readyFile: file('ready.json'),
     logFile: file('vcenter.log'),
-    port: 0,
+    port: loopbackGuests ? ((await freePorts(1))[0] ?? 0) : 0,
+    loopbackGuests,
     nbdPort: 0,
     username: 'administrator@vsphere.local',
     passwordFile: file('password'),
@@ -78,6 +84,7 @@ export async function startPracticeVCenter(inventory: readonly InventoryMachine[
 
   return {
     url: facts.url,
+    certificateFile: facts.certificateFile,
     connection,
     lab,
     machineId: async (name) => {
