@@ -15,7 +15,6 @@ const planVersionSchema = z
     appliedAt: timestampSchema,
   })
   .meta({ id: 'PlanVersion' });
-export type PlanVersion = z.output<typeof planVersionSchema>;
 
 const listedPlanSchema = planVersionSchema
   .extend({ description: z.string().optional(), groupCount: z.number().int() })

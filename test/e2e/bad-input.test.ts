@@ -256,6 +256,26 @@ describe('ending protection', () => {
 
 describe('a part that fails', () => {
   it(
+    'tags that cannot be read: machines are discovered all the same, with the tags from before',
+    async () => {
+      const { guest } = practice.lab;
+      const found = async () => {
+        const { stdout, stderr } = await flow.must('machine', 'list', '--refresh', '--name', 'plain-01');
+        return { machines: JSON.parse(stdout) as object[], stderr };
+      };
+      await guest.setTags('plain-01', ['tier/web']);
+      const tagged = { name: 'plain-01', folder: '/DC0/vm', tags: ['tier/web'] };
+      expect(await found()).toMatchObject({ machines: [tagged], stderr: '' });
+      await guest.setTagging(403);
+      const refused = await found();
+      expect(refused.machines).toMatchObject([tagged]);
+      expect(refused.stderr).toContain('HTTP 403');
+      await guest.setTagging(0);
+    },
+    MINUTES_MS,
+  );
+
+  it(
     'Temporal down: commands say so at once',
     async () => {
       const { temporal } = practice.lab;
