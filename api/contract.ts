@@ -1,7 +1,10 @@
 /** Every route of the configuration server. api/openapi.json is made from here; so are the server's checks and the client's types. */
+import { evidenceRoutes } from './evidence.ts';
 import { healthRoutes } from './health.ts';
 import { jobRoutes } from './jobs.ts';
 import { machineRoutes } from './machines.ts';
+import { planRunRoutes } from './plan-runs.ts';
+import { planScheduleRoutes } from './plan-schedules.ts';
 import { policyRoutes } from './policies.ts';
 import { protectedItemRoutes } from './protected-items.ts';
 import { recoveryPlanRoutes } from './recovery-plans.ts';
@@ -12,8 +15,11 @@ export const contract = {
   ...vcenterRoutes,
   ...machineRoutes,
   ...policyRoutes,
+  ...planRunRoutes,
+  ...planScheduleRoutes,
   ...protectedItemRoutes,
   ...jobRoutes,
+  ...evidenceRoutes,
   ...recoveryPlanRoutes,
 };
 

@@ -23,8 +23,8 @@ const jobSchema = z
   .object({
     id: z.string(),
     kind: z.enum(jobKinds),
-    itemId: z.string().optional().describe('Absent: the job sets up a policy or a vCenter'),
-    subject: z.string().describe('Name of the machine, the policy or the vCenter'),
+    itemId: z.string().optional().describe('Absent: the job sets up a policy or a vCenter, or runs a plan'),
+    subject: z.string().describe('Name of the machine, the policy, the vCenter or the plan'),
     state: z.enum(jobStates),
     requestedBy: z.string(),
     revision: z.number().int(),
@@ -36,6 +36,7 @@ const jobSchema = z
         z.object({
           decision: z.enum(jobDecisions),
           means: z.string().describe('For data and machines, at this step'),
+          taskId: z.string().optional().describe('The task that waits; absent: it is about the whole job'),
         }),
       )
       .optional()
@@ -77,6 +78,10 @@ export const jobRoutes = {
     body: z
       .strictObject({
         decision: z.enum(jobDecisions),
+        taskId: textSchema
+          .max(200)
+          .exactOptional()
+          .describe('In the run of a plan: the task that waits; needed when several do'),
         reason: z
           .string()
           .max(1000)

@@ -3,6 +3,10 @@ import { Command, CommanderError, Option } from '@commander-js/extra-typings';
 import { Cli } from './cli.ts';
 import { appliance } from './commands/appliance.ts';
 import { configValidate } from './commands/config/validate.ts';
+import { evidenceGet } from './commands/evidence/get.ts';
+import { evidenceKey } from './commands/evidence/key.ts';
+import { evidenceShow } from './commands/evidence/show.ts';
+import { evidenceVerify } from './commands/evidence/verify.ts';
 import { itemChangePoint } from './commands/item/change-point.ts';
 import { itemCheck } from './commands/item/check.ts';
 import { itemCleanup } from './commands/item/cleanup.ts';
@@ -30,7 +34,10 @@ import { planDiff } from './commands/plan/diff.ts';
 import { planHistory } from './commands/plan/history.ts';
 import { planList } from './commands/plan/list.ts';
 import { planMembers } from './commands/plan/members.ts';
+import { planPoints } from './commands/plan/points.ts';
+import { planRun } from './commands/plan/run.ts';
 import { planShow } from './commands/plan/show.ts';
+import { planSchedule } from './commands/plan/schedule.ts';
 import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
@@ -60,6 +67,9 @@ const nouns = {
       planShow,
       planHistory,
       planMembers,
+      planRun,
+      planPoints,
+      planSchedule,
     ],
   ],
   policy: ['Replication policies', [policyCreate, policyList]],
@@ -84,6 +94,10 @@ const nouns = {
     ],
   ],
   job: ['Runs of runbooks', [jobList, jobShow, jobWatch, jobCancel, ...jobDecisionVerbs, jobSkip]],
+  evidence: [
+    'What runs of plans leave for auditors',
+    [evidenceVerify, evidenceShow, evidenceGet, evidenceKey],
+  ],
   'process-server': ['Gateways that move bytes', [processServerStart]],
   'master-target': ['Writers of what comes home', [masterTargetStart]],
   segment: ['Files of the journal', [segmentInspect, segmentVerify]],

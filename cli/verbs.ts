@@ -31,9 +31,13 @@ const decisionCommands: Readonly<Record<JobDecision, (job: string) => string>> =
   retry: (job) => `switchback job retry ${job}`,
   skip: (job) => `switchback job skip ${job} --reason "…"`,
   abandon: (job) => `switchback job abandon ${job}`,
+  approve: (job) => `switchback job approve ${job}`,
+  reject: (job) => `switchback job reject ${job} --reason "…"`,
+  keep: (job) => `switchback job keep ${job}`,
 };
 
 /** What to type for a decision. */
-export function decisionCommand(decision: JobDecision, job: string): string {
-  return decisionCommands[decision](job);
+export function decisionCommand(decision: JobDecision, job: string, taskId?: string): string {
+  const command = decisionCommands[decision](job);
+  return taskId === undefined ? command : `${command} --task ${taskId}`;
 }

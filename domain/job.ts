@@ -1,13 +1,35 @@
 /** A job is one run of a runbook, with its tree of tasks. The workflow owns the record; the catalogue shows it. */
 import type { ErrorCode } from './errors.ts';
 import { itemOperations, type ItemOperation } from './item-operations.ts';
+import type { PlanRunKind } from './plan/plan.ts';
 import type { OperationId, ProtectedItemId } from './ids.ts';
 
 /** What is set up before anything can be protected; over when whoever asked for it has the answer. */
 const setupJobKinds = ['createPolicy', 'addVCenter'] as const;
-/** Setting up, enabling protection, and every operation of a protected item. */
-export const jobKinds = [...setupJobKinds, 'protect', ...itemOperations] as const;
-export type JobKind = (typeof setupJobKinds)[number] | 'protect' | ItemOperation;
+/** Runs of recovery plans, by what they do. */
+export const planJobKinds = {
+  test: 'testPlan',
+  cleanup: 'cleanupPlan',
+  failover: 'failoverPlan',
+  commit: 'commitPlan',
+  reprotect: 'reprotectPlan',
+  failback: 'failbackPlan',
+  reEnable: 'reEnablePlan',
+} as const satisfies Readonly<Record<PlanRunKind, string>>;
+export type PlanJobKind = (typeof planJobKinds)[PlanRunKind];
+
+/** Setting up, enabling protection, every operation of a protected item, and runs of plans. */
+export const jobKinds = [
+  ...setupJobKinds,
+  'protect',
+  ...itemOperations,
+  ...Object.values(planJobKinds),
+] as const;
+export type JobKind = (typeof setupJobKinds)[number] | 'protect' | ItemOperation | PlanJobKind;
+
+export function isPlanJob(kind: JobKind): kind is PlanJobKind {
+  return Object.values<JobKind>(planJobKinds).includes(kind);
+}
 
 export const jobStates = [
   'notStarted',
@@ -59,23 +81,36 @@ export interface JobTask {
 /**
  * What an operator can decide about a running job. `finish`: go on, as if nothing was asked. `rollBack`: undo every
  * step that has begun, newest first. `hold`: stop where it is and wait. `retry`: the failed step again. `skip`: go on
- * without the failed step. `abandon`: end although an undo failed; the next operation finds what is left.
+ * without the failed step. `abandon`: end although an undo failed; the next operation finds what is left. `approve` and
+ * `reject` answer a manual step; `keep`: end the run of a plan and leave everything as it is.
  */
-export const jobDecisions = ['finish', 'rollBack', 'hold', 'retry', 'skip', 'abandon'] as const;
+export const jobDecisions = [
+  'finish',
+  'rollBack',
+  'hold',
+  'retry',
+  'skip',
+  'abandon',
+  'approve',
+  'reject',
+  'keep',
+] as const;
 export type JobDecision = (typeof jobDecisions)[number];
 
 export interface JobChoice {
   readonly decision: JobDecision;
   /** For data and machines, at this step. */
   readonly means: string;
+  /** The task that waits for it; absent: it is about the whole job. */
+  readonly taskId?: string;
 }
 
 export interface Job {
   readonly id: OperationId;
   readonly kind: JobKind;
-  /** Absent: it sets something up. */
+  /** Absent: it sets something up, or is the run of a plan. */
   readonly itemId?: ProtectedItemId;
-  /** Name of the machine, the policy or the vCenter. */
+  /** Name of the machine, the policy, the vCenter or the plan. */
   readonly subject: string;
   readonly state: JobState;
   /** Who asked, from the bearer token of the request. */

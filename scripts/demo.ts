@@ -1,6 +1,7 @@
 /**
- * `npm run demo [-- --keep] [-- --seed N] [-- --round-trip N]`: the main job on a practice ground, from an empty
- * installation to a proven failover; with `--round-trip`, to Azure and home again N times.
+ * `npm run demo [-- --keep] [-- --seed N] [-- --round-trip N | --plan shop]`: the main job on a practice ground, from an
+ * empty installation to a proven failover; with `--round-trip`, to Azure and home again N times; with `--plan`, an
+ * application of three machines by its recovery plan.
  * The product is driven through `switchback …` only; writing as the guest and hashing disks is the lab's business.
  */
 import { rm } from 'node:fs/promises';
@@ -11,6 +12,7 @@ import { labPaths } from '../lab/folder.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 import { CommandLine, commandText } from './demo/command-line.ts';
 import { conclude } from './demo/conclusion.ts';
+import { playPlan, shopInventory } from './demo/plan.ts';
 import { concludeRounds, roundTrip, type Round } from './demo/round-trip.ts';
 import { drill, failOver, protection, protectMachine, replicate, type Stage } from './demo/story.ts';
 import { paint, Screen, seconds } from './demo/screen.ts';
@@ -19,6 +21,7 @@ import { tell } from './run.ts';
 const { values } = parseArgs({
   options: {
     keep: { type: 'boolean', default: false },
+    plan: { type: 'string' },
     'round-trip': { type: 'string', default: '0' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
   },
@@ -34,6 +37,12 @@ if (!Number.isInteger(rounds) || rounds < 0 || rounds > 20) {
   console.error('--round-trip takes a number of rounds, 1 to 20');
   process.exit(2);
 }
+
+if (values.plan !== undefined && (values.plan !== 'shop' || rounds > 0)) {
+  console.error('--plan takes shop, and no --round-trip beside it');
+  process.exit(2);
+}
+const isPlan = values.plan !== undefined;
 
 const screen = new Screen();
 let lab: Lab | undefined;
@@ -62,6 +71,10 @@ async function play(): Promise<void> {
   screen.line(`   export SWITCHBACK_PROFILE=${lab.paths.profile}`);
   const stage = { lab, screen, cli: new CommandLine(lab.paths, screen, interrupted.signal) };
 
+  if (isPlan) {
+    process.exitCode = (await playPlan(stage)) ? 0 : 1;
+    return;
+  }
   screen.section('Protect a machine');
   await protectMachine(stage);
   screen.section('The guest keeps writing, recovery points appear');
@@ -94,6 +107,7 @@ async function openLab(): Promise<Lab> {
   return startLab({
     folder: paths.folder,
     seed,
+    ...(isPlan ? { inventory: shopInventory(seed), answeringGuests: true } : {}),
     onReady: ({ name, address, ms }) =>
       screen.line(`   ${name.padEnd(11)} ${address.padEnd(44)} ${seconds(ms / 1000)}`),
   });

@@ -13,9 +13,12 @@ import type { ServerDeps } from './deps.ts';
 import { errorAnswer, toDrError } from './error-answer.ts';
 import type { Handlers } from './handlers.ts';
 import { routeSchema } from './route-schema.ts';
+import { evidenceHandlers } from './routes/evidence.ts';
 import { healthHandlers } from './routes/health.ts';
 import { jobHandlers } from './routes/jobs.ts';
 import { machineHandlers } from './routes/machines.ts';
+import { planScheduleHandlers } from './routes/plan-schedules.ts';
+import { planRunHandlers } from './routes/plan-runs.ts';
 import { policyHandlers } from './routes/policies.ts';
 import { protectedItemHandlers } from './routes/protected-items.ts';
 import { recoveryPlanHandlers } from './routes/recovery-plans.ts';
@@ -24,6 +27,12 @@ import { vcenterHandlers } from './routes/vcenters.ts';
 const BODY_BYTES_MAX = 256 * 1024;
 /** Encoded machine names are longer than they look. */
 const PARAM_LENGTH_MAX = 1_000;
+/** A page is read as a file of its own: it may load nothing, run nothing and be taken for nothing else. */
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+  'x-content-type-options': 'nosniff',
+} as const;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -56,8 +65,11 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...vcenterHandlers(deps),
     ...machineHandlers(deps),
     ...policyHandlers(deps),
+    ...planRunHandlers(deps),
+    ...planScheduleHandlers(deps),
     ...protectedItemHandlers(deps),
     ...jobHandlers(deps),
+    ...evidenceHandlers(deps),
     ...recoveryPlanHandlers(deps),
   });
   await server.ready();
@@ -77,6 +89,7 @@ function addRoutes(server: FastifyInstance, handlers: Handlers): void {
       handler: async (request, reply) => {
         const { params, query, body, principal, id } = request;
         const result = await handle({ params, query, body, requester: { principal, requestId: id } });
+        if ('answers' in route) reply.headers(PAGE_HEADERS);
         return reply.code(route.status).send(result);
       },
     });

@@ -1,4 +1,4 @@
-/** Starting an operation on an item: once per operation id, and visible as a job from the moment it is accepted. */
+/** Starting an operation on an item, or a run of a plan: once per operation id, and visible as a job from the moment it is accepted. */
 import { DrError } from '../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
 import type { JobKind, Requester } from '../domain/job.ts';
@@ -9,18 +9,21 @@ import { withoutCatalogue } from './catalogue/open.ts';
 export interface Operation {
   readonly operationId: OperationId;
   readonly kind: JobKind;
-  readonly itemId: ProtectedItemId;
-  readonly machineName: string;
+  /** Absent: the run of a plan. */
+  readonly itemId?: ProtectedItemId;
+  /** Name of the machine or the plan. */
+  readonly subject: string;
   readonly requester: Requester;
   start(): Promise<OperationAccepted>;
 }
 
 /** A repeated request with the same id is the same job, also long after it has ended; without the catalogue its workflow knows. */
 export async function startOnce(deps: ServerDeps, operation: Operation): Promise<OperationAccepted> {
-  const { operationId, kind, itemId } = operation;
+  const { operationId, kind, itemId, subject } = operation;
   const earlier = await withoutCatalogue(deps.catalogue.job(operationId), undefined);
   if (earlier !== undefined) {
-    if (earlier.kind === kind && earlier.itemId === itemId) return { operationId };
+    const isSame = itemId === undefined ? earlier.subject === subject : earlier.itemId === itemId;
+    if (earlier.kind === kind && isSame) return { operationId };
     const problems = `body.operationId: belongs to job ${kindAndName(earlier)} already`;
     throw new DrError('DR_REQUEST_INVALID', { problems });
   }
@@ -31,13 +34,13 @@ export async function startOnce(deps: ServerDeps, operation: Operation): Promise
 
 /** The work is under way whatever becomes of this entry: its workflow tells the catalogue itself. */
 async function book(deps: ServerDeps, operation: Operation): Promise<void> {
-  const { operationId, kind, itemId, machineName, requester } = operation;
+  const { operationId, kind, itemId, subject, requester } = operation;
   try {
     await deps.catalogue.bookJob({
       id: operationId,
       kind,
-      itemId,
-      subject: machineName,
+      ...(itemId === undefined ? {} : { itemId }),
+      subject,
       state: 'notStarted',
       requestedBy: requester.principal,
       revision: 0,

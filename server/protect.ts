@@ -1,6 +1,6 @@
 /** What the catalogue can tell before a machine is protected. The process server checks again with fresh facts. */
 import { DrError } from '../domain/errors.ts';
-import { asId, type PolicyId } from '../domain/ids.ts';
+import { asId, type PolicyId, type ProtectedItemId } from '../domain/ids.ts';
 import { protectabilityProblems } from '../domain/protectability.ts';
 import { isProtectionOver } from '../domain/protected-item.ts';
 import type { ListedMachine } from './catalogue/catalogue.ts';
@@ -20,12 +20,12 @@ export async function protectOperation(
   const operationId = operationIdOf(body);
   const policy = await policyNamed(deps.catalogue, asId<PolicyId>(body.policy));
   const { machine } = await protectableMachine(deps, body.machine, body.excludedDisks);
-  const itemId = asId<Operation['itemId']>(machine.id);
+  const itemId = asId<ProtectedItemId>(machine.id);
   return {
     operationId,
     kind: 'protect',
     itemId,
-    machineName: machine.name,
+    subject: machine.name,
     requester,
     start: async () => {
       await refuseProtectedTwice(deps, itemId, machine.name);
@@ -72,7 +72,7 @@ async function protectableMachine(
 /** An item that failed or was ended, or whose copy is damaged, may be protected again; whether it really may, its workflow decides. */
 async function refuseProtectedTwice(
   deps: ServerDeps,
-  itemId: Operation['itemId'],
+  itemId: ProtectedItemId,
   machine: string,
 ): Promise<void> {
   const [item] = await deps.catalogue.itemsNamed(itemId);

@@ -18,6 +18,8 @@ import type {
   OperationRequest,
   ProtectInput,
 } from '../workflows/contracts/types.ts';
+import type { PlanRunbooks } from './temporal-plans.ts';
+import type { DrillSchedules } from './temporal-schedules.ts';
 
 /** A replication activity as Temporal last heard of it. */
 export interface ActivityProgress {
@@ -30,7 +32,7 @@ export interface ActivityProgress {
   readonly applyLagSeconds?: number;
 }
 
-export interface Runbooks {
+export interface Runbooks extends PlanRunbooks, DrillSchedules {
   /** @throws DR_MACHINE_ALREADY_PROTECTED */
   protect(input: ProtectInput): Promise<OperationAccepted>;
   /** @throws DR_ITEM_UNKNOWN, and what the item's state table refuses with. */

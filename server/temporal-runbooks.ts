@@ -17,6 +17,8 @@ import {
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import type { ActivityProgress, Runbooks } from './runbooks.ts';
 import { temporalCalls, type PendingActivity } from './temporal-calls.ts';
+import { planRunbooks } from './temporal-plans.ts';
+import { drillSchedules } from './temporal-schedules.ts';
 
 export interface TemporalRunbooksOptions {
   readonly client: Client;
@@ -76,6 +78,9 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
     (await temporal.pending(handle)).filter(({ activity }) => replicationActivities.has(activity)).map(shown);
 
   return {
+    ...planRunbooks(options.client, temporal, lookMs),
+    ...drillSchedules(options.client, temporal),
+
     protect: (input) =>
       temporal.bounded(() =>
         options.client.workflow.executeUpdateWithStart(protectUpdate, {

@@ -5,18 +5,21 @@ import { Client, Connection } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
+import { createPlanActivities } from '../activities/plan/create-plan-activities.ts';
 import type { Config } from '../config/load.ts';
 import { pageListedPoints } from '../dataplane/scrub/listed-points.ts';
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import type { Catalogue } from '../server/catalogue/catalogue.ts';
 import { openCatalogue } from '../server/catalogue/open.ts';
 import { createServer } from '../server/create-server.ts';
+import { pinPlan } from '../server/pin-plan.ts';
 import { createTemporalRunbooks } from '../server/temporal-runbooks.ts';
 import { ensureServerTls, reachableHosts } from '../server/tls.ts';
 import { openTokens } from '../server/tokens.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import { workflowBuild } from './bundle.ts';
-import { vaultKey, vaultStorage } from './ports.ts';
+import { evidenceParts, type EvidenceParts } from './evidence.ts';
+import { stepActivities, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker, temporalTls } from './temporal.ts';
@@ -26,6 +29,10 @@ import { createDeployment, deploymentName } from './versions/deployment.ts';
 
 /** Catalogue writes at the same time. */
 const CONTROL_SLOTS = 32;
+/** Machines that runs of plans move at the same time; each holds a slot that waits. */
+const PLAN_SLOTS = 1_000;
+/** Steps of recovery plans that run here. */
+const STEP_SLOTS = 256;
 
 /** Serves as soon as the catalogue is open; while Temporal is down requests say so and the worker waits for it. */
 export async function configurationServer({ config, log, signal }: RoleContext): Promise<void> {
@@ -35,25 +42,46 @@ export async function configurationServer({ config, log, signal }: RoleContext):
   });
   try {
     const client = await temporalClient(config);
-    const server = await openServer(config, log, catalogue, client);
+    const evidence = await evidenceParts(config, log, { catalogue, version: productVersion() });
+    const server = await openServer(config, log, { catalogue, client, evidence });
     try {
       await server.listen({ host: config.api.host, port: config.api.port });
       log.info({ address: server.listeningOrigin }, 'serving');
       const connection = await connectWorker(config, log, signal);
       const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
-      const activities = createCatalogueActivities(catalogue);
-      await runControlWorkers({
+      const activities = { ...createCatalogueActivities(catalogue), ...evidence.activities };
+      const runbooks = createTemporalRunbooks({ client, address: config.temporal.address });
+      const plans = {
+        taskQueue: taskQueues.plans,
+        slots: PLAN_SLOTS,
+        activities: createPlanActivities({ runbooks, pinPlan: (name) => pinPlan(catalogue, name) }),
+      };
+      const steps = {
+        taskQueue: taskQueues.steps,
+        slots: STEP_SLOTS,
+        activities: await stepActivities(config),
+      };
+      const stop = new AbortController();
+      const until = AbortSignal.any([signal, stop.signal]);
+      const driving = runWorkers(connection, [plans, steps], { config, log, signal: until });
+      const controlling = runControlWorkers({
         own: await workflowBuild(),
         store: await openBuildStore(join(config.dataDir, 'workflow-bundles')),
         deployment,
-        serve(build, until) {
+        serve(build, ends) {
           const workflows = { deploymentName: deployment.name, build };
           const control = { taskQueue: taskQueues.control, slots: CONTROL_SLOTS, activities, workflows };
-          return runWorkers(connection, [control], { config, log, signal: until });
+          return runWorkers(connection, [control], { config, log, signal: ends });
         },
         log,
-        signal,
+        signal: until,
       });
+      try {
+        await Promise.all([driving, controlling]);
+      } finally {
+        stop.abort();
+        await Promise.allSettled([driving, controlling]);
+      }
       await connection.close();
     } finally {
       await server.close();
@@ -73,11 +101,16 @@ async function temporalClient(config: Config): Promise<Client & { connection: Co
   return Object.assign(new Client({ connection, namespace: config.temporal.namespace }), { connection });
 }
 
+interface ServerParts {
+  readonly catalogue: Catalogue;
+  readonly client: Client;
+  readonly evidence: EvidenceParts;
+}
+
 async function openServer(
   config: Config,
   log: Logger,
-  catalogue: Catalogue,
-  client: Client,
+  { catalogue, client, evidence }: ServerParts,
 ): Promise<FastifyInstance> {
   const storage = await vaultStorage(config);
   return createServer({
@@ -92,6 +125,7 @@ async function openServer(
     catalogue,
     runbooks: createTemporalRunbooks({ client, address: config.temporal.address }),
     points: { page: (item, page) => pageListedPoints(storage, item, page) },
+    evidence: evidence.served,
     vcenters: createVCenterDirectory(storage, await vaultKey(config)),
     tokens: await openTokens({ catalogue, dataDir: config.dataDir }),
     log,

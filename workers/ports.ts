@@ -3,18 +3,30 @@ import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { createStepActivities } from '../activities/steps/create-step-activities.ts';
 import type { Config } from '../config/load.ts';
 import { Egress } from '../dataplane/egress/egress.ts';
 import { CacheLevel } from '../dataplane/ship/cache-level.ts';
 import { sweepFolders } from '../dataplane/ship/leftovers.ts';
-import { Secret, type Cloud, type DiskTransport, type VaultKey, type VaultStorage } from '../domain/ports.ts';
-import { createCloud } from '../providers/azure/cloud/cloud.ts';
+import {
+  Secret,
+  type Cloud,
+  type DiskTransport,
+  type SiteGuests,
+  type VaultKey,
+  type VaultStorage,
+  type VCenterDirectory,
+} from '../domain/ports.ts';
+import { createCloud, type CloudOptions } from '../providers/azure/cloud/cloud.ts';
+import { createCloudGuests } from '../providers/azure/cloud/guests.ts';
 import { createAzureCredential } from '../providers/azure/credential.ts';
 import { createVaultStorage, ensureContainer } from '../providers/azure/storage/vault-storage.ts';
+import { createSecretsFolder } from '../providers/steps/secrets-folder.ts';
 import { createFileVaultKey } from '../providers/vault/file-vault-key.ts';
 import { createExportServiceTransport } from '../providers/vsphere/transport/export-service.ts';
 import { createNbdkitVddkTransport } from '../providers/vsphere/transport/nbdkit-vddk.ts';
 import type { VSphereClient } from '../providers/vsphere/vsphere.ts';
+import type { StepActivities } from '../workflows/contracts/plan.ts';
 
 export async function azureCredential(config: Config) {
   const { identity, caFile } = config.azure;
@@ -61,14 +73,41 @@ export async function vaultKey(config: Config): Promise<VaultKey> {
 }
 
 export async function cloud(config: Config): Promise<Cloud> {
+  return createCloud(await cloudOptions(config));
+}
+
+async function cloudOptions(config: Config): Promise<CloudOptions> {
   const { subscriptionId, endpoint, caFile, pollInterval } = config.azure;
-  return createCloud({
+  return {
     subscriptionId,
     credential: await azureCredential(config),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(caFile === undefined ? {} : { tlsCa: await readFile(caFile, 'utf8') }),
     ...(pollInterval === undefined ? {} : { pollIntervalMs: pollInterval }),
+  };
+}
+
+/** Steps of recovery plans, with what this process can ask about machines. */
+export async function stepActivities(
+  config: Config,
+  { inAzure = false, site = null }: { readonly inAzure?: boolean; readonly site?: SiteGuests | null } = {},
+): Promise<StepActivities> {
+  const { secretsFolder, commandFolders, webhookCaFile } = config.steps;
+  return createStepActivities({
+    secrets: createSecretsFolder(secretsFolder),
+    commandFolders,
+    ...(webhookCaFile === undefined ? {} : { webhookCa: await readFile(webhookCaFile, 'utf8') }),
+    guests: inAzure ? createCloudGuests(await cloudOptions(config)) : null,
+    site,
   });
+}
+
+export function siteGuests(vsphere: VSphereClient, vcenters: VCenterDirectory): SiteGuests {
+  return {
+    async address({ vcenterId, machineId }) {
+      return vsphere.session(await vcenters.load(vcenterId)).guestAddress(machineId);
+    },
+  };
 }
 
 /** VDDK's own order of preference for a process server without access to the storage network. */

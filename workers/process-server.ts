@@ -6,7 +6,16 @@ import { createSiteActivities } from '../activities/vsphere/create-site-activiti
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
 import { createVSphere } from '../providers/vsphere/vsphere.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cachePolicy, diskTransport, ensureVault, siteEgress, vaultKey, vaultStorage } from './ports.ts';
+import {
+  cachePolicy,
+  diskTransport,
+  ensureVault,
+  siteEgress,
+  siteGuests,
+  stepActivities,
+  vaultKey,
+  vaultStorage,
+} from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -14,6 +23,8 @@ import { connectWorker } from './temporal.ts';
 const SITE_SLOTS = 16;
 /** Machines at home that are watched while they run in Azure: each look-out holds a slot. */
 const WATCH_SLOTS = 512;
+/** Steps of recovery plans: a probe holds a slot while it waits. */
+const STEP_SLOTS = 256;
 /** Never used by replication: a failover finds them free. */
 const URGENT_SLOTS = 16;
 
@@ -40,6 +51,7 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
       scrubPercentPerDay: config.replication.scrub.percentPerDay,
     };
     const move = { ...createMoveActivities(ports), ...createCompareMoveActivities(ports) };
+    const steps = await stepActivities(config, { site: siteGuests(vsphere, vcenters) });
     const connection = await connectWorker(config, log, signal);
     const queues = [
       { taskQueue: taskQueues.site(config.site), slots: SITE_SLOTS + WATCH_SLOTS, activities: site },
@@ -48,6 +60,7 @@ export async function processServer({ config, log, signal }: RoleContext): Promi
         slots: config.replication.cycleConcurrency,
         activities: move,
       },
+      { taskQueue: taskQueues.stepsSite(config.site), slots: STEP_SLOTS, activities: steps },
       {
         taskQueue: taskQueues.urgentSite(config.site),
         slots: URGENT_SLOTS,

@@ -4,12 +4,14 @@ import { createHomeAzureActivities } from '../activities/home/create-home-azure-
 import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
 import { createCompareActivities } from '../activities/replication/create-compare-activities.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cloud, ensureVault, vaultKey, vaultStorage } from './ports.ts';
+import { cloud, ensureVault, stepActivities, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
 
 const AZURE_SLOTS = 32;
+/** Steps of recovery plans: a probe holds a slot while it waits. */
+const STEP_SLOTS = 256;
 /** Never used by replication: a failover finds them free. */
 const URGENT_SLOTS = 64;
 
@@ -25,11 +27,13 @@ export async function recoverySite({ config, log, signal }: RoleContext): Promis
     ...createCompareActivities({ storage, vaultKey: key }),
     ...apply,
   };
+  const steps = await stepActivities(config, { inAzure: true });
   const connection = await connectWorker(config, log, signal);
   const region = config.azure.location;
   const queues = [
     { taskQueue: taskQueues.apply(region), slots: config.replication.cycleConcurrency, activities: apply },
     { taskQueue: taskQueues.azure(region), slots: AZURE_SLOTS, activities: all },
+    { taskQueue: taskQueues.stepsAzure(region), slots: STEP_SLOTS, activities: steps },
     { taskQueue: taskQueues.urgentAzure(region), slots: URGENT_SLOTS, activities: all },
   ];
   await runWorkers(connection, queues, { config, log, signal });

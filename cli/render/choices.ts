@@ -8,9 +8,9 @@ export function choiceLines(job: Job): string[] {
   if (choices.length === 0) return [];
   return [
     job.state === 'waitingForInput' ? 'It waits for a decision:' : 'It can be decided now:',
-    ...choices.flatMap(({ decision, means }) => [
+    ...choices.flatMap(({ decision, means, taskId }) => [
       `  ${kebab(decision)}: ${means}`,
-      `    $ ${decisionCommand(decision, job.id)}`,
+      `    $ ${decisionCommand(decision, job.id, taskId)}`,
     ]),
   ];
 }

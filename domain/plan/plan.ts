@@ -4,7 +4,15 @@
  * The written form is `api/plan-document.ts`; this is what it means.
  */
 /** What a run of a plan does. Each is a runbook of its own over the same document. */
-export const planRunKinds = ['test', 'cleanup', 'failover', 'commit', 'reprotect', 'failback'] as const;
+export const planRunKinds = [
+  'test',
+  'cleanup',
+  'failover',
+  'commit',
+  'reprotect',
+  'failback',
+  'reEnable',
+] as const;
 export type PlanRunKind = (typeof planRunKinds)[number];
 
 export interface RecoveryPlan {

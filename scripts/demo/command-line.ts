@@ -19,8 +19,8 @@ export class CommandLine {
     this.#signal = signal;
   }
 
-  /** Runs with its output on the demo's own terminal. @throws Error when it does not end with exit code 0 */
-  async run(words: string, options: Options = {}): Promise<void> {
+  /** Runs with its output on the demo's own terminal. @throws Error when it ends with another exit code */
+  async run(words: string, options: Options = {}, exitCode = 0): Promise<void> {
     this.#screen.command(commandText(words, options));
     const args = [...words.split(' '), ...flags(options)];
     const code = await new Promise<number | null>((resolve, reject) => {
@@ -32,7 +32,7 @@ export class CommandLine {
       child.once('error', reject);
       child.once('close', resolve);
     });
-    if (code !== 0) throw new Error(`switchback ${words} ended with exit code ${code}`);
+    if (code !== exitCode) throw new Error(`switchback ${words} ended with exit code ${code}`);
     this.#screen.line('');
   }
 

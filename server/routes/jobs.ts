@@ -1,5 +1,12 @@
 import { DrError } from '../../domain/errors.ts';
-import { howItEnded, isJobOver, PROTECT_HAS_NO_CHOICES, type Job, type JobState } from '../../domain/job.ts';
+import {
+  howItEnded,
+  isJobOver,
+  isPlanJob,
+  PROTECT_HAS_NO_CHOICES,
+  type Job,
+  type JobState,
+} from '../../domain/job.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Handlers } from '../handlers.ts';
 import { itemNamed } from '../resolve.ts';
@@ -16,9 +23,13 @@ export function jobHandlers(deps: ServerDeps) {
     getJob: async ({ params }) => freshest(deps, await jobNamed(deps, params.id)),
 
     decideJob: async ({ params, body, requester }) => {
-      const { id, itemId, kind, state } = await jobNamed(deps, params.id);
+      const { id, itemId, kind, state, subject } = await jobNamed(deps, params.id);
       if (isJobOver(state)) throw over(id, state);
-      const { decision, reason } = body;
+      const { decision, reason, taskId } = body;
+      if (isPlanJob(kind)) {
+        const named = taskId === undefined ? {} : { taskId };
+        return runbooks.decidePlan(subject, { job: id, decision, reason, requestedBy: requester, ...named });
+      }
       if (itemId === undefined) {
         const reason = 'it has no step that waits for one';
         throw new DrError('DR_DECISION_REFUSED', { decision: body.decision, job: id, reason });
@@ -46,10 +57,14 @@ async function jobNamed(deps: ServerDeps, id: string): Promise<Job> {
 
 /** What its run says, or what was last recorded: setting up and enabling protection are no runs of an item, and another has not begun or cannot be asked. */
 async function freshest(deps: ServerDeps, recorded: Job): Promise<Job> {
-  const { itemId, state, kind } = recorded;
-  if (isJobOver(state) || itemId === undefined || kind === 'protect') return recorded;
+  const { id, itemId, state, kind, subject } = recorded;
+  const { runbooks } = deps;
+  if (isJobOver(state) || kind === 'protect') return recorded;
+  if (itemId === undefined && !isPlanJob(kind)) return recorded;
   try {
-    const told = await deps.runbooks.describeJob(itemId, recorded.id);
+    const told = await (itemId === undefined
+      ? runbooks.describePlanJob(subject, id)
+      : runbooks.describeJob(itemId, id));
     return told.revision > recorded.revision ? told : recorded;
   } catch (error) {
     if (!isAway(error)) throw error;

@@ -81,7 +81,7 @@ async function operate(
     operationId,
     kind: operation,
     itemId,
-    machineName: item.recorded?.machineName ?? itemId,
+    subject: item.recorded?.machineName ?? itemId,
     requester,
     start: () => deps.runbooks.operate(itemId, booked).catch(refusedByEnd(item, operation)),
   });

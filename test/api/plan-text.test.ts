@@ -49,7 +49,7 @@ describe('text of a recovery plan', () => {
               after: [
                 {
                   name: 'look',
-                  when: ['test', 'cleanup', 'failover', 'commit', 'reprotect', 'failback'],
+                  when: ['test', 'cleanup', 'failover', 'commit', 'reprotect', 'failback', 'reEnable'],
                   isCritical: true,
                   timeoutSeconds: 300,
                   retries: 0,

@@ -10,6 +10,7 @@ import type { OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.t
 import type { Job, JobError } from '../../domain/job.ts';
 import { Secret, type PeerCertificate, type VCenterConnection } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { PlanDecision, PlanRunInput } from '../../workflows/contracts/plan.ts';
 import type {
   DecisionInput,
   AddVCenterInput,
@@ -22,6 +23,7 @@ import { openCatalogue } from '../../server/catalogue/open.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
 import { createServer } from '../../server/create-server.ts';
 import type { ActivityProgress, Runbooks } from '../../server/runbooks.ts';
+import type { DrillSchedule, DrillScheduleView, ScheduleAction } from '../../server/temporal-schedules.ts';
 import { ensureServerTls } from '../../server/tls.ts';
 import { openTokens } from '../../server/tokens.ts';
 
@@ -42,6 +44,7 @@ export class PlayedRunbooks implements Runbooks {
   views = new Map<string, ItemView>();
   /** Jobs as their runs know them. */
   jobs = new Map<string, Job>();
+  schedules = new Map<string, DrillScheduleView>();
   /** What a check finds. */
   problems: JobError[] = [];
   /** What a discovery writes. */
@@ -59,6 +62,38 @@ export class PlayedRunbooks implements Runbooks {
     return this.#accept('decide', job, item, job, decision);
   };
 
+  async runPlan(input: PlanRunInput) {
+    await this.#accept('runPlan', input.runId, input);
+  }
+  decidePlan = (plan: string, decision: PlanDecision) =>
+    this.#accept('decidePlan', decision.job, plan, decision);
+  describePlanJob = (plan: string, job: OperationId) => {
+    this.#called('describePlanJob', plan);
+    return this.#job(job);
+  };
+  async runOutcome() {
+    return null;
+  }
+  async describeSchedule(plan: string) {
+    this.#called('describeSchedule', plan);
+    const schedule = this.schedules.get(plan);
+    if (schedule === undefined) throw new DrError('DR_SCHEDULE_UNKNOWN', { plan });
+    return schedule;
+  }
+  async putSchedule(plan: string, schedule: DrillSchedule) {
+    const shown = { ...schedule, paused: false, note: '', next: [], missed: 0, skipped: 0 };
+    this.schedules.set(plan, shown);
+    return shown;
+  }
+  async removeSchedule(plan: string) {
+    await this.describeSchedule(plan);
+    this.schedules.delete(plan);
+  }
+  async controlSchedule(plan: string, action: ScheduleAction, note: string) {
+    this.#called('controlSchedule', plan, action, note);
+    return this.describeSchedule(plan);
+  }
+
   async check(input: ItemCheckInput): Promise<ItemCheckResult> {
     this.#called('check', input);
     return { problems: this.problems, checkedAt: '2026-11-21T10:00:00.000Z' };
@@ -66,9 +101,7 @@ export class PlayedRunbooks implements Runbooks {
 
   async describeJob(item: ProtectedItemId, job: OperationId): Promise<Job> {
     this.#called('describeJob', item, job);
-    const found = this.jobs.get(job);
-    if (found === undefined) throw new DrError('DR_JOB_UNKNOWN', { job });
-    return found;
+    return this.#job(job);
   }
 
   async describeItem(item: ProtectedItemId): Promise<ItemView> {
@@ -103,6 +136,12 @@ export class PlayedRunbooks implements Runbooks {
     return this.calls.filter((call) => call.name === name).length;
   }
 
+  async #job(job: OperationId): Promise<Job> {
+    const found = this.jobs.get(job);
+    if (found === undefined) throw new DrError('DR_JOB_UNKNOWN', { job });
+    return found;
+  }
+
   async #accept(name: string, operationId: OperationId, ...args: unknown[]) {
     this.#called(name, ...args);
     await this.onAccepted(operationId);
@@ -126,6 +165,8 @@ export interface RunningServer {
   readonly pointReads: ProtectedItemId[];
   /** Thrown by the next reads of recovery points, once for every entry. */
   readonly pointFailures: DrError[];
+  /** Pages by `<plan>/<run>`. */
+  readonly evidence: Map<string, string>;
   readonly connections: Map<string, VCenterConnection>;
   readonly authorityPem: string;
   readonly token: string;
@@ -146,6 +187,7 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
   const points: RecoveryPoint[] = [];
   const pointReads: ProtectedItemId[] = [];
   const pointFailures: DrError[] = [];
+  const evidence = new Map<string, string>();
   const connections = new Map<string, VCenterConnection>();
   const logged: string[] = [];
   const server = await createServer({
@@ -168,6 +210,10 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
         const last = items.at(-1);
         return rest.length > limit && last !== undefined ? { items, nextCursor: last.pointId } : { items };
       },
+    },
+    evidence: {
+      page: async (plan, run) => evidence.get(`${plan}/${run}`) ?? null,
+      key: { keyId: 'ab'.repeat(32), publicKeyPem: '-----BEGIN PUBLIC KEY-----\n' },
     },
     vcenters: {
       save: async (connection) => void connections.set(connection.id, connection),
@@ -195,6 +241,7 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
     points,
     pointReads,
     pointFailures,
+    evidence,
     connections,
     authorityPem: tls.authority,
     token,

@@ -5,6 +5,7 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Job } from '../../domain/job.ts';
+import type { PlanDecision } from './plan.ts';
 import type { ReplicationStopped } from './runs.ts';
 import type { DecisionInput, ItemView, OperationAccepted, OperationRequest, ProtectInput } from './types.ts';
 
@@ -16,6 +17,8 @@ export const describeQuery = defineQuery<ItemView>('describe');
 
 /** To a run: an operator's decision; refused with the reason when it is not among the job's choices. */
 export const decideUpdate = defineUpdate<OperationAccepted, [DecisionInput]>('decide');
+/** To the run of a plan. */
+export const decidePlanUpdate = defineUpdate<OperationAccepted, [PlanDecision]>('decidePlan');
 /** To a run: the job as it stands. */
 export const jobQuery = defineQuery<Job>('job');
 
@@ -31,6 +34,8 @@ export const upgradeSignal = defineSignal('upgrade');
 /** Workflow type names, for clients that must not import workflow code. */
 export const workflowTypes = {
   protectedItem: 'protectedItem',
+  planRun: 'planRun',
+  scheduledDrill: 'scheduledDrill',
   itemCheck: 'itemCheck',
   vcenterProbe: 'vcenterProbe',
   vcenterAdd: 'vcenterAdd',

@@ -14,6 +14,12 @@ export const taskQueues = {
   land: (site: string) => `land.${site}`,
   /** Azure provisioning of a region. */
   azure: (region: string) => `azure.${region}`,
+  /** Runs of plans driving their machines; polled by the configuration server. */
+  plans: 'plans',
+  /** Steps of plans, where they are carried out: configuration server, process server, recovery-site worker. */
+  steps: 'steps',
+  stepsSite: (site: string) => `steps.site.${site}`,
+  stepsAzure: (region: string) => `steps.azure.${region}`,
   /** Reserved slots for failover: replication can never use them up. */
   urgentSite: (site: string) => `urgent.site.${site}`,
   urgentAzure: (region: string) => `urgent.azure.${region}`,

@@ -52,9 +52,13 @@ function meaning<I extends Run, F>(situation: RunSituation<I, F>, decision: JobD
     skip: () => step.skip ?? '',
     abandon: () =>
       'The job ends although something may be left; the same operation may be started again and finds it.',
+    ...onlyOfPlans,
   };
   return meanings[decision]();
 }
+
+const never = () => '';
+const onlyOfPlans = { approve: never, reject: never, keep: never };
 
 function rollBackMeans<I extends Run, F>(begun: readonly Step<I, F>[]): string {
   const undone = begun.toReversed().flatMap((step) => (step.undo === undefined ? [] : [step.undo.means]));

@@ -10,8 +10,16 @@ import { catalogue } from './proxies.ts';
 type Detail<T> = (result: T) => string | undefined;
 
 export interface TaskLog {
-  /** Runs work as a task, below the one it belongs to. */
-  task<T>(id: string, name: string, work: () => Promise<T>, detail?: Detail<T>): Promise<T>;
+  /** Runs work as a task, below the one it belongs to; work that answers `SkippedTask` was skipped. */
+  task<T>(id: string, name: string, work: (below: TaskLog) => Promise<T>, detail?: Detail<T>): Promise<T>;
+  /** The task itself waits for an operator; `goOn` when somebody has decided. */
+  wait(error?: JobError): void;
+  goOn(): void;
+}
+
+/** What work answers that was left out. */
+export interface SkippedTask {
+  readonly skipped: string;
 }
 
 export interface JobLog {
@@ -67,6 +75,11 @@ export function jobLog(start: {
     };
     show(task);
     const below: TaskLog = {
+      wait: (error) => show({ ...task, state: 'waitingForInput', ...(error === undefined ? {} : { error }) }),
+      goOn() {
+        const { error: _, ...rest } = task;
+        show({ ...rest, state: 'inProgress' });
+      },
       task: (childId, childName, childWork, childDetail) =>
         run(
           { get: () => task.children ?? [], set: (children) => show({ ...task, children }) },
@@ -78,10 +91,11 @@ export function jobLog(start: {
     };
     try {
       const result = await work(below);
-      const words = detail?.(result);
+      const isSkipped = wasSkipped(result);
+      const words = isSkipped ? result.skipped : detail?.(result);
       show({
         ...task,
-        state: 'succeeded',
+        state: isSkipped ? 'skipped' : 'succeeded',
         endedAt: now(),
         ...(words === undefined ? {} : { detail: words }),
       });
@@ -121,6 +135,10 @@ export function jobLog(start: {
     },
     cancelled: () => end({ state: 'cancelled' }),
   };
+}
+
+export function wasSkipped(result: unknown): result is SkippedTask {
+  return typeof result === 'object' && result !== null && 'skipped' in result;
 }
 
 function withTask(tasks: readonly JobTask[], task: JobTask): JobTask[] {

@@ -5,6 +5,7 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { AzureActivities } from '../../activities/azure/create-azure-activities.ts';
 import type { CatalogueActivities } from '../../activities/catalog/create-catalogue-activities.ts';
+import type { EvidenceActivities } from '../../activities/evidence/create-evidence-activities.ts';
 import type { ApplyActivities } from '../../activities/replication/create-apply-activities.ts';
 import type { MoveActivities } from '../../activities/replication/create-move-activities.ts';
 import type { SiteActivities } from '../../activities/vsphere/create-site-activities.ts';
@@ -17,6 +18,7 @@ import type {
   ReverseActivities,
 } from '../contracts/home.ts';
 import type { VerifyActivities, VerifyMoveActivities } from '../contracts/verify.ts';
+import type { PlanActivities, StepActivities } from '../contracts/plan.ts';
 import { taskQueues } from '../contracts/task-queues.ts';
 
 type Site = SiteActivities & HomeSiteActivities;
@@ -165,6 +167,32 @@ export const rpoWatches = (region: string) =>
     ...SESSION,
     scheduleToStartTimeout: '2 minutes',
     taskQueue: taskQueues.azure(region),
+  });
+
+/** A member's operation takes as long as it takes; its own run has bounds and decisions. */
+export const members = proxyActivities<PlanActivities>({
+  ...LONG,
+  startToCloseTimeout: '30 days',
+  taskQueue: taskQueues.plans,
+});
+
+/** Written once; a storage account that is away for long leaves the run without, and its job says so. */
+export const evidence = proxyActivities<EvidenceActivities>({
+  ...CALL,
+  taskQueue: taskQueues.control,
+  scheduleToCloseTimeout: '15 minutes',
+});
+
+export const planCalls = proxyActivities<PlanActivities>({ ...CALL, taskQueue: taskQueues.plans });
+
+/** One try of a plan's step; further ones are the plan's to say, but for a worker that was lost. */
+export const stepTries = (taskQueue: string, timeoutSeconds: number) =>
+  proxyActivities<StepActivities>({
+    taskQueue,
+    startToCloseTimeout: (timeoutSeconds + 30) * 1_000,
+    scheduleToStartTimeout: '2 minutes',
+    heartbeatTimeout: '10 seconds',
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds', maximumAttempts: 5 },
   });
 
 /** A look that answers soon or not at all. */

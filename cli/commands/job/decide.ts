@@ -6,6 +6,8 @@ import { watchJob } from './watch.ts';
 
 const EXAMPLE_JOB = '5e0c1d3a-7f0f-4f2e-9d55-0c2f6a1b7e11';
 
+const TASK_HELP = 'in the run of a plan: the step or machine that waits, where several do';
+
 const verbs = [
   ['resume', 'finish', 'Go on with a job that is held'],
   ['retry', 'retry', 'Run the failed step again'],
@@ -14,6 +16,9 @@ const verbs = [
     'abandon',
     'End a job whose undo failed; something may be left, the same operation started again finds it',
   ],
+  ['approve', 'approve', 'Answer a manual step of a plan: it is done, the run goes on'],
+  ['reject', 'reject', 'Answer a manual step of a plan: it fails'],
+  ['keep', 'keep', 'End the run of a plan and leave everything as it is'],
 ] as const satisfies readonly (readonly [string, JobDecision, string])[];
 
 export const jobDecisionVerbs = verbs.map(
@@ -21,6 +26,7 @@ export const jobDecisionVerbs = verbs.map(
     (cli: Cli) =>
       decisionVerb(name, description, `job ${name} ${EXAMPLE_JOB} --wait`)
         .option('--reason <text>', 'kept with the job')
+        .option('--task <id>', TASK_HELP)
         .action((job, options) => decide(cli, options, { job, decision })),
 );
 
@@ -31,6 +37,7 @@ export function jobSkip(cli: Cli) {
     `job skip ${EXAMPLE_JOB} --reason "the load balancer is changed by hand"`,
   )
     .requiredOption('--reason <text>', 'kept with the job')
+    .option('--task <id>', TASK_HELP)
     .action((job, options) => decide(cli, options, { job, decision: 'skip' }));
 }
 
@@ -42,10 +49,14 @@ export function decisionVerb<const Name extends string>(name: Name, description:
 
 export async function decide(
   cli: Cli,
-  options: { readonly reason?: string; readonly wait?: true },
+  options: { readonly reason?: string; readonly task?: string; readonly wait?: true },
   { job, decision }: { readonly job: string; readonly decision: JobDecision },
 ): Promise<void> {
-  const body = { decision, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+  const body = {
+    decision,
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...(options.task === undefined ? {} : { taskId: options.task }),
+  };
   const accepted = await cli.call(contract.decideJob, { params: { id: job }, body });
   if (options.wait === true) return watchJob(cli, job);
   cli.show(accepted, () => `Decided. Watch it with: switchback job watch ${job}`);

@@ -1,0 +1,31 @@
+/** What an item says of itself, as a run of a plan keeps it. */
+import type { PlanRunKind } from '../../domain/plan/plan.ts';
+import type { MemberFacts, StepMachine } from '../../workflows/contracts/plan.ts';
+import type { FailoverResult, ItemView } from '../../workflows/contracts/types.ts';
+
+/** Where steps find the machine now: the drill's while one runs, otherwise where it runs. */
+export function machineOf(view: ItemView): StepMachine {
+  const { machineName, activeLocation, drill, failover } = view;
+  const azure = drill.result ?? (activeLocation === 'azure' ? failover : undefined);
+  if (azure === undefined) return { machineName, address: null };
+  const { privateIpAddress, vmId } = azure;
+  return { machineName, address: privateIpAddress === '' ? null : privateIpAddress, vmId };
+}
+
+export function factsOf(view: ItemView, kind: PlanRunKind): MemberFacts {
+  const result = kind === 'test' ? view.drill.result : kind === 'failover' ? view.failover : undefined;
+  return result === undefined ? {} : factsOfResult(result);
+}
+
+function factsOfResult(result: FailoverResult): MemberFacts {
+  const { point, source, rtoSeconds, rpoSeconds, resourceGroup } = result;
+  return {
+    recoveryPointId: point.pointId,
+    recoveryPointTime: point.sourceTime,
+    consistency: point.consistency,
+    source,
+    rtoSeconds,
+    rpoSeconds,
+    resourceGroup,
+  };
+}

@@ -1,0 +1,115 @@
+/** Runs of recovery plans as they are reached through a Temporal client. */
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { DrError } from '../domain/errors.ts';
+import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
+import { workflowIds } from '../workflows/contracts/ids.ts';
+import { decidePlanUpdate, jobQuery, workflowTypes } from '../workflows/contracts/messages.ts';
+import type { PlanDecision, PlanRunInput } from '../workflows/contracts/plan.ts';
+import type { RunOutcome } from '../workflows/contracts/runs.ts';
+import { taskQueues } from '../workflows/contracts/task-queues.ts';
+import type { OperationAccepted } from '../workflows/contracts/types.ts';
+import type { temporalCalls } from './temporal-calls.ts';
+import { isTimeout } from './temporal-error.ts';
+
+export interface PlanRunbooks {
+  /** A repeated call with the same run id is the same run. @throws DR_PLAN_RUNNING */
+  runPlan(input: PlanRunInput): Promise<void>;
+  /** @throws DR_JOB_OVER, DR_DECISION_REFUSED, DR_APPROVER_UNKNOWN */
+  decidePlan(plan: string, decision: PlanDecision): Promise<OperationAccepted>;
+  /** The job of the plan's newest run. @throws DR_JOB_UNKNOWN when it is another one */
+  describePlanJob(plan: string, job: OperationId): Promise<Job>;
+  /** How the operation's run ended; null: it has not within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run */
+  runOutcome(
+    item: ProtectedItemId,
+    operation: OperationId,
+    withinMs: number,
+  ): Promise<RunOutcome<Readonly<Record<string, unknown>>> | null>;
+}
+
+type Calls = ReturnType<typeof temporalCalls>;
+
+export function planRunbooks(client: Client, temporal: Calls, lookMs: number): PlanRunbooks {
+  const jobOf = (plan: string, job: OperationId) =>
+    temporal.to(
+      workflowIds.planRun(plan),
+      { code: 'DR_JOB_UNKNOWN', context: { job } },
+      (handle) => handle.query(jobQuery),
+      lookMs,
+    );
+
+  return {
+    async runPlan(input) {
+      const { runId, plan } = input;
+      try {
+        await temporal.bounded(() =>
+          client.workflow.start(workflowTypes.planRun, {
+            workflowId: workflowIds.planRun(plan.name),
+            taskQueue: taskQueues.control,
+            args: [input],
+            workflowIdConflictPolicy: 'FAIL',
+          }),
+        );
+      } catch (error) {
+        if (!hasBegun(error)) throw error;
+        const { id } = await jobOf(plan.name, runId);
+        if (id !== runId) throw new DrError('DR_PLAN_RUNNING', { plan: plan.name, job: id });
+      }
+    },
+
+    decidePlan: (plan, decision) =>
+      temporal.to(
+        workflowIds.planRun(plan),
+        { code: 'DR_JOB_OVER', context: { job: decision.job, state: 'has ended' } },
+        (handle) => handle.executeUpdate(decidePlanUpdate, { args: [decision] }),
+      ),
+
+    async describePlanJob(plan, job) {
+      const told = await jobOf(plan, job);
+      if (told.id !== job) throw new DrError('DR_JOB_UNKNOWN', { job });
+      return told;
+    },
+
+    runOutcome: (item, operation, withinMs) =>
+      temporal.to(
+        workflowIds.run(item, operation),
+        { code: 'DR_JOB_UNKNOWN', context: { job: operation } },
+        async (handle) => {
+          const { status } = await handle.describe();
+          if (status.name === 'RUNNING') return withinMs === 0 ? null : endOf(client, handle, withinMs);
+          return endOf(client, handle, lookMs);
+        },
+        withinMs + lookMs * 2,
+      ),
+  };
+}
+
+/** Null: it goes on. A run that was ended by force says nothing of what it has left. */
+async function endOf(
+  client: Client,
+  handle: WorkflowHandle,
+  withinMs: number,
+): Promise<RunOutcome<Readonly<Record<string, unknown>>> | null> {
+  try {
+    return (await client.withDeadline(Date.now() + withinMs, () => handle.result())) as RunOutcome<
+      Readonly<Record<string, unknown>>
+    >;
+  } catch (error) {
+    if (isTimeout(error)) return null;
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const { code, message, remedy } = new DrError('DR_INTERNAL', {
+      reason: 'the run was ended from outside',
+    });
+    return { ended: 'lost', facts: {}, error: { code, message, remedy } };
+  }
+}
+
+function hasBegun(error: unknown): boolean {
+  const causes = [error, (error as Error).cause];
+  return causes.some((each) => each instanceof WorkflowExecutionAlreadyStartedError);
+}

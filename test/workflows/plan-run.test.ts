@@ -1,0 +1,386 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { waitsOf } from '../../domain/plan/order.ts';
+import type { Fate } from './support/sandbox-activities.ts';
+import { group, members, plan, PlanStage, RUN, step, trouble } from './support/plan-stage.ts';
+import { seededRandom } from '../support/random.ts';
+
+let stage: PlanStage;
+beforeEach(() => {
+  stage = new PlanStage();
+});
+afterEach(() => stage.driver.dispose());
+
+const threeTiers = plan([
+  group('database'),
+  group('application', { after: ['database'] }),
+  group('web', { after: ['application'] }),
+]);
+const shop = members('db@database', 'app@application', 'web-1@web', 'web-2@web');
+const failing = (...whats: readonly string[]) => {
+  const left = [...whats];
+  return (what: string): Fate => {
+    const at = left.indexOf(what);
+    if (at === -1) return { kind: 'run' };
+    left.splice(at, 1);
+    return { kind: 'fail', error: trouble };
+  };
+};
+
+describe('the order', () => {
+  test('groups begin when those they wait for are done, machines of one together', async () => {
+    await stage.run('failover', threeTiers, shop);
+    expect(stage.begun).toEqual(['failover db', 'failover app', 'failover web-1', 'failover web-2']);
+    const { state, kind, result } = await stage.job();
+    expect({ state, kind }).toEqual({ state: 'succeeded', kind: 'failoverPlan' });
+    expect(result).toMatchObject({ plan: { name: 'shop', version: 3 } });
+  });
+
+  test('on the way home the arrows turn round', async () => {
+    await stage.run('failback', threeTiers, shop);
+    expect(stage.begun).toEqual(['failback web-1', 'failback web-2', 'failback app', 'failback db']);
+  });
+
+  test('steps stand around the run, the group and the machine, and only in the runs they name', async () => {
+    const around = (name: string) => ({
+      before: [step(`${name}-before`), step(`${name}-drills`, { when: ['test'] })],
+      after: [step(`${name}-after`)],
+    });
+    const selector = { by: 'machine', machine: 'db', steps: around('machine') } as const;
+    const one = group('database', { members: [selector], steps: around('group') });
+    await stage.run('failover', plan([one], { steps: around('run') }), members('db@database'));
+    expect(stage.begun).toEqual([
+      'step run-before',
+      'step group-before',
+      'step machine-before',
+      'failover db',
+      'step machine-after',
+      'step group-after',
+      'step run-after',
+    ]);
+    expect(stage.steps.at(-1)?.machines).toMatchObject({ db: { address: '10.0.0.4' } });
+  });
+
+  test('no more machines of a group at once than the plan allows', async () => {
+    stage.fate = () => ({ kind: 'hold' });
+    const wide = plan([group('web')], { limits: { machinesAtOnce: 2 } });
+    await stage.run('failover', wide, members('a@web', 'b@web', 'c@web'));
+    expect(stage.begun).toEqual(['failover a', 'failover b']);
+    const [first] = stage.driver.pending();
+    if (first === undefined) throw new Error('nothing is under way');
+    stage.driver.resolve(first);
+    await stage.driver.settle();
+    expect(stage.begun).toEqual(['failover a', 'failover b', 'failover c']);
+  });
+
+  test('no group begins before those it waits for are done, whatever fails on the way', async () => {
+    const { seed } = seededRandom('plans');
+    const graphs = fc.array(fc.array(fc.nat(7), { maxLength: 3 }), { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(graphs, fc.array(fc.nat(15), { maxLength: 6 }), async (edges, failures) => {
+        const own = new PlanStage();
+        const groups = edges.map((after, index) =>
+          group(`g${index}`, { after: [...new Set(after.filter((at) => at < index).map((at) => `g${at}`))] }),
+        );
+        const who = members(...edges.flatMap((_, index) => [`a${index}@g${index}`, `b${index}@g${index}`]));
+        let count = 0;
+        own.fate = () => {
+          count += 1;
+          return failures.includes(count) ? { kind: 'fail', error: trouble } : { kind: 'run' };
+        };
+        await own.run('failover', plan(groups), who);
+        for (let turn = 0; (await own.job()).state === 'waitingForInput' && turn < 20; turn += 1) {
+          const [choice] = (await own.job()).choices ?? [];
+          await own.decide('retry', choice?.taskId === undefined ? {} : { taskId: choice.taskId });
+        }
+        expect((await own.job()).state).toBe('succeeded');
+        const waits = waitsOf(groups, 'out');
+        const done = own.operations.map(({ member }) => member.group);
+        own.operations.forEach(({ member }, index) => {
+          for (const earlier of waits[member.group] ?? []) {
+            expect(done.slice(0, index).filter((name) => name === earlier)).toHaveLength(2);
+          }
+        });
+        expect(new Set(own.operations.map(({ operationId }) => operationId)).size).toBe(who.length);
+        await own.driver.replay();
+        await own.driver.dispose();
+      }),
+      { seed, numRuns: 25 },
+    );
+  });
+});
+
+describe('what fails', () => {
+  test('waits for an operator, while what does not depend on it goes on', async () => {
+    stage.fate = failing('failover db');
+    const both = plan([...threeTiers.groups, group('mail')]);
+    await stage.run('failover', both, [...shop, ...members('mail@mail')]);
+    expect(stage.begun).toEqual(['failover db', 'failover mail']);
+    const { state, choices } = await stage.job();
+    expect(state).toBe('waitingForInput');
+    expect(choices?.filter(({ taskId }) => taskId === 'machine-db').map(({ decision }) => decision)).toEqual([
+      'retry',
+      'skip',
+    ]);
+    expect(await stage.decide('retry')).toBeUndefined();
+    expect((await stage.job()).state).toBe('succeeded');
+    const ids = stage.operations.filter(({ member }) => member.machineName === 'db');
+    expect(ids.map(({ operationId }) => operationId)).toEqual([`${RUN}-0-m-2`]);
+  });
+
+  test('is skipped with a reason, which the task and the result keep', async () => {
+    stage.fate = failing('failover db');
+    await stage.run('failover', threeTiers, shop);
+    await stage.decide('skip', { reason: 'moved by hand' });
+    const { state, tasks, result } = await stage.job();
+    expect(state).toBe('succeeded');
+    expect(tasks[0]?.children?.[0]).toMatchObject({
+      state: 'skipped',
+      detail: 'skipped by olga: moved by hand',
+    });
+    expect(result).toMatchObject({ members: [{ machineName: 'db', outcome: 'skipped' }, {}, {}, {}] });
+  });
+
+  test('of two that wait each is decided by its own name', async () => {
+    stage.fate = failing('failover web-1', 'failover web-2');
+    await stage.run('failover', threeTiers, shop);
+    expect(await stage.decide('retry')).toBe('DR_DECISION_REFUSED');
+    expect(await stage.decide('retry', { taskId: 'machine-db' })).toBe('DR_DECISION_REFUSED');
+    expect(await stage.decide('retry', { taskId: 'machine-web-2' })).toBeUndefined();
+    expect((await stage.job()).state).toBe('waitingForInput');
+    expect(await stage.decide('skip', { reason: 'not needed' })).toBeUndefined();
+    expect((await stage.job()).state).toBe('succeeded');
+  });
+
+  test('a step that is not critical is told and nothing more', async () => {
+    stage.fate = failing('step dns');
+    const after = [step('dns', { isCritical: false })];
+    await stage.run('failover', plan([group('web', { steps: { before: [], after } })]), members('w@web'));
+    const { state, result } = await stage.job();
+    expect(state).toBe('succeeded');
+    expect(result).toMatchObject({ steps: [{ step: 'dns', outcome: 'failed' }] });
+  });
+
+  test('a step is tried as often as the plan says before anybody is asked', async () => {
+    stage.fate = failing('step dns', 'step dns');
+    const after = [step('dns', { retries: 2 })];
+    await stage.run('failover', plan([group('web', { steps: { before: [], after } })]), members('w@web'));
+    expect(stage.begun).toEqual(['failover w', 'step dns', 'step dns', 'step dns']);
+    expect((await stage.job()).state).toBe('succeeded');
+  });
+
+  test('with nobody there the run takes itself back', async () => {
+    stage.fate = failing('test app');
+    await stage.run('test', threeTiers, shop, { unattended: true });
+    expect(stage.begun).toEqual(['test db', 'test app', 'undo test app', 'undo test db']);
+    expect(await stage.job()).toMatchObject({ state: 'failed', error: { code: 'DR_INTERNAL' } });
+  });
+});
+
+describe('people', () => {
+  const asks = (onSilence: 'wait' | 'approve' | 'fail') =>
+    plan([
+      group('web', {
+        steps: {
+          before: [
+            step('ask', {
+              does: { kind: 'manual', text: 'May it go down?', approvers: ['duty'], onSilence },
+            }),
+          ],
+          after: [],
+        },
+      }),
+    ]);
+
+  test('a manual step waits for one of its approvers', async () => {
+    await stage.run('failover', asks('wait'), members('w@web'));
+    await stage.driver.advance(3_600_000);
+    expect(await stage.job()).toMatchObject({
+      state: 'waitingForInput',
+      error: { code: 'DR_STEP_WAITS', message: 'May it go down?' },
+    });
+    expect(await stage.decide('approve')).toBe('DR_APPROVER_UNKNOWN');
+    expect(await stage.decide('approve', { principal: 'duty', reason: 'told' })).toBeUndefined();
+    const { state, result } = await stage.job();
+    expect(state).toBe('succeeded');
+    expect(result).toMatchObject({ steps: [{ observed: { approvedBy: 'duty', reason: 'told' } }] });
+  });
+
+  test.each([
+    ['approve', 'succeeded', undefined],
+    ['fail', 'waitingForInput', 'DR_STEP_UNANSWERED'],
+  ] as const)('silence means %s where the plan says so', async (onSilence, state, code) => {
+    await stage.run('failover', asks(onSilence), members('w@web'));
+    await stage.driver.advance(599_000);
+    expect((await stage.job()).state).toBe('waitingForInput');
+    await stage.driver.advance(2_000);
+    const job = await stage.job();
+    expect({ state: job.state, code: job.error?.code }).toEqual({ state, code });
+  });
+
+  test('a rejected step asks how to go on', async () => {
+    await stage.run('failover', asks('wait'), members('w@web'));
+    await stage.decide('reject', { principal: 'duty', reason: 'month end' });
+    const { error, choices } = await stage.job();
+    expect(error).toMatchObject({ code: 'DR_STEP_REJECTED' });
+    expect(choices?.map(({ decision }) => decision)).toEqual(['retry', 'skip', 'hold', 'keep', 'rollBack']);
+    expect(stage.begun).toEqual([]);
+  });
+
+  test('a held run begins nothing further until it is resumed', async () => {
+    stage.fate = (what) => ({ kind: what === 'failover db' ? 'hold' : 'run' });
+    await stage.run('failover', threeTiers, shop);
+    expect(await stage.decide('hold')).toBeUndefined();
+    const [first] = stage.driver.pending();
+    if (first === undefined) throw new Error('nothing is under way');
+    stage.driver.resolve(first);
+    await stage.driver.settle();
+    expect(stage.begun).toEqual(['failover db']);
+    expect((await stage.job()).state).toBe('waitingForInput');
+    expect(await stage.decide('finish')).toBeUndefined();
+    expect((await stage.job()).state).toBe('succeeded');
+  });
+});
+
+describe('ending a run', () => {
+  const dns = step('dns', {
+    undo: { kind: 'command', on: 'configurationServer', argv: ['back'], environment: {}, secrets: {} },
+  });
+  const withDns = plan([
+    group('database'),
+    group('web', { after: ['database'], steps: { before: [dns], after: [step('check')] } }),
+  ]);
+  const who = members('db@database', 'web@web');
+
+  test('keep leaves everything as it is', async () => {
+    stage.fate = failing('step check');
+    await stage.run('failover', withDns, who);
+    expect(await stage.decide('keep')).toBeUndefined();
+    expect((await stage.job()).state).toBe('cancelled');
+    expect(stage.begun).toEqual(['failover db', 'step dns', 'failover web', 'step check']);
+  });
+
+  test('roll back takes machines and steps back, the last one first', async () => {
+    stage.fate = failing('step check');
+    await stage.run('failover', withDns, who);
+    expect(await stage.decide('rollBack')).toBeUndefined();
+    expect(stage.begun.slice(4)).toEqual(['undo failover web', 'step dns', 'undo failover db']);
+    expect(stage.steps.at(-1)?.action).toMatchObject({ argv: ['back'] });
+    expect((await stage.job()).state).toBe('cancelled');
+  });
+
+  test('what is under way ends by its own rules before anything is taken back', async () => {
+    stage.fate = (what) => ({ kind: what === 'failover db' ? 'hold' : 'run' });
+    await stage.run('failover', withDns, who);
+    await stage.decide('rollBack');
+    expect(stage.begun).toEqual(['failover db']);
+    const [first] = stage.driver.pending();
+    if (first === undefined) throw new Error('nothing is under way');
+    stage.driver.resolve(first);
+    await stage.driver.settle();
+    expect(stage.begun).toEqual(['failover db', 'undo failover db']);
+  });
+
+  test('an undo that fails waits; left as it is, the rest is taken back', async () => {
+    stage.fate = failing('step check', 'undo failover web');
+    await stage.run('failover', withDns, who);
+    await stage.decide('rollBack');
+    expect(await stage.job()).toMatchObject({ state: 'waitingForInput' });
+    expect(await stage.decide('hold')).toBe('DR_DECISION_REFUSED');
+    expect(await stage.decide('abandon', { reason: 'done by hand' })).toBeUndefined();
+    expect(stage.begun.slice(4)).toEqual(['undo failover web', 'step dns', 'undo failover db']);
+    expect((await stage.job()).state).toBe('cancelled');
+  });
+
+  test('a commit is not taken back: it is not offered', async () => {
+    stage.fate = failing('commit db');
+    await stage.run('commit', withDns, who);
+    expect(await stage.decide('rollBack')).toBe('DR_DECISION_REFUSED');
+  });
+});
+
+test('a drill that nobody comes back to is cleaned up after the time the plan names, and only that drill', async () => {
+  await stage.run('test', threeTiers, shop);
+  await stage.driver.advance(4 * 3_600_000 - 60_000);
+  expect(stage.begun.filter((what) => what.startsWith('cleanup'))).toEqual([]);
+  await stage.driver.advance(61_000);
+  expect(stage.begun.slice(4)).toEqual(['cleanup web-1', 'cleanup web-2', 'cleanup app', 'cleanup db']);
+  expect(stage.operations.at(-1)).toMatchObject({
+    onlyDrillOf: RUN,
+    requestedBy: { principal: 'drill expiry' },
+  });
+});
+
+test('every run leaves its record, however it ended', async () => {
+  stage.fate = failing('failover app');
+  await stage.run('failover', threeTiers, shop);
+  await stage.decide('skip', { reason: 'moved by hand' });
+  expect(stage.records).toMatchObject([
+    {
+      run: { id: RUN, kind: 'failover', startedBy: 'olga', outcome: 'succeeded' },
+      plan: { name: 'shop', version: 3 },
+      members: [{ outcome: 'succeeded' }, { machineName: 'app', outcome: 'skipped' }, {}, {}],
+      decisions: [{ by: 'olga', decision: 'skip', step: 'machine-app', reason: 'moved by hand' }],
+    },
+  ]);
+});
+
+describe('a scheduled drill', () => {
+  const pinned = { name: 'shop', version: 3, sha256: 'a'.repeat(64), plan: threeTiers };
+  const begin = async (blackouts: readonly { readonly from: string; readonly to: string }[] = []) => {
+    await stage.driver.start('scheduledDrill', 'drill', { planName: 'shop', blackouts });
+    await stage.driver.settle();
+  };
+  beforeEach(() => {
+    stage.pinned = { plan: pinned, members: shop, subnetId: '/subnets/isolated' };
+  });
+
+  test('rehearses and cleans up at once', async () => {
+    await begin();
+    expect(stage.begun).toEqual([
+      ...['db', 'app', 'web-1', 'web-2'].map((name) => `test ${name}`),
+      ...['web-1', 'web-2', 'app', 'db'].map((name) => `cleanup ${name}`),
+    ]);
+    expect(stage.driver.ending('drill')).toMatchObject({ status: 'completed' });
+    expect(stage.records.map(({ run }) => [run.kind, run.startedBy])).toEqual([
+      ['test', 'schedule'],
+      ['cleanup', 'schedule'],
+    ]);
+  });
+
+  test('that fails takes itself back and fails, so that the schedule pauses', async () => {
+    stage.fate = failing('test web-1');
+    await begin();
+    expect(stage.begun.slice(4)).toEqual([
+      'undo test web-1',
+      'undo test web-2',
+      'undo test app',
+      'undo test db',
+    ]);
+    expect(stage.driver.ending('drill')).toMatchObject({
+      status: 'failed',
+      failure: { applicationFailureInfo: { type: 'DR_DRILL_FAILED' } },
+    });
+  });
+
+  test('does nothing in a blackout, and says so', async () => {
+    const from = new Date(stage.driver.nowMs - 1_000).toISOString();
+    await begin([{ from, to: new Date(stage.driver.nowMs + 3_600_000).toISOString() }]);
+    expect(stage.begun).toEqual([]);
+    expect(stage.driver.ending('drill')).toMatchObject({ status: 'completed' });
+    expect(stage.jobs.at(-1)).toMatchObject({
+      kind: 'testPlan',
+      state: 'cancelled',
+      tasks: [{ id: 'missed', state: 'skipped' }],
+    });
+  });
+
+  test('without an isolated subnet in the plan is refused before anything begins', async () => {
+    stage.pinned = { plan: pinned, members: shop };
+    await begin();
+    expect(stage.begun).toEqual([]);
+    expect(stage.driver.ending('drill')).toMatchObject({
+      failure: { applicationFailureInfo: { type: 'DR_PLAN_NOT_READY' } },
+    });
+  });
+});

@@ -1,0 +1,165 @@
+/** Runs of plans in the sandbox: what they ask of machines and steps, and what becomes of it. */
+import type { RunRecord } from '../../../domain/evidence/record.ts';
+import { DrError } from '../../../domain/errors.ts';
+import { asId } from '../../../domain/ids.ts';
+import type { Job, JobDecision } from '../../../domain/job.ts';
+import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
+import { workflowIds } from '../../../workflows/contracts/ids.ts';
+import type {
+  MemberResult,
+  OperateMemberInput,
+  PlanRunInput,
+  RunMember,
+  StepInput,
+  StepResult,
+} from '../../../workflows/contracts/plan.ts';
+import type { ActivityCall, Fate, Stagehand } from './sandbox-activities.ts';
+import { SandboxDriver } from './sandbox-driver.ts';
+
+export const RUN = asId<PlanRunInput['runId']>('11111111-1111-4111-8111-111111111111');
+export const nothing = { before: [], after: [] };
+export const requester = { principal: 'olga', requestId: 'request-1' };
+
+export function group(name: string, changes: Partial<PlanGroup> = {}): PlanGroup {
+  return { name, after: [], members: [], steps: nothing, isConsistent: false, ...changes };
+}
+
+export function step(name: string, changes: Partial<PlanStep> = {}): PlanStep {
+  return {
+    name,
+    when: ['test', 'cleanup', 'failover', 'commit', 'reprotect', 'failback', 'reEnable'],
+    isCritical: true,
+    timeoutSeconds: 600,
+    retries: 0,
+    does: { kind: 'command', on: 'configurationServer', argv: [name], environment: {}, secrets: {} },
+    ...changes,
+  };
+}
+
+export function plan(groups: readonly PlanGroup[], changes: Partial<RecoveryPlan> = {}): RecoveryPlan {
+  return {
+    apiVersion: 'switchback/v1',
+    name: 'shop',
+    groups,
+    steps: nothing,
+    onBusy: 'refuse',
+    drill: { cleanupAfterSeconds: 4 * 3_600 },
+    limits: {},
+    ...changes,
+  };
+}
+
+/** `machine@group`. */
+export function members(...names: readonly string[]): RunMember[] {
+  return names.map((each) => {
+    const [machineName = '', inGroup = ''] = each.split('@');
+    return {
+      itemId: asId(`item-${machineName}`),
+      machineName,
+      group: inGroup,
+      site: 'berlin',
+      location: 'westeurope',
+    };
+  });
+}
+
+export class PlanStage implements Stagehand {
+  readonly driver = new SandboxDriver(this);
+  /** `failover web-01`, `undo failover web-01`, `step dns`, in the order in which they began. */
+  readonly begun: string[] = [];
+  readonly operations: OperateMemberInput[] = [];
+  readonly steps: StepInput[] = [];
+  /** What the runs left as evidence. */
+  readonly records: RunRecord[] = [];
+  /** What was recorded, every change. */
+  readonly jobs: Job[] = [];
+  /** What a scheduled drill finds. */
+  pinned: Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'> | undefined;
+  /** By what was begun. */
+  fate: (what: string, call: ActivityCall) => Fate = () => ({ kind: 'run' });
+
+  async start(
+    input: Omit<PlanRunInput, 'runId' | 'requestedBy' | 'choice' | 'shutdownSource'>,
+  ): Promise<void> {
+    const whole: PlanRunInput = {
+      runId: RUN,
+      requestedBy: requester,
+      choice: { kind: 'latest' },
+      shutdownSource: true,
+      ...input,
+    };
+    await this.driver.start('planRun', workflowIds.planRun(input.plan.name), whole);
+    await this.driver.settle();
+  }
+
+  run(kind: PlanRunKind, of: RecoveryPlan, who: readonly RunMember[], more: Partial<PlanRunInput> = {}) {
+    const pinned = { name: of.name, version: 3, sha256: 'a'.repeat(64), plan: of };
+    return this.start({ kind, plan: pinned, members: who, ...more });
+  }
+
+  job(): Promise<Job> {
+    return this.driver.query<Job>(workflowIds.planRun('shop'), 'job');
+  }
+
+  /** Answers the code it was refused with. */
+  async decide(
+    decision: JobDecision,
+    more: { readonly taskId?: string; readonly principal?: string; readonly reason?: string } = {},
+  ): Promise<string | undefined> {
+    const { taskId, principal = 'olga', reason = '' } = more;
+    const answer = await this.driver.update(workflowIds.planRun('shop'), 'decidePlan', {
+      job: RUN,
+      decision,
+      reason,
+      requestedBy: { principal, requestId: 'request-2' },
+      ...(taskId === undefined ? {} : { taskId }),
+    });
+    await this.driver.settle();
+    return answer.accepted ? undefined : answer.code;
+  }
+
+  fateOf(call: ActivityCall): Fate {
+    const what = named(call);
+    if (what === undefined) return { kind: 'run' };
+    this.begun.push(what);
+    return this.fate(what, call);
+  }
+
+  perform(call: ActivityCall): unknown {
+    if (call.name === 'operateMember') return this.#operate(call.input as OperateMemberInput);
+    if (call.name === 'writeEvidence') {
+      this.records.push((call.input as { readonly record: RunRecord }).record);
+      return { blob: 'evidence/shop', sha256: 'b'.repeat(64), head: 'c'.repeat(64) };
+    }
+    if (call.name === 'recordJob') this.jobs.push((call.input as { readonly job: Job }).job);
+    if (call.name === 'pinPlan') return this.pinned;
+    if (call.name !== 'runStep') return null;
+    this.steps.push(call.input as StepInput);
+    return { detail: 'done', observed: {} } satisfies StepResult;
+  }
+
+  isLong(): boolean {
+    return false;
+  }
+
+  stops(): boolean {
+    return true;
+  }
+
+  #operate(input: OperateMemberInput): MemberResult {
+    this.operations.push(input);
+    const { machineName } = input.member;
+    const machine = { machineName, address: '10.0.0.4', vmId: `/vms/${machineName}` };
+    return { ended: 'succeeded', detail: 'runs', machine, facts: {} };
+  }
+}
+
+function named({ name, input }: ActivityCall): string | undefined {
+  if (name === 'operateMember') {
+    const { kind, undo, member } = input as OperateMemberInput;
+    return `${undo === true ? 'undo ' : ''}${kind} ${member.machineName}`;
+  }
+  return name === 'runStep' ? `step ${(input as StepInput).stepName}` : undefined;
+}
+
+export const trouble = new DrError('DR_INTERNAL', { reason: 'trouble' });

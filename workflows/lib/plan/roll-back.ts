@@ -1,0 +1,56 @@
+/** Takes back what a run has begun, newest first. */
+import { jobError } from '../failures.ts';
+import { wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
+import type { Undoable } from './book.ts';
+import type { PlanContext } from './context.ts';
+
+export async function rollBack(context: PlanContext): Promise<void> {
+  context.desk.beginUndoing();
+  for (const batch of context.book.owed()) {
+    await Promise.all(batch.map((undoable) => undo(context, undoable)));
+  }
+}
+
+/** One that fails waits for an operator; unattended, it is left and told. */
+async function undo(context: PlanContext, undoable: Undoable): Promise<void> {
+  const { id, name } = undoable;
+  const work = async (log: TaskLog): Promise<string | SkippedTask> => {
+    for (;;) {
+      try {
+        return await undoable.run();
+      } catch (error) {
+        if (context.input.unattended === true) throw error;
+        const left = await askAfter(context, undoable, log, error);
+        if (left !== undefined) return left;
+      }
+    }
+  };
+  try {
+    await context.log.step(id, name, work, (detail) => (wasSkipped(detail) ? detail.skipped : detail));
+  } catch (error) {
+    context.fail(error);
+  }
+}
+
+/** Undefined: it is to be tried again. */
+async function askAfter(
+  { desk }: PlanContext,
+  { id, name }: Undoable,
+  log: TaskLog,
+  failure: unknown,
+): Promise<SkippedTask | undefined> {
+  const error = jobError(failure);
+  log.wait(error);
+  const answer = await desk.ask({
+    taskId: id,
+    name,
+    error,
+    approvers: [],
+    choices: [
+      { decision: 'retry', means: 'The undo is tried again.' },
+      { decision: 'abandon', means: 'It is left as it is; the rest is taken back.' },
+    ],
+  });
+  log.goOn();
+  return answer?.decision === 'abandon' ? { skipped: `left as it is: ${answer.reason}` } : undefined;
+}

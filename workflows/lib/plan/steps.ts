@@ -1,0 +1,84 @@
+/** The steps around a run, a group or a machine. */
+import { isCancellation } from '@temporalio/workflow';
+import type { PlanStep } from '../../../domain/plan/plan.ts';
+import type { StepResult } from '../../contracts/plan.ts';
+import { jobError } from '../failures.ts';
+import { now, wasSkipped, type TaskLog } from '../job-log.ts';
+import { topLevel, type PlanContext } from './context.ts';
+import { runStep } from './step-run.ts';
+import { untilDone } from './tries.ts';
+
+/** Those that take part in runs of this kind, one after the other. */
+export async function playSteps(
+  context: PlanContext,
+  steps: readonly PlanStep[],
+  where: string,
+  below: TaskLog,
+): Promise<void> {
+  const { kind } = context.input;
+  for (const step of steps) if (step.when.includes(kind)) await playStep(context, step, where, below);
+}
+
+const words = ({ detail }: StepResult) => detail;
+
+async function playStep(context: PlanContext, step: PlanStep, where: string, below: TaskLog): Promise<void> {
+  const { book } = context;
+  const { name, isCritical, does } = step;
+  const told = { step: name, where, action: does.kind, startedAt: now() };
+  const taskId = `step-${name}`;
+  let isOwed = false;
+  const attempt = (log: TaskLog) => {
+    if (!isOwed) oweUndo(context, step, where);
+    isOwed = true;
+    return runStep(step, does, context, { taskId, log });
+  };
+  const part = { id: taskId, name, skip: 'The run goes on without this step.' };
+  try {
+    const { done } = isCritical
+      ? await untilDone(context, part, below, (_number, log) => attempt(log), words)
+      : { done: await noted(context, part, below, attempt) };
+    const result = wasSkipped(done) ? { detail: done.skipped, observed: {} } : done;
+    book.steps.push({
+      ...told,
+      ...result,
+      outcome: wasSkipped(done) ? 'skipped' : 'succeeded',
+      endedAt: now(),
+    });
+  } catch (error) {
+    const known = jobError(error);
+    const detail = known.message;
+    book.steps.push({ ...told, outcome: 'failed', detail, observed: {}, error: known, endedAt: now() });
+    if (isCritical || isCancellation(error)) throw error;
+  }
+}
+
+/** A failure is told and nothing more. */
+async function noted(
+  { desk }: PlanContext,
+  { id, name }: { readonly id: string; readonly name: string },
+  below: TaskLog,
+  attempt: (log: TaskLog) => Promise<StepResult>,
+): Promise<StepResult> {
+  await desk.pass();
+  return below.task(id, name, attempt, words);
+}
+
+function oweUndo(context: PlanContext, step: PlanStep, where: string): void {
+  const { undo, name } = step;
+  if (undo === undefined) return;
+  const id = `undo-step-${name}`;
+  context.book.owe({
+    id,
+    name: `Undo ${name}`,
+    async run() {
+      const startedAt = now();
+      const { detail, observed } = await runStep(step, undo, context, {
+        taskId: id,
+        log: topLevel(context),
+      });
+      const told = { step: name, where, action: undo.kind, startedAt, endedAt: now() };
+      context.book.steps.push({ ...told, outcome: 'undone', detail, observed });
+      return detail;
+    },
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * A run of a recovery plan: a drill, its cleanup, a failover, its commit, and the three phases home, over many machines.
+ *
+ * Theory of operation. Before: the plan's version, the machines its selectors found and the operator's choices are
+ * pinned in the input; nothing looks at the plan again. Groups begin when those they wait for are done; on the way home
+ * the arrows turn round. Inside a group steps come before, machines beside each other within the plan's limits, steps
+ * after. Each machine is moved by its own protected item: this workflow only asks for the operation and awaits its
+ * run, so everything that keeps one machine safe (state table, fence, undo) holds here too. After: every machine is
+ * where the run was to bring it, or the job says for each why not.
+ *
+ * Failures. A critical step or a machine that fails waits for an operator: retry, skip with a reason, keep everything
+ * as it is, or roll back; the groups that do not depend on it go on. Unattended, the run rolls itself back. Rolling
+ * back takes machines and steps back newest first and asks an operator about each undo that fails. What has begun is
+ * never cut off: an operation under way ends by its own rules before anything is taken back.
+ *
+ * At the same time: one run of a plan, the workflow id is the lock; a machine that another run or an operator holds
+ * is refused or waited for, as the plan says; one that is there already is left alone and said so. On a crash of any
+ * process the workflow goes on; operation ids are a function of the run, the machine and the try, so nothing is
+ * asked for twice. A drill that nobody comes back to is cleaned up after the time the plan names.
+ */
+import {
+  CancellationScope,
+  isCancellation,
+  ParentClosePolicy,
+  setHandler,
+  startChild,
+} from '@temporalio/workflow';
+import type { RunRecord } from '../domain/evidence/record.ts';
+import { planJobKinds } from '../domain/job.ts';
+import { workflowIds } from './contracts/ids.ts';
+import { jobQuery } from './contracts/messages.ts';
+import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
+import { jobError } from './lib/failures.ts';
+import { jobLog, now, type JobLog } from './lib/job-log.ts';
+import { PlanBook } from './lib/plan/book.ts';
+import { topLevel, type PlanContext } from './lib/plan/context.ts';
+import { Desk } from './lib/plan/desk.ts';
+import { evidenceOf } from './lib/plan/evidence.ts';
+import { playGroups } from './lib/plan/groups.ts';
+import { rollBack } from './lib/plan/roll-back.ts';
+import { playSteps } from './lib/plan/steps.ts';
+import { evidence } from './lib/proxies.ts';
+
+export async function planRun(input: PlanRunInput): Promise<PlanRunOutcome> {
+  return { runId: input.runId, ended: await new PlanRun(input).play() };
+}
+
+class PlanRun implements PlanContext {
+  readonly input: PlanRunInput;
+  readonly log: JobLog;
+  readonly desk: Desk;
+  readonly book = new PlanBook();
+  readonly machines: Record<string, StepMachine>;
+  readonly #startedMs = Date.now();
+  #failure: unknown;
+
+  constructor(input: PlanRunInput) {
+    this.input = input;
+    this.log = jobLog({
+      id: input.runId,
+      kind: planJobKinds[input.kind],
+      subject: input.plan.name,
+      requestedBy: input.requestedBy.principal,
+    });
+    setHandler(jobQuery, () => this.log.job);
+    this.desk = new Desk(input, this.log);
+    this.machines = Object.fromEntries(
+      input.members.map(({ machineName }) => [machineName, { machineName, address: null }]),
+    );
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  async play(): Promise<PlanRunOutcome['ended']> {
+    await this.#untilEnding();
+    const { ending } = this.desk;
+    if (ending === undefined) return this.#succeed();
+    if (ending === 'rollBack') await rollBack(this);
+    const isFailed = this.#failure !== undefined;
+    await this.#leaveEvidence(ending === 'rollBack' ? 'undone' : isFailed ? 'failed' : 'cancelled');
+    if (!isFailed) await this.log.cancelled();
+    else await this.log.fail(this.#failure);
+    return isFailed ? 'failed' : 'cancelled';
+  }
+
+  /** Everything in order; what ends it early is on the desk. */
+  async #untilEnding(): Promise<void> {
+    const { before, after } = this.input.plan.plan.steps;
+    try {
+      await playSteps(this, before, 'the run', topLevel(this));
+      await playGroups(this);
+      await playSteps(this, after, 'the run', topLevel(this));
+    } catch (error) {
+      if (!isCancellation(error)) this.fail(error);
+      this.desk.end('keep');
+    }
+  }
+
+  async #succeed(): Promise<'succeeded'> {
+    const { kind, runId, plan } = this.input;
+    if (kind === 'test') await this.#startExpiry();
+    await this.#leaveEvidence('succeeded');
+    await this.log.succeed({
+      plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
+      runId,
+      rtoSeconds: (Date.now() - this.#startedMs) / 1_000,
+      members: this.book.members,
+      steps: this.book.steps,
+      decisions: this.desk.decided,
+    });
+    return 'succeeded';
+  }
+
+  /** The run has ended as it has, whether or not its evidence can be written now: the task says so. */
+  async #leaveEvidence(outcome: RunRecord['run']['outcome']): Promise<void> {
+    const record = evidenceOf(this.input, this.book, {
+      startedAt: new Date(this.#startedMs).toISOString(),
+      endedAt: now(),
+      outcome,
+      decided: this.desk.decided,
+      ...(this.#failure === undefined ? {} : { error: jobError(this.#failure) }),
+    });
+    const write = () => CancellationScope.nonCancellable(() => evidence.writeEvidence({ record }));
+    await this.log
+      .step('evidence', 'Seal the evidence', write, ({ blob, sha256 }) => `${blob}, SHA-256 ${sha256}`)
+      .catch(() => undefined);
+  }
+
+  async #startExpiry(): Promise<void> {
+    const { runId, plan } = this.input;
+    await startChild('drillExpiry', {
+      workflowId: workflowIds.drillExpiry(runId),
+      args: [{ drill: this.input, afterSeconds: plan.plan.drill.cleanupAfterSeconds }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    });
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * A drill that nobody started by hand: what a plan's schedule runs.
+ *
+ * Theory of operation. The schedule allows one at a time. It pins the plan as it is applied now and the machines its
+ * selectors find now, rehearses unattended into the plan's isolated subnet, and cleans up at once whether the rehearsal
+ * succeeded or not; a rehearsal that failed has taken itself back already. It fails when either did, so that the
+ * schedule pauses and somebody looks. In a blackout, or while somebody runs the plan, nothing is done, and a job says so.
+ */
+import { startChild, uuid4 } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { planJobKinds } from '../domain/job.ts';
+import { asId } from '../domain/ids.ts';
+import { workflowIds } from './contracts/ids.ts';
+import type { PlanRunInput, PlanRunOutcome, ScheduledDrillInput } from './contracts/plan.ts';
+import { refusal } from './lib/failures.ts';
+import { jobLog } from './lib/job-log.ts';
+import { planCalls } from './lib/proxies.ts';
+import { planRun } from './plan-run.ts';
+
+const SCHEDULER = 'schedule';
+
+export async function scheduledDrill({ planName, blackouts }: ScheduledDrillInput): Promise<void> {
+  const now = Date.now();
+  const blackout = blackouts.find(({ from, to }) => Date.parse(from) <= now && now < Date.parse(to));
+  if (blackout !== undefined) return told(planName, `in the blackout until ${blackout.to}`);
+  const { plan, members, subnetId } = await planCalls.pinPlan({ name: planName });
+  if (subnetId === undefined) {
+    const problems = 'drill.subnetId: a scheduled drill needs the subnet of an isolated network in the plan';
+    throw refusal('DR_PLAN_NOT_READY', { plan: planName, problems });
+  }
+  const runId = asId<PlanRunInput['runId']>(uuid4());
+  const drill: PlanRunInput = {
+    runId,
+    requestedBy: { principal: SCHEDULER, requestId: runId },
+    kind: 'test',
+    plan,
+    members,
+    choice: { kind: 'latestProcessed' },
+    shutdownSource: false,
+    subnetId,
+    unattended: true,
+  };
+  const rehearsed = await runOrSkip(drill);
+  if (rehearsed === null) return told(planName, 'another run of the plan is under way');
+  const cleaned =
+    rehearsed.ended === 'succeeded'
+      ? await runOrSkip({ ...drill, kind: 'cleanup', runId: asId(`${runId}-cleanup`), onlyDrillOf: runId })
+      : rehearsed;
+  if (cleaned?.ended !== 'succeeded') throw refusal('DR_DRILL_FAILED', { plan: planName, job: runId });
+}
+
+/** Null: somebody else's run holds the plan. */
+async function runOrSkip(input: PlanRunInput): Promise<PlanRunOutcome | null> {
+  const workflowId = workflowIds.planRun(input.plan.name);
+  try {
+    const run = await startChild(planRun, { workflowId, args: [input] });
+    return await run.result();
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+    throw error;
+  }
+}
+
+async function told(planName: string, reason: string): Promise<void> {
+  const id = asId<PlanRunInput['runId']>(uuid4());
+  const log = jobLog({ id, kind: planJobKinds.test, subject: planName, requestedBy: SCHEDULER });
+  await log.step('missed', 'Drill was missed', async () => ({ skipped: reason }));
+  await log.cancelled();
+}
