@@ -95,11 +95,9 @@ function optionsOf(
   plan: string,
   { cron, timeZone, jitterSeconds, blackouts }: DrillSchedule,
 ): ScheduleOptions {
-  const input: ScheduledDrillInput = { planName: plan, blackouts };
+  const input: ScheduledDrillInput = { planName: plan, cron, blackouts };
   return {
     scheduleId: workflowIds.drillSchedule(plan),
-    // The expression as it was written: the server keeps only what it means.
-    memo: { cron },
     spec: { cronExpressions: [cron], timezone: timeZone, jitter: jitterSeconds * 1_000 },
     action: {
       type: 'startWorkflow',
@@ -113,11 +111,10 @@ function optionsOf(
   };
 }
 
-function viewOf({ action, spec, state, info, memo }: ScheduleDescription): DrillScheduleView {
+function viewOf({ action, spec, state, info }: ScheduleDescription): DrillScheduleView {
   const [input] = (action.args ?? []) as readonly ScheduledDrillInput[];
-  const cron = memo?.['cron'];
   return {
-    cron: typeof cron === 'string' ? cron : '',
+    cron: input?.cron ?? '',
     timeZone: spec.timezone ?? 'UTC',
     jitterSeconds: (spec.jitter ?? 0) / 1_000,
     blackouts: input?.blackouts ?? [],

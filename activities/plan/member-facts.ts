@@ -7,9 +7,15 @@ import type { FailoverResult, ItemView } from '../../workflows/contracts/types.t
 export function machineOf(view: ItemView): StepMachine {
   const { machineName, activeLocation, drill, failover } = view;
   const azure = drill.result ?? (activeLocation === 'azure' ? failover : undefined);
-  if (azure === undefined) return { machineName, address: null };
+  if (azure === undefined) return { machineName, address: null, ...sourceOf(view) };
   const { privateIpAddress, vmId } = azure;
   return { machineName, address: privateIpAddress === '' ? null : privateIpAddress, vmId };
+}
+
+/** Its site asks vCenter where it answers. */
+function sourceOf({ vcenterId, home, spec }: ItemView): Pick<StepMachine, 'source'> {
+  const machineId = home?.home.machineId ?? spec?.machineId;
+  return machineId === undefined ? {} : { source: { vcenterId, machineId } };
 }
 
 export function factsOf(view: ItemView, kind: PlanRunKind): MemberFacts {

@@ -3,10 +3,12 @@
  * brought home, all by its recovery plan. The probes ask applications that the practice Azure starts from the bytes of
  * the recovered disks.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '../../api/jobs.ts';
 import type { ProtectedItemDetail } from '../../api/protected-items.ts';
 import { EXIT_WAITS } from '../../cli/exits.ts';
+import { errorCatalogue } from '../../domain/errors.ts';
 import { RUN_TAG } from '../../domain/names.ts';
 import type { PlanRunKind } from '../../domain/plan/plan.ts';
 import { installApplication, type Application } from '../../lab/application.ts';
@@ -72,8 +74,28 @@ export async function playPlan(stage: Stage): Promise<boolean> {
   await run(stage, 'commit-home', { yes: true });
   await nothingLeft(stage, 'failover');
   await run(stage, 're-enable');
+  screen.section('The evidence');
+  await evidence(stage);
   screen.section('The verdict');
   return conclude(stage);
+}
+
+/** Of the failover: whole as it was sealed, and refused with one byte changed. */
+async function evidence({ cli, lab, screen }: Stage): Promise<void> {
+  const folder = lab.paths.folder;
+  const [file, key, altered] = ['failover.html', 'evidence.pem', 'altered.html'].map((name) =>
+    join(folder, name),
+  );
+  if (file === undefined || key === undefined || altered === undefined) return;
+  await cli.run('evidence key', { file: key });
+  await cli.run(`evidence get ${jobOf('failover')}`, { file });
+  await cli.run(`evidence verify ${file}`, { key });
+  const page = await readFile(file);
+  const at = page.indexOf('the duty manager agrees');
+  page.writeUInt8(page.readUInt8(at) ^ 0x20, at);
+  await writeFile(altered, page);
+  screen.note('one byte of what was said by whoever approved is changed');
+  await cli.run(`evidence verify ${altered}`, { key }, errorCatalogue.DR_EVIDENCE_ALTERED.exit);
 }
 
 async function protectShop({ lab, screen, cli }: Stage): Promise<void> {
@@ -159,9 +181,13 @@ async function summary({ cli }: Stage, name: Run): Promise<string[]> {
   const { startedAt, endedAt = startedAt, result } = (await job(cli, jobOf(name))) satisfies Job;
   const { members, steps } = result as unknown as PlanResult;
   const took = seconds((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000);
-  const told = [
-    ...members.map(({ machineName, outcome }) => `${machineName} ${outcome}`),
-    ...steps.map(({ step, outcome }) => `${step} ${outcome}`),
+  const failed = [
+    ...members.filter(({ outcome }) => outcome !== 'succeeded').map(({ machineName }) => machineName),
+    ...steps.filter(({ outcome }) => outcome !== 'succeeded').map(({ step }) => step),
   ];
-  return [name, took, told.join(', ')];
+  const told = [
+    `${members.length} machines, ${steps.length} steps`,
+    failed.length === 0 ? '' : `but for ${failed.join(', ')}`,
+  ];
+  return [name, took, ...told];
 }

@@ -328,7 +328,7 @@ test('every run leaves its record, however it ended', async () => {
 describe('a scheduled drill', () => {
   const pinned = { name: 'shop', version: 3, sha256: 'a'.repeat(64), plan: threeTiers };
   const begin = async (blackouts: readonly { readonly from: string; readonly to: string }[] = []) => {
-    await stage.driver.start('scheduledDrill', 'drill', { planName: 'shop', blackouts });
+    await stage.driver.start('scheduledDrill', 'drill', { planName: 'shop', cron: '0 3 * * 6', blackouts });
     await stage.driver.settle();
   };
   beforeEach(() => {

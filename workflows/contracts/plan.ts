@@ -140,6 +140,8 @@ export interface PlanRunOutcome {
 
 export interface ScheduledDrillInput {
   readonly planName: string;
+  /** As it was written, for whoever looks: the schedule keeps only what it means. */
+  readonly cron: string;
   /** ISO 8601 UTC; no drill begins inside. */
   readonly blackouts: readonly { readonly from: string; readonly to: string }[];
 }
