@@ -26,7 +26,7 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/evidence/record.ts';
-import { planJobKinds } from '../domain/job.ts';
+import { planJobKinds, type JobTask } from '../domain/job.ts';
 import { workflowIds } from './contracts/ids.ts';
 import { jobQuery } from './contracts/messages.ts';
 import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
@@ -40,6 +40,9 @@ import { playGroups } from './lib/plan/groups.ts';
 import { rollBack } from './lib/plan/roll-back.ts';
 import { playSteps } from './lib/plan/steps.ts';
 import { evidence } from './lib/proxies.ts';
+
+/** Of larger runs the catalogue is told the groups only until the end: the run itself answers with everything. */
+const MEMBERS_TOLD = 50;
 
 export async function planRun(input: PlanRunInput): Promise<PlanRunOutcome> {
   return { runId: input.runId, ended: await new PlanRun(input).play() };
@@ -61,6 +64,7 @@ class PlanRun implements PlanContext {
       kind: planJobKinds[input.kind],
       subject: input.plan.name,
       requestedBy: input.requestedBy.principal,
+      ...(input.members.length > MEMBERS_TOLD ? { told: withoutMembers } : {}),
     });
     setHandler(jobQuery, () => this.log.job);
     this.desk = new Desk(input, this.log);
@@ -136,4 +140,12 @@ class PlanRun implements PlanContext {
       parentClosePolicy: ParentClosePolicy.ABANDON,
     });
   }
+}
+
+function withoutMembers(tasks: readonly JobTask[]): readonly JobTask[] {
+  return tasks.map(({ children, ...task }) => {
+    if (children === undefined) return task;
+    const over = children.filter(({ endedAt }) => endedAt !== undefined).length;
+    return { ...task, detail: `${over} of ${children.length} parts that have begun are over` };
+  });
 }

@@ -352,8 +352,8 @@ describe('a scheduled drill', () => {
     stage.fate = failing('test web-1');
     await begin();
     expect(stage.begun.slice(4)).toEqual([
-      'undo test web-1',
       'undo test web-2',
+      'undo test web-1',
       'undo test app',
       'undo test db',
     ]);

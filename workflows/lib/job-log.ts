@@ -45,12 +45,22 @@ export function jobLog(start: {
   readonly itemId?: ProtectedItemId;
   readonly subject: string;
   readonly requestedBy: string;
+  /** What of the tasks the catalogue is told while the job is under way; default: all. Every record stays in the history. */
+  readonly told?: (tasks: readonly JobTask[]) => readonly JobTask[];
 }): JobLog {
+  const { told = (tasks: readonly JobTask[]) => tasks, ...facts } = start;
   const shown = projection<Job>((job) => catalogue.recordJob({ job }));
-  let job: Job = { ...start, state: 'inProgress', revision: Date.now(), startedAt: now(), tasks: [] };
+  let lastTold = '';
+  const tell = (next: Job) => {
+    const part = next.endedAt === undefined ? { ...next, tasks: told(next.tasks) } : next;
+    const content = JSON.stringify({ ...part, revision: 0 });
+    if (content !== lastTold) shown.show(part);
+    lastTold = content;
+  };
+  let job: Job = { ...facts, state: 'inProgress', revision: Date.now(), startedAt: now(), tasks: [] };
   const change = (next: Partial<Job>) => {
     job = { ...job, ...next, revision: Math.max(job.revision + 1, Date.now()) };
-    shown.show(job);
+    tell(job);
   };
   const end = async (next: Partial<Job>) => {
     const { choices: _, ...rest } = job;
