@@ -7,6 +7,7 @@ import { planRunRoutes } from './plan-runs.ts';
 import { planScheduleRoutes } from './plan-schedules.ts';
 import { policyRoutes } from './policies.ts';
 import { protectedItemRoutes } from './protected-items.ts';
+import { readinessRoutes } from './readiness.ts';
 import { recoveryPlanRoutes } from './recovery-plans.ts';
 import { vcenterRoutes } from './vcenters.ts';
 
@@ -21,6 +22,7 @@ export const contract = {
   ...jobRoutes,
   ...evidenceRoutes,
   ...recoveryPlanRoutes,
+  ...readinessRoutes,
 };
 
 export type Contract = typeof contract;

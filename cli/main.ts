@@ -42,6 +42,7 @@ import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
 import { processServerStart } from './commands/process-server/start.ts';
+import { readiness } from './commands/readiness.ts';
 import { segmentInspect, segmentVerify } from './commands/segment/segment.ts';
 import { vcenterAdd } from './commands/vcenter/add.ts';
 import { vcenterList } from './commands/vcenter/list.ts';
@@ -141,6 +142,7 @@ export function createProgram(io: Io) {
     for (const verb of verbs) noun.addCommand(verb(cli));
     program.addCommand(noun);
   }
+  program.addCommand(readiness(cli));
   program.addCommand(appliance(cli));
   quiet(program, io);
   return { program, cli };

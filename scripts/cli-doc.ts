@@ -28,7 +28,8 @@ const head = `# Command line
   answer one that waits. What is possible depends on the step; \`job show\` tells.
 - **Questions** (an unknown certificate, the name before an operation that cannot simply be undone) are asked on a terminal only.
   Without one, first contact with a vCenter needs \`--fingerprint\` or \`--yes\`; operations that ask need \`--yes\`,
-  and \`job cancel\` needs \`--mode\`. \`item check\` ends with 4 when anything stands in the way.
+  and \`job cancel\` needs \`--mode\`. \`item check\` ends with 4 when anything stands in the way,
+  \`readiness\` when anything asked for is not ready.
 
 | Exit code | Meaning |
 |---|---|

@@ -21,6 +21,7 @@ import { planScheduleHandlers } from './routes/plan-schedules.ts';
 import { planRunHandlers } from './routes/plan-runs.ts';
 import { policyHandlers } from './routes/policies.ts';
 import { protectedItemHandlers } from './routes/protected-items.ts';
+import { readinessHandlers } from './routes/readiness.ts';
 import { recoveryPlanHandlers } from './routes/recovery-plans.ts';
 import { vcenterHandlers } from './routes/vcenters.ts';
 
@@ -71,6 +72,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...jobHandlers(deps),
     ...evidenceHandlers(deps),
     ...recoveryPlanHandlers(deps),
+    ...readinessHandlers(deps),
   });
   await server.ready();
   return server;

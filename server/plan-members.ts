@@ -15,7 +15,11 @@ export interface ResolvedMembers {
 
 /** Members of a run that would begin now, in the order of the plan. With problems it would leave something behind. */
 export async function resolveMembers(catalogue: Catalogue, plan: RecoveryPlan): Promise<ResolvedMembers> {
-  const { items, planned, problems } = resolved(plan, await estateOf(catalogue));
+  return membersIn(await estateOf(catalogue), plan);
+}
+
+export function membersIn(estate: Estate, plan: RecoveryPlan): ResolvedMembers {
+  const { items, planned, problems } = resolved(plan, estate);
   const members = planned.flatMap(({ group, itemId }): RunMember[] => {
     const item = items.get(itemId);
     return item?.spec === undefined ? [] : [runMember(group, item, item.spec)];
@@ -47,7 +51,8 @@ export async function previewMembers(catalogue: Catalogue, { name, version, plan
   };
 }
 
-interface Estate {
+/** Machines and protected items, read once for several plans. */
+export interface Estate {
   readonly candidates: readonly Candidate[];
   readonly items: ReadonlyMap<ProtectedItemId, ItemView>;
 }
@@ -67,7 +72,7 @@ function resolved(plan: RecoveryPlan, { candidates, items }: Estate) {
   return { items, planned, problems: [...problems, ...told] };
 }
 
-async function estateOf(catalogue: Catalogue): Promise<Estate> {
+export async function estateOf(catalogue: Catalogue): Promise<Estate> {
   const [machines, items] = await Promise.all([catalogue.allMachines(), catalogue.livingItems()]);
   return {
     candidates: candidatesOf(machines, items),

@@ -22,6 +22,7 @@ import {
   type ListedPlan,
   type PlanToApply,
 } from './plans.ts';
+import { pastRunsOfItems, pastRunsOfPlans, type ItemRun, type PlanRunRow } from './past-runs.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
 
@@ -321,6 +322,16 @@ export class Catalogue {
       key: ({ view, startedAt }) => [startedAt.toISOString(), view.id],
       entry: ({ view }) => view,
     });
+  }
+
+  /** Of these items, the last of each kind that succeeded. */
+  pastRunsOfItems(itemIds: readonly ProtectedItemId[]): Promise<ItemRun[]> {
+    return pastRunsOfItems(this.#database, itemIds);
+  }
+
+  /** Drills and cleanups of these plans, the last that succeeded. */
+  pastRunsOfPlans(names: readonly string[]): Promise<PlanRunRow[]> {
+    return pastRunsOfPlans(this.#database, names);
   }
 
   async job(id: string): Promise<Job | undefined> {

@@ -6,13 +6,11 @@ import type { ServerDeps } from '../deps.ts';
 import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 import { operationRequest } from '../item-operations.ts';
 import { itemAnswer } from '../item-answer.ts';
+import { isStorageAway, newestReadable } from '../newest-point.ts';
 import { startOnce } from '../operations.ts';
 import { problemOf } from '../problem.ts';
 import { protectOperation } from '../protect.ts';
 import { itemNamed, itemToOperate, type NamedItem } from '../resolve.ts';
-
-/** How many points behind one that cannot be understood are looked at for the newest. */
-const POINTS_LOOKED_AT = 20;
 
 export function protectedItemHandlers(deps: ServerDeps) {
   const { catalogue, runbooks } = deps;
@@ -115,28 +113,13 @@ async function observe(deps: ServerDeps, { itemId, recorded }: NamedItem) {
 /** State and operations are told also while the storage account cannot be read. */
 async function newestPoint(deps: ServerDeps, item: ProtectedItemId) {
   try {
-    const latestRecoveryPoint = await newestReadable(deps, item);
+    const latestRecoveryPoint = await newestReadable(deps.points, item);
     return latestRecoveryPoint === undefined ? {} : { latestRecoveryPoint };
   } catch (error) {
     if (!isStorageAway(error)) throw error;
     deps.log.warn({ err: error, item }, 'recovery points cannot be read');
     return { recoveryPointsProblem: problemOf(error) };
   }
-}
-
-/** Mostly the first: one that cannot be understood is passed over. */
-async function newestReadable({ points }: ServerDeps, item: ProtectedItemId) {
-  const first = await points.page(item, { limit: 1 });
-  if (first.items.length > 0 || first.nextCursor === undefined) return first.items[0];
-  const { items } = await points.page(item, { after: first.nextCursor, limit: POINTS_LOOKED_AT });
-  return items[0];
-}
-
-function isStorageAway(error: unknown): error is DrError {
-  return (
-    error instanceof DrError &&
-    (error.code === 'DR_STORAGE_UNREACHABLE' || error.code === 'DR_STORAGE_REFUSED')
-  );
 }
 
 /** The copy of a running operation first: it is the one that is waited for. */

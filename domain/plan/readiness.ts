@@ -1,0 +1,142 @@
+/** Whether a whole plan could run now, and whether a drill has shown that it would. */
+import { oldestFirst, type Readiness, type Reason } from '../readiness.ts';
+import type { MemberProblem } from './members.ts';
+import { layersOf, waitsOf, type PlanDirection } from './order.ts';
+import type { PlanGroup } from './plan.ts';
+
+/** A run of a plan that ended well, as far as verification goes. */
+export interface PastRun {
+  readonly version: number;
+  /** Machines it brought where it was to bring them. */
+  readonly itemIds: readonly string[];
+  /** Machines and steps were skipped by an operator. */
+  readonly wasCutShort: boolean;
+  /** ISO 8601 UTC. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+}
+
+export interface PlanFacts {
+  readonly name: string;
+  readonly version: number;
+  /** ISO 8601 UTC, of that version. */
+  readonly appliedAt: string;
+  readonly groups: readonly PlanGroup[];
+  readonly direction: PlanDirection;
+  readonly members: readonly PlanMemberReadiness[];
+  /** In the way of a run. */
+  readonly problems: readonly MemberProblem[];
+  /** Runs that succeeded, in any order. */
+  readonly drills: readonly PastRun[];
+  readonly cleanups: readonly PastRun[];
+}
+
+export interface PlanMemberReadiness {
+  readonly itemId: string;
+  readonly machineName: string;
+  readonly group: string;
+  readonly readiness: Readiness;
+}
+
+export interface PlanReason extends Reason {
+  /** Absent: it is about the plan. */
+  readonly machine?: string;
+}
+
+export interface PlanReadiness extends Readiness {
+  readonly reasons: readonly PlanReason[];
+  readonly verified: boolean;
+  /** Present when not verified. */
+  readonly notVerified?: Reason;
+  /** ISO 8601 UTC; absent: none is known. */
+  readonly lastGoodDrillAt?: string;
+}
+
+export function readinessOfPlan(plan: PlanFacts): PlanReadiness {
+  const { members } = plan;
+  const reasons = oldestFirst<PlanReason>([
+    ...plan.problems.map((problem) => problemReason(plan.name, problem)),
+    ...members.flatMap(({ machineName: machine, readiness }) =>
+      readiness.reasons.map((reason) => ({ ...reason, machine })),
+    ),
+  ]);
+  const rtoSeconds = plan.problems.length > 0 ? undefined : rtoOf(plan);
+  const rpoSeconds = worst(members.map(({ readiness }) => readiness.expectedRpoSeconds));
+  const drill = lastGoodDrill(plan.drills, plan.cleanups);
+  const notVerified = notVerifiedReason(plan, drill);
+  return {
+    ready: reasons.length === 0,
+    ...(rtoSeconds === undefined ? {} : { expectedRtoSeconds: rtoSeconds }),
+    ...(rpoSeconds === undefined ? {} : { expectedRpoSeconds: rpoSeconds }),
+    reasons,
+    verified: notVerified === undefined,
+    ...(notVerified === undefined ? {} : { notVerified }),
+    ...(drill === undefined ? {} : { lastGoodDrillAt: drill.endedAt }),
+  };
+}
+
+/** The newest drill nothing of which was skipped, and after which a cleanup went over every one of its machines. */
+export function lastGoodDrill(drills: readonly PastRun[], cleanups: readonly PastRun[]): PastRun | undefined {
+  return drills
+    .filter((drill) => !drill.wasCutShort && isCleanedUp(drill, cleanups))
+    .toSorted((a, b) => b.endedAt.localeCompare(a.endedAt))[0];
+}
+
+function isCleanedUp({ itemIds, endedAt }: PastRun, cleanups: readonly PastRun[]): boolean {
+  return cleanups.some(
+    (cleanup) =>
+      cleanup.startedAt >= endedAt &&
+      !cleanup.wasCutShort &&
+      itemIds.every((id) => cleanup.itemIds.includes(id)),
+  );
+}
+
+function notVerifiedReason(plan: PlanFacts, drill: PastRun | undefined): Reason | undefined {
+  const told = (message: string, since?: string): Reason => ({
+    code: 'DR_PLAN_NOT_VERIFIED',
+    message,
+    remedy: `Run a drill with \`switchback plan run ${plan.name} test\`, then clean it up.`,
+    ...(since === undefined ? {} : { since }),
+  });
+  if (drill === undefined) return told('no drill of it has succeeded and been cleaned up');
+  if (plan.version > drill.version) {
+    return told(`its last good drill was of version ${drill.version}, not ${plan.version}`, plan.appliedAt);
+  }
+  const now = new Map(plan.members.map(({ itemId, machineName }) => [itemId, machineName]));
+  const added = [...now].filter(([itemId]) => !drill.itemIds.includes(itemId));
+  const gone = drill.itemIds.filter((itemId) => !now.has(itemId));
+  const changes = [
+    added.length === 0 ? [] : `${added.map(([, name]) => name).join(', ')} came`,
+    gone.length === 0 ? [] : `${gone.join(', ')} left`,
+  ].flat();
+  return changes.length === 0 ? undefined : told(`since its last good drill ${changes.join(', ')}`);
+}
+
+/** Along the longest way through the groups; machines of one group move beside each other. Steps are not counted. */
+function rtoOf({ groups, direction, members }: PlanFacts): number | undefined {
+  if (members.length === 0) return undefined;
+  const waits = waitsOf(groups, direction);
+  const ends = new Map<string, number>();
+  for (const name of layersOf(groups, direction).flat()) {
+    const own = members.filter(({ group }) => group === name);
+    const takes = own.length === 0 ? 0 : worst(own.map(({ readiness }) => readiness.expectedRtoSeconds));
+    if (takes === undefined) return undefined;
+    const begins = Math.max(0, ...(waits[name] ?? []).map((other) => ends.get(other) ?? 0));
+    ends.set(name, begins + takes);
+  }
+  return Math.max(...ends.values());
+}
+
+/** Unknown when any of them is, or when there is none. */
+function worst(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 || known.length < values.length ? undefined : Math.max(...known);
+}
+
+function problemReason(plan: string, { group, selector, reason }: MemberProblem): PlanReason {
+  return {
+    code: 'DR_PLAN_NOT_READY',
+    message: `group ${group}, ${selector}: ${reason}`,
+    remedy: `Correct the plan or protect what it names, then look again with \`switchback plan members ${plan}\`.`,
+  };
+}

@@ -1,0 +1,13 @@
+import type { ServerDeps } from '../deps.ts';
+import type { Handlers } from '../handlers.ts';
+import { readinessOfAll, readinessOfStoredPlan } from '../readiness.ts';
+import { planNamed } from './recovery-plans.ts';
+
+export function readinessHandlers(deps: ServerDeps) {
+  return {
+    getReadiness: () => readinessOfAll(deps),
+
+    getPlanReadiness: async ({ params }) =>
+      readinessOfStoredPlan(deps, await planNamed(deps.catalogue, params.name)),
+  } satisfies Partial<Handlers>;
+}

@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { contract } from '../../api/contract.ts';
+import { DrError } from '../../domain/errors.ts';
+import { asId } from '../../domain/ids.ts';
+import { machineUuid, sampleItem, sampleJob, samplePoint, sampleSpec } from '../support/samples.ts';
+import { startServer, type RunningServer } from '../support/server.ts';
+
+const SHOP = `apiVersion: switchback/v1
+kind: RecoveryPlan
+name: shop
+groups:
+  - { name: db, members: [{ machine: machine-0001 }] }
+  - { name: web, after: db, members: [{ machine: machine-0002 }] }
+`;
+
+let server: RunningServer;
+beforeAll(async () => {
+  server = await startServer();
+  await server.client.call(contract.applyPlan, { params: { name: 'shop' }, body: { text: SHOP } });
+  for (const n of [1, 2]) await protect(n);
+});
+afterAll(() => server.close());
+
+async function protect(n: number, over: Parameters<typeof sampleItem>[1] = {}) {
+  await server.catalogue.recordItem(sampleItem(n, { spec: sampleSpec(n), ...over }));
+  const sourceTime = new Date(Date.now() - 60_000).toISOString();
+  server.points.push(samplePoint(n, { itemId: asId(machineUuid(n)), sourceTime }));
+}
+
+let jobs = 0;
+const ended = (over: Parameters<typeof sampleJob>[1]) => {
+  jobs += 1;
+  const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 10, 10 * jobs + minute)).toISOString();
+  return sampleJob(`job-${jobs}`, { state: 'succeeded', startedAt: at(0), endedAt: at(5), ...over });
+};
+const planRun = (kind: 'testPlan' | 'cleanupPlan', outcome = 'succeeded', version = 1) => {
+  const { itemId: _, ...job } = ended({
+    kind,
+    subject: 'shop',
+    result: {
+      plan: { name: 'shop', version },
+      rtoSeconds: 5,
+      members: [1, 2].map((n) => ({ itemId: machineUuid(n), outcome: n === 2 ? outcome : 'succeeded' })),
+      steps: [],
+    },
+  });
+  return server.catalogue.recordJob(job);
+};
+const drilled = (n: number, rtoSeconds: number, kind: 'testFailover' | 'failback' = 'testFailover') =>
+  server.catalogue.recordJob(ended({ kind, itemId: asId(machineUuid(n)), result: { rtoSeconds } }));
+const plan = () => server.client.call(contract.getPlanReadiness, { params: { name: 'shop' } });
+const all = () => server.client.call(contract.getReadiness, {});
+
+test('times are known from the last five drills of each machine, and added along the plan', async () => {
+  expect(await plan()).not.toHaveProperty('expectedRtoSeconds');
+  for (const seconds of [9_000, 40, 40, 60, 80, 80]) await drilled(1, seconds);
+  await drilled(2, 30);
+  await drilled(2, 9_000, 'failback');
+  const seen = await plan();
+  expect(seen).toMatchObject({ ready: true, version: 1, expectedRtoSeconds: 90, reasons: [] });
+  expect(seen.members.map(({ machineName, group, nextMove }) => [machineName, group, nextMove])).toEqual([
+    ['machine-0001', 'db', 'failover'],
+    ['machine-0002', 'web', 'failover'],
+  ]);
+  expect(seen.expectedRpoSeconds).toBeGreaterThanOrEqual(60);
+});
+
+test('a plan is verified by a drill that was cleaned up, and no longer once it is edited', async () => {
+  expect(await plan()).toMatchObject({ verified: false, notVerified: { code: 'DR_PLAN_NOT_VERIFIED' } });
+  await planRun('testPlan');
+  expect(await plan()).toMatchObject({ verified: false });
+  await planRun('cleanupPlan', 'skipped');
+  expect(await plan()).toMatchObject({ verified: false });
+  await planRun('cleanupPlan', 'reached');
+  expect(await plan()).toMatchObject({ verified: true });
+  const text = SHOP.replace('name: shop\n', 'name: shop\ndescription: edited\n');
+  await server.client.call(contract.applyPlan, { params: { name: 'shop' }, body: { text } });
+  const { plans } = await all();
+  expect(plans).toMatchObject([{ name: 'shop', version: 2, verified: false, ready: true }]);
+  expect(plans[0]?.notVerified?.message).toContain('version 1, not 2');
+  await planRun('testPlan', 'succeeded', 2);
+  await planRun('cleanupPlan', 'succeeded', 2);
+  expect(await plan()).toMatchObject({ verified: true });
+});
+
+test('a storage account that is away is a reason, not a failure', async () => {
+  const away = new DrError('DR_STORAGE_UNREACHABLE', { account: 'acme', reason: 'ETIMEDOUT' });
+  server.pointFailures.push(away, away);
+  const { items, plans } = await all();
+  expect(items).toHaveLength(2);
+  for (const item of items) {
+    expect(item).toMatchObject({ ready: false, reasons: [{ code: 'DR_STORAGE_UNREACHABLE' }] });
+    expect(item).not.toHaveProperty('expectedRpoSeconds');
+  }
+  expect(plans[0]).toMatchObject({ ready: false });
+  expect(plans[0]?.reasons.map(({ machine }) => machine)).toEqual(['machine-0001', 'machine-0002']);
+  expect((await all()).plans[0]).toMatchObject({ ready: true });
+});
+
+test('what changes is seen by the next request: an item that falls ill, a machine that is protected no more', async () => {
+  const condition = {
+    type: 'DR_VCENTER_UNREACHABLE',
+    category: 'critical' as const,
+    reason: 'vCenter does not answer',
+    suggestion: 'Look at the network.',
+    since: '2026-11-21T09:00:00.000Z',
+  };
+  await protect(2, { revision: 2, health: 'critical', conditions: [condition] });
+  expect(await plan()).toMatchObject({
+    ready: false,
+    reasons: [{ machine: 'machine-0002', code: 'DR_VCENTER_UNREACHABLE', since: condition.since }],
+  });
+  await protect(2, { revision: 3, state: 'disabled' });
+  const seen = await plan();
+  expect(seen).toMatchObject({ ready: false, verified: false, reasons: [{ code: 'DR_PLAN_NOT_READY' }] });
+  expect((await all()).items).toHaveLength(1);
+});
+
+test('a machine that runs in Azure is asked about its way home, and its old points are not read', async () => {
+  await drilled(1, 700, 'failback');
+  await protect(1, { revision: 2, state: 'protectedReverse', activeLocation: 'azure', direction: 'reverse' });
+  server.pointReads.length = 0;
+  const { items } = await all();
+  expect(items).toMatchObject([{ nextMove: 'failback', ready: true, expectedRtoSeconds: 700 }]);
+  expect(items[0]).not.toHaveProperty('expectedRpoSeconds');
+  expect(server.pointReads).toEqual([]);
+});
+
+test('readiness of a plan that does not exist is refused by name', async () => {
+  const asked = server.client.call(contract.getPlanReadiness, { params: { name: 'nobody' } });
+  await expect(asked).rejects.toMatchObject({ code: 'DR_PLAN_UNKNOWN', status: 404 });
+});
