@@ -23,7 +23,23 @@ export async function pinPlan(
 
 async function readyMembers(catalogue: Catalogue, plan: RecoveryPlan): Promise<readonly RunMember[]> {
   const { members, problems } = await resolveMembers(catalogue, plan);
-  if (problems.length === 0) return members;
-  const told = problems.map(({ group, selector, reason }) => `group ${group}, ${selector}: ${reason}`);
+  const told = [
+    ...problems.map(({ group, selector, reason }) => `group ${group}, ${selector}: ${reason}`),
+    ...notYetPossible(plan, members),
+  ];
+  if (told.length === 0) return members;
   throw new DrError('DR_PLAN_NOT_READY', { plan: plan.name, problems: told.join('\n') });
+}
+
+/** What the document can say and no run can keep yet: better refused than ignored. */
+function notYetPossible({ groups, limits }: RecoveryPlan, members: readonly RunMember[]): string[] {
+  const together = groups.filter(
+    ({ name, isConsistent }) => isConsistent && members.filter(({ group }) => group === name).length > 1,
+  );
+  return [
+    ...together.map(
+      ({ name }) => `group ${name}: consistent: one point over several machines cannot be made yet`,
+    ),
+    ...(limits.cores === undefined ? [] : ['limits.cores: cores cannot be counted yet']),
+  ];
 }
