@@ -73,8 +73,8 @@ export function createClient(options: ClientOptions): Client {
         ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
       });
       const expected = answer.status === route.status ? route.response : errorBodySchema;
-      const isPage = route.answers === 'html' && expected !== errorBodySchema;
-      const content = expected.safeParse(isPage ? answer.text : jsonOf(answer.text));
+      const isText = route.answers !== undefined && expected !== errorBodySchema;
+      const content = expected.safeParse(isText ? answer.text : jsonOf(answer.text));
       if (!content.success) {
         const reason = `HTTP ${answer.status} with another content than agreed; compare the versions of both`;
         throw new DrError('DR_SERVER_UNREACHABLE', { url: options.server, reason }, { cause: content.error });

@@ -78,4 +78,12 @@ export const readinessRoutes = {
     status: 200,
     response: planReadinessSchema,
   }),
+  getMetrics: route({
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Readiness as metrics, in the text format of Prometheus (docs/readiness.md)',
+    status: 200,
+    answers: 'metrics',
+    response: z.string(),
+  }),
 };

@@ -1,6 +1,9 @@
 /** What a route of the contract is. Server, client and OpenAPI document all follow from these objects. */
 import type { z } from 'zod';
 
+/** Kinds of answers that are text, with their media types. */
+export const textAnswers = { html: 'text/html', metrics: 'text/plain' } as const;
+
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT';
   /** Path parameters as `:name`. */
@@ -14,8 +17,8 @@ export interface Route {
   /** Longest body; absent: 256 KiB. */
   readonly bodyBytesMax?: number;
   readonly status: 200 | 201 | 202;
-  /** The answer is a page, `response` its text; absent: JSON. */
-  readonly answers?: 'html';
+  /** The answer is a page or metrics for Prometheus, `response` its text; absent: JSON. */
+  readonly answers?: keyof typeof textAnswers;
   readonly response: z.ZodType;
 }
 

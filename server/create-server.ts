@@ -8,6 +8,7 @@ import fastify, {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { contract, type Contract } from '../api/contract.ts';
+import type { textAnswers } from '../api/route.ts';
 import { DrError } from '../domain/errors.ts';
 import type { ServerDeps } from './deps.ts';
 import { errorAnswer, toDrError } from './error-answer.ts';
@@ -29,11 +30,17 @@ const BODY_BYTES_MAX = 256 * 1024;
 /** Encoded machine names are longer than they look. */
 const PARAM_LENGTH_MAX = 1_000;
 /** A page is read as a file of its own: it may load nothing, run nothing and be taken for nothing else. */
-const PAGE_HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-  'x-content-type-options': 'nosniff',
-} as const;
+const TEXT_HEADERS = {
+  html: {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    'x-content-type-options': 'nosniff',
+  },
+  metrics: {
+    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+  },
+} as const satisfies Readonly<Record<keyof typeof textAnswers, Readonly<Record<string, string>>>>;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -91,7 +98,7 @@ function addRoutes(server: FastifyInstance, handlers: Handlers): void {
       handler: async (request, reply) => {
         const { params, query, body, principal, id } = request;
         const result = await handle({ params, query, body, requester: { principal, requestId: id } });
-        if ('answers' in route) reply.headers(PAGE_HEADERS);
+        if ('answers' in route) reply.headers(TEXT_HEADERS[route.answers]);
         return reply.code(route.status).send(result);
       },
     });

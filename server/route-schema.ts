@@ -1,6 +1,6 @@
 import type { FastifySchema } from 'fastify';
 import { errorBodySchema } from '../api/common.ts';
-import type { Route } from '../api/route.ts';
+import { textAnswers, type Route } from '../api/route.ts';
 
 /** A route of the contract as Fastify's schema object, for checks and for the OpenAPI document alike. */
 export function routeSchema(route: Route): FastifySchema & { readonly summary: string } {
@@ -15,5 +15,5 @@ export function routeSchema(route: Route): FastifySchema & { readonly summary: s
 
 function answerSchema({ answers, response }: Route) {
   if (answers === undefined) return response;
-  return { description: 'Default Response', content: { 'text/html': { schema: response } } };
+  return { description: 'Default Response', content: { [textAnswers[answers]]: { schema: response } } };
 }

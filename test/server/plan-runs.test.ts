@@ -71,7 +71,9 @@ describe('a run', () => {
   });
 
   test('to a moment takes the newest point of each machine that is not later', async () => {
-    server.points.push(...[1, 2].flatMap((n) => [samplePoint(n, 1), samplePoint(n, 2), samplePoint(n, 3)]));
+    server.points.push(
+      ...[1, 2].flatMap((n) => [1, 2, 3].map((at) => samplePoint(at, { itemId: asId(machineUuid(n)) }))),
+    );
     const [, second] = server.points;
     if (second === undefined) throw new Error('no point');
     const notLaterThan = second.sourceTime;

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Agent, request } from 'undici';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
+import { readinessMetrics } from '../../server/readiness-metrics.ts';
 import { machineUuid, sampleItem, sampleJob, samplePoint, sampleSpec } from '../support/samples.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
 
@@ -95,6 +97,36 @@ test('a storage account that is away is a reason, not a failure', async () => {
   expect(plans[0]).toMatchObject({ ready: false });
   expect(plans[0]?.reasons.map(({ machine }) => machine)).toEqual(['machine-0001', 'machine-0002']);
   expect((await all()).plans[0]).toMatchObject({ ready: true });
+});
+
+test('metrics say the same to Prometheus, and to nobody without a token', async () => {
+  const text = await server.client.call(contract.getMetrics, {});
+  const labels = `item="${machineUuid(1)}",machine="machine-0001"`;
+  expect(text.split('\n')).toEqual(
+    expect.arrayContaining([
+      '# TYPE switchback_ready gauge',
+      `switchback_ready{${labels}} 1`,
+      'switchback_ready{plan="shop"} 1',
+      `switchback_expected_rto_seconds{${labels}} 60`,
+      'switchback_verified{plan="shop"} 1',
+    ]),
+  );
+  expect(text).toMatch(/^(?:(?:# (?:HELP|TYPE) .+|[a-z_]+\{[^{}]+\} [\d.]+)\n)+$/);
+  const dispatcher = new Agent({ connect: { ca: server.authorityPem } });
+  const ask = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await request(`${server.url}/metrics`, { dispatcher, headers });
+    await answer.body.dump();
+    return answer;
+  };
+  expect((await ask(server.token)).headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  expect((await ask('nobody')).statusCode).toBe(401);
+  await dispatcher.close();
+});
+
+test('names in metrics are written so that no name ends its label', () => {
+  const item = { itemId: 'i', machineName: 'a"b\\c', ready: false };
+  expect(readinessMetrics({ items: [item], plans: [] })).toContain('machine="a\\"b\\\\c"} 0\n');
 });
 
 test('what changes is seen by the next request: an item that falls ill, a machine that is protected no more', async () => {
