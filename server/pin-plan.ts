@@ -3,7 +3,7 @@ import { DrError } from '../domain/errors.ts';
 import type { RecoveryPlan } from '../domain/plan/plan.ts';
 import type { PlanRunInput, RunMember } from '../workflows/contracts/plan.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import { resolveMembers } from './plan-members.ts';
+import { resolveMembers, type ResolvedMembers } from './plan-members.ts';
 import { planNamed } from './routes/recovery-plans.ts';
 
 /** @throws DR_PLAN_UNKNOWN, DR_PLAN_NOT_READY with everything that is wrong */
@@ -22,13 +22,18 @@ export async function pinPlan(
 }
 
 async function readyMembers(catalogue: Catalogue, plan: RecoveryPlan): Promise<readonly RunMember[]> {
-  const { members, problems } = await resolveMembers(catalogue, plan);
-  const told = [
+  const resolved = await resolveMembers(catalogue, plan);
+  const told = refusalsOf(plan, resolved);
+  if (told.length === 0) return resolved.members;
+  throw new DrError('DR_PLAN_NOT_READY', { plan: plan.name, problems: told.join('\n') });
+}
+
+/** Why a run with these members would be refused; empty: it would not be. */
+export function refusalsOf(plan: RecoveryPlan, { members, problems }: ResolvedMembers): string[] {
+  return [
     ...problems.map(({ group, selector, reason }) => `group ${group}, ${selector}: ${reason}`),
     ...notYetPossible(plan, members),
   ];
-  if (told.length === 0) return members;
-  throw new DrError('DR_PLAN_NOT_READY', { plan: plan.name, problems: told.join('\n') });
 }
 
 /** What the document can say and no run can keep yet: better refused than ignored. */

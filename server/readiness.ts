@@ -9,13 +9,14 @@ import type { ItemRun, PlanRunRow } from './catalogue/past-runs.ts';
 import type { ServerDeps } from './deps.ts';
 import { isStorageAway, newestReadable } from './newest-point.ts';
 import { estateOf, membersIn, type Estate } from './plan-members.ts';
+import { refusalsOf } from './pin-plan.ts';
 import { problemOf } from './problem.ts';
 
 /** Reads of the storage account at the same time. */
 const READS_MAX = 16;
 
 type Looked = Pick<ServerDeps, 'catalogue' | 'points' | 'log'>;
-export type ItemAnswer = ReturnType<typeof itemAnswerOf>;
+type ItemAnswer = ReturnType<typeof itemAnswerOf>;
 
 export async function readinessOfAll(deps: Looked) {
   const [estate, plans] = await Promise.all([estateOf(deps.catalogue), deps.catalogue.newestPlans()]);
@@ -47,8 +48,8 @@ interface Known {
 }
 
 function planAnswer({ name, version, appliedAt, plan }: StoredPlan, { estate, items, runs }: Known) {
-  const { members: taken, problems } = membersIn(estate, plan);
-  const members = taken.flatMap(({ itemId, group }) => {
+  const resolved = membersIn(estate, plan);
+  const members = resolved.members.flatMap(({ itemId, group }) => {
     const item = items.get(itemId);
     return item === undefined ? [] : [{ ...item, group }];
   });
@@ -62,7 +63,7 @@ function planAnswer({ name, version, appliedAt, plan }: StoredPlan, { estate, it
     groups: plan.groups,
     direction: directionOfRun[isAway ? 'failback' : 'failover'],
     members: members.map((item) => ({ ...item, readiness: item })),
-    problems,
+    refusals: refusalsOf(plan, resolved),
     drills: ofKind('testPlan'),
     cleanups: ofKind('cleanupPlan'),
   });

@@ -1,6 +1,5 @@
 /** Whether a whole plan could run now, and whether a drill has shown that it would. */
 import { oldestFirst, type Readiness, type Reason } from '../readiness.ts';
-import type { MemberProblem } from './members.ts';
 import { layersOf, waitsOf, type PlanDirection } from './order.ts';
 import type { PlanGroup } from './plan.ts';
 
@@ -24,8 +23,8 @@ export interface PlanFacts {
   readonly groups: readonly PlanGroup[];
   readonly direction: PlanDirection;
   readonly members: readonly PlanMemberReadiness[];
-  /** In the way of a run. */
-  readonly problems: readonly MemberProblem[];
+  /** Why a run would be refused whatever its machines are like, one line each. */
+  readonly refusals: readonly string[];
   /** Runs that succeeded, in any order. */
   readonly drills: readonly PastRun[];
   readonly cleanups: readonly PastRun[];
@@ -55,12 +54,12 @@ export interface PlanReadiness extends Readiness {
 export function readinessOfPlan(plan: PlanFacts): PlanReadiness {
   const { members } = plan;
   const reasons = oldestFirst<PlanReason>([
-    ...plan.problems.map((problem) => problemReason(plan.name, problem)),
+    ...plan.refusals.map((message) => refusal(plan.name, message)),
     ...members.flatMap(({ machineName: machine, readiness }) =>
       readiness.reasons.map((reason) => ({ ...reason, machine })),
     ),
   ]);
-  const rtoSeconds = plan.problems.length > 0 ? undefined : rtoOf(plan);
+  const rtoSeconds = plan.refusals.length > 0 ? undefined : rtoOf(plan);
   const rpoSeconds = worst(members.map(({ readiness }) => readiness.expectedRpoSeconds));
   const drill = lastGoodDrill(plan.drills, plan.cleanups);
   const notVerified = notVerifiedReason(plan, drill);
@@ -76,7 +75,7 @@ export function readinessOfPlan(plan: PlanFacts): PlanReadiness {
 }
 
 /** The newest drill nothing of which was skipped, and after which a cleanup went over every one of its machines. */
-export function lastGoodDrill(drills: readonly PastRun[], cleanups: readonly PastRun[]): PastRun | undefined {
+function lastGoodDrill(drills: readonly PastRun[], cleanups: readonly PastRun[]): PastRun | undefined {
   return drills
     .filter((drill) => !drill.wasCutShort && isCleanedUp(drill, cleanups))
     .toSorted((a, b) => b.endedAt.localeCompare(a.endedAt))[0];
@@ -133,10 +132,10 @@ function worst(values: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 || known.length < values.length ? undefined : Math.max(...known);
 }
 
-function problemReason(plan: string, { group, selector, reason }: MemberProblem): PlanReason {
+function refusal(plan: string, message: string): PlanReason {
   return {
     code: 'DR_PLAN_NOT_READY',
-    message: `group ${group}, ${selector}: ${reason}`,
+    message,
     remedy: `Correct the plan or protect what it names, then look again with \`switchback plan members ${plan}\`.`,
   };
 }

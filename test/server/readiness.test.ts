@@ -158,6 +158,14 @@ test('a machine that runs in Azure is asked about its way home, and its old poin
   expect(server.pointReads).toEqual([]);
 });
 
+test('a plan that no run could keep is not ready', async () => {
+  const text = SHOP.replace('name: shop', 'name: kept').replace('groups:', 'limits: { cores: 8 }\ngroups:');
+  await server.client.call(contract.applyPlan, { params: { name: 'kept' }, body: { text } });
+  const seen = await server.client.call(contract.getPlanReadiness, { params: { name: 'kept' } });
+  expect(seen).toMatchObject({ ready: false });
+  expect(seen.reasons.map(({ message }) => message).join()).toContain('limits.cores');
+});
+
 test('readiness of a plan that does not exist is refused by name', async () => {
   const asked = server.client.call(contract.getPlanReadiness, { params: { name: 'nobody' } });
   await expect(asked).rejects.toMatchObject({ code: 'DR_PLAN_UNKNOWN', status: 404 });

@@ -46,7 +46,7 @@ const shop = (over: Partial<PlanFacts> = {}): PlanFacts => ({
     member('web', 'web', 20),
     member('log', 'log', 60),
   ],
-  problems: [],
+  refusals: [],
   drills: [run()],
   cleanups: [cleanup],
   ...over,
@@ -97,9 +97,8 @@ describe('a plan', () => {
     ]);
   });
 
-  test('whose selectors have a problem is not ready, and takes unknown time', () => {
-    const problems = [{ group: 'web', selector: 'tag tier/web', reason: 'selects no machine' }];
-    const seen = readinessOfPlan(shop({ problems }));
+  test('that would be refused is not ready, and takes unknown time', () => {
+    const seen = readinessOfPlan(shop({ refusals: ['group web, tag tier/web: selects no machine'] }));
     expect(seen).toMatchObject({ ready: false, reasons: [{ code: 'DR_PLAN_NOT_READY' }] });
     expect(seen.reasons[0]?.message).toBe('group web, tag tier/web: selects no machine');
     expect(seen.reasons[0]).not.toHaveProperty('machine');
