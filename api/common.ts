@@ -55,6 +55,20 @@ export const problemSchema = z
   .object({ code: z.string(), message: z.string(), remedy: z.string() })
   .meta({ id: 'Problem' });
 
+/** Why something is not as it should be. */
+export const reasonSchema = problemSchema
+  .extend({ since: timestampSchema.optional().describe('Absent: not known') })
+  .meta({ id: 'Reason' });
+
+/** Of a recovery plan as it is now. */
+export const verification = {
+  verified: z
+    .boolean()
+    .describe('This version, with these machines, was drilled without a skip and cleaned up again'),
+  notVerified: reasonSchema.optional().describe('Present when not verified'),
+  lastGoodDrillAt: timestampSchema.optional(),
+};
+
 /** Body of every answer that is not a success. */
 export const errorBodySchema = problemSchema
   .extend({

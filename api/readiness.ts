@@ -1,16 +1,7 @@
 /** Whether items and plans could make their next move now, and why not. */
 import { z } from 'zod';
-import { nameSchema, timestampSchema } from './common.ts';
+import { nameSchema, reasonSchema, timestampSchema, verification } from './common.ts';
 import { route } from './route.ts';
-
-const reasonSchema = z
-  .object({
-    code: z.string(),
-    message: z.string(),
-    remedy: z.string(),
-    since: timestampSchema.optional().describe('Absent: not known'),
-  })
-  .meta({ id: 'Reason' });
 
 const reached = {
   ready: z.boolean().describe('The next move could begin now and would keep what the policy promises'),
@@ -43,11 +34,7 @@ const planReadinessSchema = z
     reasons: z
       .array(reasonSchema.extend({ machine: z.string().optional().describe('Absent: it is about the plan') }))
       .describe('Why not, of the plan and all its machines, the oldest first'),
-    verified: z
-      .boolean()
-      .describe('This version, with these machines, was drilled without a skip and cleaned up again'),
-    notVerified: reasonSchema.optional().describe('Present when not verified'),
-    lastGoodDrillAt: timestampSchema.optional(),
+    ...verification,
     members: z.array(itemReadinessSchema.extend({ group: z.string() })),
   })
   .meta({ id: 'PlanReadiness' });

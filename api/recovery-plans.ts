@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { planChangeKinds, planParts } from '../domain/plan/diff.ts';
 import type { RecoveryPlan } from '../domain/plan/plan.ts';
-import { nameSchema, pageOf, pageQuery, timestampSchema } from './common.ts';
+import { nameSchema, pageOf, pageQuery, timestampSchema, verification } from './common.ts';
 import { PLAN_CHARACTERS_MAX } from './plan-text.ts';
 import { route } from './route.ts';
 
@@ -17,7 +17,7 @@ const planVersionSchema = z
   .meta({ id: 'PlanVersion' });
 
 const listedPlanSchema = planVersionSchema
-  .extend({ description: z.string().optional(), groupCount: z.number().int() })
+  .extend({ description: z.string().optional(), groupCount: z.number().int(), ...verification })
   .meta({ id: 'ListedPlan' });
 
 /** The server has read it; what its fields mean is domain/plan/plan.ts. */
@@ -113,7 +113,7 @@ export const recoveryPlanRoutes = {
   listPlans: route({
     method: 'GET',
     path: '/v1/recovery-plans',
-    summary: 'Recovery plans by name, each with its newest version',
+    summary: 'Recovery plans by name, each with its newest version and whether that is verified',
     query: z.strictObject(pageQuery),
     status: 200,
     response: pageOf(listedPlanSchema),

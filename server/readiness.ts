@@ -10,6 +10,7 @@ import type { ServerDeps } from './deps.ts';
 import { isStorageAway, newestReadable } from './newest-point.ts';
 import { estateOf, membersIn, type Estate } from './plan-members.ts';
 import { refusalsOf } from './pin-plan.ts';
+import { drillsOf } from './plan-verification.ts';
 import { problemOf } from './problem.ts';
 
 /** Reads of the storage account at the same time. */
@@ -53,8 +54,6 @@ function planAnswer({ name, version, appliedAt, plan }: StoredPlan, { estate, it
     const item = items.get(itemId);
     return item === undefined ? [] : [{ ...item, group }];
   });
-  const ofKind = (wanted: PlanRunRow['kind']) =>
-    runs.filter(({ plan, kind }) => plan === name && kind === wanted);
   const isAway = members.length > 0 && members.every(({ nextMove }) => nextMove === 'failback');
   const readiness = readinessOfPlan({
     name,
@@ -64,8 +63,7 @@ function planAnswer({ name, version, appliedAt, plan }: StoredPlan, { estate, it
     direction: directionOfRun[isAway ? 'failback' : 'failover'],
     members: members.map((item) => ({ ...item, readiness: item })),
     refusals: refusalsOf(plan, resolved),
-    drills: ofKind('testPlan'),
-    cleanups: ofKind('cleanupPlan'),
+    ...drillsOf(name, runs),
   });
   return { summary: { name, version, ...readiness }, members };
 }

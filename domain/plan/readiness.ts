@@ -15,19 +15,24 @@ export interface PastRun {
   readonly endedAt: string;
 }
 
-export interface PlanFacts {
+/** What a drill has shown of a plan depends on these. */
+export interface PlanProof {
   readonly name: string;
   readonly version: number;
   /** ISO 8601 UTC, of that version. */
   readonly appliedAt: string;
+  readonly members: readonly { readonly itemId: string; readonly machineName: string }[];
+  /** Runs that succeeded, in any order. */
+  readonly drills: readonly PastRun[];
+  readonly cleanups: readonly PastRun[];
+}
+
+export interface PlanFacts extends PlanProof {
   readonly groups: readonly PlanGroup[];
   readonly direction: PlanDirection;
   readonly members: readonly PlanMemberReadiness[];
   /** Why a run would be refused whatever its machines are like, one line each. */
   readonly refusals: readonly string[];
-  /** Runs that succeeded, in any order. */
-  readonly drills: readonly PastRun[];
-  readonly cleanups: readonly PastRun[];
 }
 
 export interface PlanMemberReadiness {
@@ -42,13 +47,16 @@ export interface PlanReason extends Reason {
   readonly machine?: string;
 }
 
-export interface PlanReadiness extends Readiness {
-  readonly reasons: readonly PlanReason[];
+export interface Verification {
   readonly verified: boolean;
   /** Present when not verified. */
   readonly notVerified?: Reason;
   /** ISO 8601 UTC; absent: none is known. */
   readonly lastGoodDrillAt?: string;
+}
+
+export interface PlanReadiness extends Readiness, Verification {
+  readonly reasons: readonly PlanReason[];
 }
 
 export function readinessOfPlan(plan: PlanFacts): PlanReadiness {
@@ -61,13 +69,19 @@ export function readinessOfPlan(plan: PlanFacts): PlanReadiness {
   ]);
   const rtoSeconds = plan.refusals.length > 0 ? undefined : rtoOf(plan);
   const rpoSeconds = worst(members.map(({ readiness }) => readiness.expectedRpoSeconds));
-  const drill = lastGoodDrill(plan.drills, plan.cleanups);
-  const notVerified = notVerifiedReason(plan, drill);
   return {
     ready: reasons.length === 0,
     ...(rtoSeconds === undefined ? {} : { expectedRtoSeconds: rtoSeconds }),
     ...(rpoSeconds === undefined ? {} : { expectedRpoSeconds: rpoSeconds }),
     reasons,
+    ...verificationOf(plan),
+  };
+}
+
+export function verificationOf(plan: PlanProof): Verification {
+  const drill = lastGoodDrill(plan.drills, plan.cleanups);
+  const notVerified = notVerifiedReason(plan, drill);
+  return {
     verified: notVerified === undefined,
     ...(notVerified === undefined ? {} : { notVerified }),
     ...(drill === undefined ? {} : { lastGoodDrillAt: drill.endedAt }),
@@ -90,7 +104,7 @@ function isCleanedUp({ itemIds, endedAt }: PastRun, cleanups: readonly PastRun[]
   );
 }
 
-function notVerifiedReason(plan: PlanFacts, drill: PastRun | undefined): Reason | undefined {
+function notVerifiedReason(plan: PlanProof, drill: PastRun | undefined): Reason | undefined {
   const told = (message: string, since?: string): Reason => ({
     code: 'DR_PLAN_NOT_VERIFIED',
     message,

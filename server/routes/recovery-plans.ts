@@ -7,6 +7,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Handlers } from '../handlers.ts';
 import { previewMembers } from '../plan-members.ts';
+import { planVerifications } from '../plan-verification.ts';
 
 export function recoveryPlanHandlers({ catalogue }: ServerDeps) {
   return {
@@ -18,7 +19,15 @@ export function recoveryPlanHandlers({ catalogue }: ServerDeps) {
       return { ...versionView(stored), outcome, changes };
     },
 
-    listPlans: ({ query }) => catalogue.listPlans(query),
+    listPlans: async ({ query }) => {
+      const page = await catalogue.listPlans(query);
+      const verifications = await planVerifications(catalogue);
+      const items = page.items.map((plan) => ({
+        ...plan,
+        ...(verifications.get(plan.name) ?? { verified: false }),
+      }));
+      return { ...page, items };
+    },
 
     getPlan: ({ params, query }) => planNamed(catalogue, params.name, query.version),
 

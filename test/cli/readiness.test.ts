@@ -45,6 +45,9 @@ test('readiness tells what is ready and what is not with its remedy, and ends wi
     /plan shop is not verified: no drill .*\n +Run a drill with `switchback plan run/,
   );
 
+  expect((await cli('plan list')).stdout).toMatch(
+    /shop .* no: no drill of it has succeeded and been cleaned up/,
+  );
   const plan = await cli('readiness --plan shop');
   expect(plan).toMatchObject({ exit: 0, stderr: '' });
   expect(plan.stdout).not.toContain('machine-0002');

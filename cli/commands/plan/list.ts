@@ -7,13 +7,14 @@ export function planList(cli: Cli) {
     const plans = await cli.all((page) => cli.call(contract.listPlans, { query: page }));
     cli.show(plans, (all) =>
       table(
-        ['name', 'version', 'groups', 'applied', 'by', 'description'],
-        all.map(({ name, version, groupCount, appliedAt, author, description }) => [
+        ['name', 'version', 'groups', 'applied', 'by', 'verified', 'description'],
+        all.map(({ name, version, groupCount, appliedAt, author, verified, notVerified, description }) => [
           name,
           String(version),
           String(groupCount),
           moment(appliedAt),
           author,
+          verified ? 'yes' : ['no', notVerified?.message ?? []].flat().join(': '),
           description?.split('\n')[0] ?? '',
         ]),
         'There is no recovery plan. Store one with `switchback plan apply`.',
