@@ -1,4 +1,5 @@
 /** Runs of recovery plans as they are reached through a Temporal client. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
@@ -7,7 +8,7 @@ import {
 } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
-import type { Job } from '../domain/job.ts';
+import { isJobOver, type Job } from '../domain/job.ts';
 import { workflowIds } from '../workflows/contracts/ids.ts';
 import { decidePlanUpdate, jobQuery, workflowTypes } from '../workflows/contracts/messages.ts';
 import type { PlanDecision, PlanRunInput } from '../workflows/contracts/plan.ts';
@@ -16,6 +17,9 @@ import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import type { OperationAccepted } from '../workflows/contracts/types.ts';
 import type { temporalCalls } from './temporal-calls.ts';
 import { isTimeout } from './temporal-error.ts';
+
+const CLOSED_WITHIN_MS = 8_000;
+const CLOSE_LOOK_MS = 100;
 
 export interface PlanRunbooks {
   /** A repeated call with the same run id is the same run. @throws DR_PLAN_RUNNING */
@@ -43,22 +47,35 @@ export function planRunbooks(client: Client, temporal: Calls, lookMs: number): P
       lookMs,
     );
 
+  /** False: a run of the plan is there already. */
+  const begin = async (input: PlanRunInput): Promise<boolean> => {
+    try {
+      await temporal.bounded(() =>
+        client.workflow.start(workflowTypes.planRun, {
+          workflowId: workflowIds.planRun(input.plan.name),
+          taskQueue: taskQueues.control,
+          args: [input],
+          workflowIdConflictPolicy: 'FAIL',
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (hasBegun(error)) return false;
+      throw error;
+    }
+  };
+
   return {
     async runPlan(input) {
       const { runId, plan } = input;
-      try {
-        await temporal.bounded(() =>
-          client.workflow.start(workflowTypes.planRun, {
-            workflowId: workflowIds.planRun(plan.name),
-            taskQueue: taskQueues.control,
-            args: [input],
-            workflowIdConflictPolicy: 'FAIL',
-          }),
-        );
-      } catch (error) {
-        if (!hasBegun(error)) throw error;
-        const { id } = await jobOf(plan.name, runId);
-        if (id !== runId) throw new DrError('DR_PLAN_RUNNING', { plan: plan.name, job: id });
+      const before = Date.now() + CLOSED_WITHIN_MS;
+      while (!(await begin(input))) {
+        const { id, state } = await jobOf(plan.name, runId);
+        if (id === runId) return;
+        // Its job is over and it is about to be: whoever watched the job may ask for the next run at once.
+        const isClosing = isJobOver(state) && Date.now() < before;
+        if (!isClosing) throw new DrError('DR_PLAN_RUNNING', { plan: plan.name, job: id });
+        await sleep(CLOSE_LOOK_MS);
       }
     },
 
