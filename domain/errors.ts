@@ -442,6 +442,13 @@ export const errorCatalogue = {
     'Recovery plan "{plan}" has no schedule',
     'Give it one with `switchback plan schedule {plan} --cron "0 3 * * 6"`.',
   ),
+  DR_DRILL_EXPIRED: entry(
+    'fail',
+    409,
+    4,
+    'The drill of plan "{plan}" had not ended after {seconds} s and was taken back',
+    'Run it again when somebody can answer it, or give it longer with `drill.cleanupAfter`.',
+  ),
   DR_DRILL_FAILED: entry(
     'fail',
     409,

@@ -23,6 +23,7 @@ import {
   isCancellation,
   ParentClosePolicy,
   setHandler,
+  sleep,
   startChild,
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/evidence/record.ts';
@@ -30,7 +31,7 @@ import { planJobKinds, type JobTask } from '../domain/job.ts';
 import { workflowIds } from './contracts/ids.ts';
 import { jobQuery } from './contracts/messages.ts';
 import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
-import { jobError } from './lib/failures.ts';
+import { jobError, refusal } from './lib/failures.ts';
 import { jobLog, now, type JobLog } from './lib/job-log.ts';
 import { PlanBook } from './lib/plan/book.ts';
 import { topLevel, type PlanContext } from './lib/plan/context.ts';
@@ -78,10 +79,12 @@ class PlanRun implements PlanContext {
   }
 
   async play(): Promise<PlanRunOutcome['ended']> {
+    if (this.input.kind === 'test') this.#endWhenForgotten().catch(() => undefined);
     await this.#untilEnding();
     const { ending } = this.desk;
     if (ending === undefined) return this.#succeed();
     if (ending === 'rollBack') await rollBack(this);
+    else await this.#startExpiry();
     const isFailed = this.#failure !== undefined;
     await this.#leaveEvidence(ending === 'rollBack' ? 'undone' : isFailed ? 'failed' : 'cancelled');
     if (!isFailed) await this.log.cancelled();
@@ -103,8 +106,8 @@ class PlanRun implements PlanContext {
   }
 
   async #succeed(): Promise<'succeeded'> {
-    const { kind, runId, plan } = this.input;
-    if (kind === 'test') await this.#startExpiry();
+    const { runId, plan } = this.input;
+    await this.#startExpiry();
     await this.#leaveEvidence('succeeded');
     await this.log.succeed({
       plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
@@ -132,8 +135,20 @@ class PlanRun implements PlanContext {
       .catch(() => undefined);
   }
 
+  /** A drill that waits for somebody who never comes takes itself back. */
+  async #endWhenForgotten(): Promise<void> {
+    const { name, plan } = this.input.plan;
+    const seconds = plan.drill.cleanupAfterSeconds;
+    await sleep(seconds * 1_000);
+    if (this.desk.ending !== undefined) return;
+    this.fail(refusal('DR_DRILL_EXPIRED', { plan: name, seconds }));
+    this.desk.end('rollBack');
+  }
+
+  /** What a drill leaves running is cleaned up by itself later. */
   async #startExpiry(): Promise<void> {
-    const { runId, plan } = this.input;
+    const { kind, runId, plan } = this.input;
+    if (kind !== 'test') return;
     await startChild('drillExpiry', {
       workflowId: workflowIds.drillExpiry(runId),
       args: [{ drill: this.input, afterSeconds: plan.plan.drill.cleanupAfterSeconds }],

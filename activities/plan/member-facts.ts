@@ -19,8 +19,14 @@ function sourceOf({ vcenterId, home, spec }: ItemView): Pick<StepMachine, 'sourc
 }
 
 export function factsOf(view: ItemView, kind: PlanRunKind): MemberFacts {
+  if (kind === 'cleanup') return factsOfCleanup(view);
   const result = kind === 'test' ? view.drill.result : kind === 'failover' ? view.failover : undefined;
   return result === undefined ? {} : factsOfResult(result);
+}
+
+/** The last drill was clean: a listing by its tag was empty. */
+function factsOfCleanup({ drill }: ItemView): MemberFacts {
+  return drill.state === 'none' && drill.last?.clean === true ? { removedRunId: drill.last.runId } : {};
 }
 
 function factsOfResult(result: FailoverResult): MemberFacts {

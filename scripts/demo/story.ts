@@ -118,7 +118,7 @@ export async function failOver({ lab, screen, cli }: Stage): Promise<Proven & { 
   screen.note(`the guest wrote ${megabytes(wrote.bytes)} until it was shut down`);
   screen.note(`${nameOf(result.vmId)} runs at ${result.privateIpAddress} on point ${result.point.pointId}`);
   screen.line('');
-  await cli.run(`item commit ${MACHINE}`, { 'operation-id': jobIds.commit, wait: true });
+  await cli.run(`item commit ${MACHINE}`, { yes: true, 'operation-id': jobIds.commit, wait: true });
   return { result, disks: await judge({ lab, cli }, result), deltas };
 }
 

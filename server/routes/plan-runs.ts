@@ -25,7 +25,7 @@ export function planRunHandlers(deps: ServerDeps) {
         kind: body.kind,
         plan: pinned.plan,
         members: await pinnedTo(deps, pinned.members, body.notLaterThan),
-        choice: choiceOf(body),
+        choice: choiceOf(body, pinned.members),
         shutdownSource: body.shutdownSource,
         ...subnetOf(body, pinned.subnetId),
         ...(body.place === undefined ? {} : { place: { alternate: body.place } }),
@@ -55,8 +55,13 @@ const usualChoice: Readonly<Partial<Record<PlanRunKind, RecoveryPointChoice>>> =
   test: { kind: 'latestProcessed' },
 };
 
-function choiceOf({ kind, choice }: RunBody): RecoveryPointChoice {
+/** @throws DR_REQUEST_INVALID when several machines are to start from one id: points are each machine's own */
+function choiceOf({ kind, choice }: RunBody, members: readonly RunMember[]): RecoveryPointChoice {
   if (choice === undefined) return usualChoice[kind] ?? { kind: 'latest' };
+  if (choice.kind === 'custom' && members.length > 1) {
+    const problems = `choice: ${choice.pointId} is a point of one machine, the plan has ${members.length}: give a moment (notLaterThan)`;
+    throw new DrError('DR_REQUEST_INVALID', { problems });
+  }
   return choice.kind === 'custom' ? { kind: 'custom', pointId: asId(choice.pointId) } : { kind: choice.kind };
 }
 

@@ -92,6 +92,13 @@ describe('a run', () => {
 
   test.each([
     ['of a plan nobody has applied', 'nobody', { kind: 'commit' }, 'DR_PLAN_UNKNOWN', 'nobody'],
+    [
+      'to one point of several machines',
+      'shop',
+      { kind: 'failover', choice: { kind: 'custom', pointId: 'p000001' } },
+      'DR_REQUEST_INVALID',
+      'notLaterThan',
+    ],
     ['of a drill without a subnet', 'shop', { kind: 'test' }, 'DR_REQUEST_INVALID', 'drill.subnetId'],
   ] as const)('%s is refused', async (_, name, body, code, names) => {
     await expect(run(name, body)).rejects.toMatchObject({ code, message: expect.stringContaining(names) });

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { waitsOf } from '../../domain/plan/order.ts';
-import type { Fate } from './support/sandbox-activities.ts';
-import { group, members, plan, PlanStage, RUN, step, trouble } from './support/plan-stage.ts';
+import { failing, group, members, plan, PlanStage, RUN, step, trouble } from './support/plan-stage.ts';
 import { seededRandom } from '../support/random.ts';
 
 let stage: PlanStage;
@@ -17,15 +16,6 @@ const threeTiers = plan([
   group('web', { after: ['application'] }),
 ]);
 const shop = members('db@database', 'app@application', 'web-1@web', 'web-2@web');
-const failing = (...whats: readonly string[]) => {
-  const left = [...whats];
-  return (what: string): Fate => {
-    const at = left.indexOf(what);
-    if (at === -1) return { kind: 'run' };
-    left.splice(at, 1);
-    return { kind: 'fail', error: trouble };
-  };
-};
 
 describe('the order', () => {
   test('groups begin when those they wait for are done, machines of one together', async () => {
@@ -299,18 +289,6 @@ describe('ending a run', () => {
   });
 });
 
-test('a drill that nobody comes back to is cleaned up after the time the plan names, and only that drill', async () => {
-  await stage.run('test', threeTiers, shop);
-  await stage.driver.advance(4 * 3_600_000 - 60_000);
-  expect(stage.begun.filter((what) => what.startsWith('cleanup'))).toEqual([]);
-  await stage.driver.advance(61_000);
-  expect(stage.begun.slice(4)).toEqual(['cleanup web-1', 'cleanup web-2', 'cleanup app', 'cleanup db']);
-  expect(stage.operations.at(-1)).toMatchObject({
-    onlyDrillOf: RUN,
-    requestedBy: { principal: 'drill expiry' },
-  });
-});
-
 test('every run leaves its record, however it ended', async () => {
   stage.fate = failing('failover app');
   await stage.run('failover', threeTiers, shop);
@@ -323,64 +301,4 @@ test('every run leaves its record, however it ended', async () => {
       decisions: [{ by: 'olga', decision: 'skip', step: 'machine-app', reason: 'moved by hand' }],
     },
   ]);
-});
-
-describe('a scheduled drill', () => {
-  const pinned = { name: 'shop', version: 3, sha256: 'a'.repeat(64), plan: threeTiers };
-  const begin = async (blackouts: readonly { readonly from: string; readonly to: string }[] = []) => {
-    await stage.driver.start('scheduledDrill', 'drill', { planName: 'shop', cron: '0 3 * * 6', blackouts });
-    await stage.driver.settle();
-  };
-  beforeEach(() => {
-    stage.pinned = { plan: pinned, members: shop, subnetId: '/subnets/isolated' };
-  });
-
-  test('rehearses and cleans up at once', async () => {
-    await begin();
-    expect(stage.begun).toEqual([
-      ...['db', 'app', 'web-1', 'web-2'].map((name) => `test ${name}`),
-      ...['web-1', 'web-2', 'app', 'db'].map((name) => `cleanup ${name}`),
-    ]);
-    expect(stage.driver.ending('drill')).toMatchObject({ status: 'completed' });
-    expect(stage.records.map(({ run }) => [run.kind, run.startedBy])).toEqual([
-      ['test', 'schedule'],
-      ['cleanup', 'schedule'],
-    ]);
-  });
-
-  test('that fails takes itself back and fails, so that the schedule pauses', async () => {
-    stage.fate = failing('test web-1');
-    await begin();
-    expect(stage.begun.slice(4)).toEqual([
-      'undo test web-2',
-      'undo test web-1',
-      'undo test app',
-      'undo test db',
-    ]);
-    expect(stage.driver.ending('drill')).toMatchObject({
-      status: 'failed',
-      failure: { applicationFailureInfo: { type: 'DR_DRILL_FAILED' } },
-    });
-  });
-
-  test('does nothing in a blackout, and says so', async () => {
-    const from = new Date(stage.driver.nowMs - 1_000).toISOString();
-    await begin([{ from, to: new Date(stage.driver.nowMs + 3_600_000).toISOString() }]);
-    expect(stage.begun).toEqual([]);
-    expect(stage.driver.ending('drill')).toMatchObject({ status: 'completed' });
-    expect(stage.jobs.at(-1)).toMatchObject({
-      kind: 'testPlan',
-      state: 'cancelled',
-      tasks: [{ id: 'missed', state: 'skipped' }],
-    });
-  });
-
-  test('without an isolated subnet in the plan is refused before anything begins', async () => {
-    stage.pinned = { plan: pinned, members: shop };
-    await begin();
-    expect(stage.begun).toEqual([]);
-    expect(stage.driver.ending('drill')).toMatchObject({
-      failure: { applicationFailureInfo: { type: 'DR_PLAN_NOT_READY' } },
-    });
-  });
 });

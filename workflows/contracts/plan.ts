@@ -130,6 +130,8 @@ export interface MemberFacts {
   readonly rtoSeconds?: number;
   readonly rpoSeconds?: number;
   readonly resourceGroup?: string;
+  /** Of a cleanup: the drill that was removed, proven by an empty listing. */
+  readonly removedRunId?: string;
 }
 
 /** How a run ended; its job says why. */

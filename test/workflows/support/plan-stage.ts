@@ -6,6 +6,7 @@ import type { Job, JobDecision } from '../../../domain/job.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type {
+  MemberFacts,
   MemberResult,
   OperateMemberInput,
   PlanRunInput,
@@ -73,6 +74,8 @@ export class PlanStage implements Stagehand {
   readonly records: RunRecord[] = [];
   /** What was recorded, every change. */
   readonly jobs: Job[] = [];
+  /** What machines say of themselves afterwards. */
+  facts: MemberFacts = {};
   /** What a scheduled drill finds. */
   pinned: Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'> | undefined;
   /** By what was begun. */
@@ -150,7 +153,7 @@ export class PlanStage implements Stagehand {
     this.operations.push(input);
     const { machineName } = input.member;
     const machine = { machineName, address: '10.0.0.4', vmId: `/vms/${machineName}` };
-    return { ended: 'succeeded', detail: 'runs', machine, facts: {} };
+    return { ended: 'succeeded', detail: 'runs', machine, facts: this.facts };
   }
 }
 
@@ -163,3 +166,14 @@ function named({ name, input }: ActivityCall): string | undefined {
 }
 
 export const trouble = new DrError('DR_INTERNAL', { reason: 'trouble' });
+
+/** Each of these fails once, in any order. */
+export function failing(...whats: readonly string[]): (what: string) => Fate {
+  const left = [...whats];
+  return (what) => {
+    const at = left.indexOf(what);
+    if (at === -1) return { kind: 'run' };
+    left.splice(at, 1);
+    return { kind: 'fail', error: trouble };
+  };
+}

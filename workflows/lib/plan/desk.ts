@@ -68,6 +68,7 @@ export class Desk {
 
   end(ending: PlanEnding): void {
     this.#ending ??= ending;
+    this.#show();
   }
 
   /** From here on only what cannot be undone is asked about. */

@@ -6,6 +6,7 @@ import {
   type StepRecord,
 } from '../../../domain/evidence/record.ts';
 import type { JobError } from '../../../domain/job.ts';
+import { RUN_TAG } from '../../../domain/names.ts';
 import type { PlanRunInput } from '../../contracts/plan.ts';
 import type { MemberDone, PlanBook, StepDone } from './book.ts';
 import type { Decided } from './desk.ts';
@@ -40,6 +41,7 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
     },
     plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
     members,
+    ...cleanupOf(kind, book, endedAt),
     steps: book.steps.map(stepRecord),
     decisions: decided.map(({ principal, at, decision, taskId, reason }) => ({
       by: principal,
@@ -48,6 +50,24 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
       ...(taskId === undefined ? {} : { step: taskId }),
       ...(reason === '' ? {} : { reason }),
     })),
+  };
+}
+
+/** Only when every machine of the run was seen to be clean. */
+function cleanupOf(
+  kind: PlanRunInput['kind'],
+  { members }: PlanBook,
+  at: string,
+): Pick<RunRecord, 'cleanup'> {
+  const removed = members.flatMap(({ facts }) => facts.removedRunId ?? []);
+  if (kind !== 'cleanup' || removed.length === 0 || removed.length !== members.length) return {};
+  return {
+    cleanup: {
+      runTag: removed.map((runId) => `${RUN_TAG}=${runId}`).join(', '),
+      providers: ['Azure Resource Manager', 'storage account'],
+      remaining: [],
+      at,
+    },
   };
 }
 
