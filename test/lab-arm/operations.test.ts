@@ -36,7 +36,7 @@ test('a kill in the middle of an import changes nothing but the time it takes', 
     { offset: 0, bytes: randomBytes(2 * MiB) },
     { offset: 47 * MiB, bytes: randomBytes(MiB) },
   ]);
-  await rig.lab('POST', '/settings', { importMs: 1_000 });
+  await rig.lab('POST', '/settings', { importMs: 5_000 });
   const poller = rig.clients.compute.disks.createOrUpdate(GROUP, 'killed', importOf(blob.url), quick);
   await poller.submitted();
   const state = await poller.serialize();
