@@ -1,8 +1,8 @@
 /** Takes back what a run has begun, newest first. */
-import { jobError } from '../failures.ts';
 import { wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
 import type { Undoable } from './book.ts';
 import type { PlanContext } from './context.ts';
+import { askAboutFailure } from './tries.ts';
 
 export async function rollBack(context: PlanContext): Promise<void> {
   context.desk.beginUndoing();
@@ -35,22 +35,13 @@ async function undo(context: PlanContext, undoable: Undoable): Promise<void> {
 /** Undefined: it is to be tried again. */
 async function askAfter(
   { desk }: PlanContext,
-  { id, name }: Undoable,
+  undoable: Undoable,
   log: TaskLog,
   failure: unknown,
 ): Promise<SkippedTask | undefined> {
-  const error = jobError(failure);
-  log.wait(error);
-  const answer = await desk.ask({
-    taskId: id,
-    name,
-    error,
-    approvers: [],
-    choices: [
-      { decision: 'retry', means: 'The undo is tried again.' },
-      { decision: 'abandon', means: 'It is left as it is; the rest is taken back.' },
-    ],
-  });
-  log.goOn();
+  const answer = await askAboutFailure(desk, undoable, log, failure, [
+    { decision: 'retry', means: 'The undo is tried again.' },
+    { decision: 'abandon', means: 'It is left as it is; the rest is taken back.' },
+  ]);
   return answer?.decision === 'abandon' ? { skipped: `left as it is: ${answer.reason}` } : undefined;
 }

@@ -1,9 +1,12 @@
 /** Trying a part of the run until it succeeds, somebody skips it, or the run is to end. */
 import { isCancellation } from '@temporalio/workflow';
+import type { JobChoice } from '../../../domain/job.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
+import type { PlanDecision } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
 import { wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
 import type { PlanContext } from './context.ts';
+import type { Desk } from './desk.ts';
 
 export interface Part {
   /** Of its task. */
@@ -52,19 +55,25 @@ async function askAfter(
     desk.end(undoOfMove[input.kind] === null ? 'keep' : 'rollBack');
     throw error;
   }
-  const known = jobError(error);
-  log.wait(known);
-  const answer = await desk.ask({
-    taskId: id,
-    name,
-    error: known,
-    approvers: [],
-    choices: [
-      { decision: 'retry', means: `"${name}" is tried again.` },
-      { decision: 'skip', means: skip },
-    ],
-  });
-  log.goOn();
+  const answer = await askAboutFailure(desk, { id, name }, log, error, [
+    { decision: 'retry', means: `"${name}" is tried again.` },
+    { decision: 'skip', means: skip },
+  ]);
   if (answer?.decision !== 'skip') return undefined;
   return { skipped: `skipped by ${answer.requestedBy.principal}: ${answer.reason}` };
+}
+
+/** The task shows what it failed with until somebody has decided. */
+export async function askAboutFailure(
+  desk: Desk,
+  { id, name }: Pick<Part, 'id' | 'name'>,
+  log: TaskLog,
+  failure: unknown,
+  choices: readonly JobChoice[],
+): Promise<PlanDecision | undefined> {
+  const error = jobError(failure);
+  log.wait(error);
+  const answer = await desk.ask({ taskId: id, name, error, approvers: [], choices });
+  log.goOn();
+  return answer;
 }
