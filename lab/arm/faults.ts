@@ -6,6 +6,7 @@ import type { Store } from './store.ts';
 const operationError = z.object({ code: z.string(), message: z.string() });
 
 export const faultSchema: z.ZodType<Fault> = z.strictObject({
+  name: z.string().optional(),
   method: z.string().optional(),
   path: z.string().refine(isRegularExpression, 'not a regular expression'),
   status: z.number().int().min(200).max(599).optional(),
@@ -13,6 +14,7 @@ export const faultSchema: z.ZodType<Fault> = z.strictObject({
   message: z.string().optional(),
   retryAfterSeconds: z.number().int().min(0).optional(),
   failOperation: operationError.optional(),
+  stuckMs: z.number().int().min(0).max(86_400_000).optional(),
   delayMs: z.number().int().min(0).max(600_000).optional(),
   resetConnection: z.boolean().optional(),
   skip: z.number().int().min(0).default(0),

@@ -3,7 +3,7 @@ import { faultSchema } from './faults.ts';
 import { guestRoutes } from './guest-routes.ts';
 import type { Answer, ArmRequest } from './http.ts';
 import { ArmError, parseBody } from './http.ts';
-import type { Json } from './model.ts';
+import type { Fault, Json } from './model.ts';
 import { diskOrSnapshot } from './resources/access.ts';
 import { vmOfDisk } from './resources/disks.ts';
 import type { Route } from './router.ts';
@@ -46,9 +46,13 @@ function addFault({ store }: Simulator, request: ArmRequest): Answer {
   return { status: 201, json: fault as unknown as Json };
 }
 
-function clearFaults({ store }: Simulator): Answer {
-  store.commit([{ faults: [] }]);
-  return { status: 204 };
+/** Answers those it takes away, with how often each was still to strike: all, or those of a name. */
+function clearFaults({ store }: Simulator, request: ArmRequest): Answer {
+  const name = request.query.get('name');
+  const isMeant = (fault: Fault) => name === null || fault.name === name;
+  const withdrawn = store.faults.filter(isMeant);
+  if (withdrawn.length > 0) store.commit([{ faults: store.faults.filter((each) => !isMeant(each)) }]);
+  return ok(withdrawn);
 }
 
 function changeSettings({ store }: Simulator, request: ArmRequest): Answer {

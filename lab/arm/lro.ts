@@ -47,7 +47,7 @@ export class Lro {
 
   begin(begin: Begin): Operation {
     const now = Date.now();
-    const failWith = begin.request.fault?.failOperation;
+    const { failOperation: failWith, stuckMs = 0 } = begin.request.fault ?? {};
     const operation: Operation = {
       id: randomUUID(),
       kind: begin.kind,
@@ -58,7 +58,7 @@ export class Lro {
       detail: begin.detail ?? {},
       status: 'InProgress',
       startedAt: now,
-      dueAt: now + begin.durationMs,
+      dueAt: now + begin.durationMs + stuckMs,
       ...(failWith === undefined ? {} : { failWith }),
     };
     this.#simulator().store.commit([...begin.changes, { operation }]);

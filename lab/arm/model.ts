@@ -203,6 +203,8 @@ export const defaultSettings: Settings = {
 };
 
 export interface Fault {
+  /** To find it again, or to withdraw it alone. */
+  readonly name?: string | undefined;
   readonly method?: string | undefined;
   /** Regular expression over path and query, without case. */
   readonly path: string;
@@ -211,6 +213,8 @@ export interface Fault {
   readonly message?: string | undefined;
   readonly retryAfterSeconds?: number | undefined;
   readonly failOperation?: OperationError | undefined;
+  /** The operation that the request begins takes this much longer; a deletion preempts it as any other. */
+  readonly stuckMs?: number | undefined;
   readonly delayMs?: number | undefined;
   readonly resetConnection?: boolean | undefined;
   readonly skip: number;

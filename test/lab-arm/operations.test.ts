@@ -69,6 +69,38 @@ test('a repeated PUT is answered as done, a different source is refused, other c
   expect(updated).toMatchObject({ uniqueId: first.uniqueId, tags: { a: 'b' } });
 });
 
+test('a stuck operation does not end by itself, a deletion of its group ends it', async () => {
+  const { compute, resources } = rig.clients;
+  const { location } = rig.facts;
+  await resources.resourceGroups.createOrUpdate('stuck', { location });
+  const blob = await makeVhd(rig, 'stuck.vhd', 20, []);
+  await rig.lab('POST', '/faults', { method: 'PUT', path: '/disks/stuck', stuckMs: 3_600_000 });
+  const poller = compute.disks.createOrUpdate('stuck', 'stuck', importOf(blob.url), quick);
+  await poller.submitted();
+  await poller.poll();
+  expect(poller.isDone).toBe(false);
+  await resources.resourceGroups.delete('stuck', quick);
+  const left = await rig.lab<{ id: string }[]>('GET', '/resources');
+  expect(left.filter(({ id }) => id.includes('/stuck'))).toEqual([]);
+});
+
+test('a fault is withdrawn by its name, with how often it was still to strike', async () => {
+  const { resourceGroups } = rig.clients.resources;
+  const fault = {
+    method: 'GET',
+    path: '/resourcegroups/counted',
+    status: 404,
+    code: 'ResourceGroupNotFound',
+  };
+  await rig.lab('POST', '/faults', { name: 'mine', ...fault, count: 3 });
+  await rig.lab('POST', '/faults', { name: 'other', path: '/nowhere' });
+  expect(await codeOf(resourceGroups.get('counted'))).toBe('ResourceGroupNotFound');
+  expect(await rig.lab('DELETE', '/faults?name=mine')).toMatchObject([{ name: 'mine', count: 2 }]);
+  expect(await rig.lab('DELETE', '/faults?name=mine')).toEqual([]);
+  expect(await rig.lab('GET', '/faults')).toMatchObject([{ name: 'other' }]);
+  await rig.lab('DELETE', '/faults');
+});
+
 test('the answer lost after a PUT is repeated by the client and makes one disk', async () => {
   const blob = await makeVhd(rig, 'lost.vhd', 20, []);
   await rig.lab('POST', '/faults', { method: 'PUT', path: '/disks/lost', resetConnection: true });

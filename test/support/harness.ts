@@ -22,6 +22,8 @@ export interface PracticeOptions {
   readonly seed: number;
   /** Default: `small-01` with ext4 disks of 64 and 16 MiB. */
   readonly machines?: readonly InventoryMachine[];
+  /** Machines that run in Azure answer on this host, from the application on their disk. */
+  readonly answeringGuests?: boolean;
 }
 
 export interface PracticeResult extends CliResult {
@@ -68,7 +70,11 @@ export const smallMachine = (seed: number): InventoryMachine => ({
 
 const RESTART_MS = 60_000;
 
-export async function startPractice({ seed, machines }: PracticeOptions): Promise<Practice> {
+export async function startPractice({
+  seed,
+  machines,
+  answeringGuests = false,
+}: PracticeOptions): Promise<Practice> {
   process.stderr.write(`practice ground with seed ${seed}\n`);
   const folder = await mkdtemp(join(tmpdir(), 'switchback-e2e-'));
   const inventory = machines ?? [smallMachine(seed)];
@@ -87,6 +93,7 @@ export async function startPractice({ seed, machines }: PracticeOptions): Promis
     seed,
     inventory,
     headless: true,
+    answeringGuests,
     storageFront,
     ...catalogue,
   }).catch(async (error: unknown) => {

@@ -9,6 +9,11 @@ export interface Random {
 export function seededRandom(name: string, given = process.env['SWITCHBACK_SEED']): Random {
   const seed = Number(given ?? Math.floor(Math.random() * 2 ** 31));
   process.stderr.write(`${name}: seed ${seed}\n`);
+  return randomOf(seed);
+}
+
+/** The same numbers for the same seed; nothing is printed. */
+export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   // mulberry32, a public-domain generator by Tommy Ettinger.
   const next = () => {
