@@ -372,6 +372,13 @@ export const errorCatalogue = {
     '{operation} is not possible for "{item}": {running} is running',
     'Wait for job {job} to end: `switchback job watch {job}`.',
   ),
+  DR_TURN_MISSED: entry(
+    'pause',
+    409,
+    4,
+    'The turn of "{machine}" to start has not come: the run of its recovery plan has ended or says nothing',
+    'Roll the job back, or skip the step: then the machine starts now. `switchback job show` lists what is possible.',
+  ),
   DR_MEMBER_FAILED: entry(
     'pause',
     409,
@@ -413,6 +420,13 @@ export const errorCatalogue = {
     4,
     'Step "{step}" ({action}) is not carried out: {reason}',
     '{remedy} Then retry the step, skip it with a reason, or end the run.',
+  ),
+  DR_NOTIFICATION_FAILED: entry(
+    'retry',
+    502,
+    6,
+    'Receiver "{receiver}" has not taken the notification: {reason}',
+    'It is tried again for a day. Correct `notifications` in the configuration or the receiver itself, then check with `switchback notification test`.',
   ),
   DR_SECRET_UNKNOWN: entry(
     'pause',

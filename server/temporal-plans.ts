@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
+  WorkflowUpdateFailedError,
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
@@ -10,7 +11,13 @@ import { DrError } from '../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../domain/ids.ts';
 import { isJobOver, type Job } from '../domain/job.ts';
 import { workflowIds } from '../workflows/contracts/ids.ts';
-import { decidePlanUpdate, jobQuery, workflowTypes } from '../workflows/contracts/messages.ts';
+import {
+  atTurnUpdate,
+  decidePlanUpdate,
+  jobQuery,
+  turnSignal,
+  workflowTypes,
+} from '../workflows/contracts/messages.ts';
 import type { PlanDecision, PlanRunInput } from '../workflows/contracts/plan.ts';
 import type { RunOutcome } from '../workflows/contracts/runs.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
@@ -34,6 +41,10 @@ export interface PlanRunbooks {
     operation: OperationId,
     withinMs: number,
   ): Promise<RunOutcome<Readonly<Record<string, unknown>>> | null>;
+  /** False: it does not wait for its turn within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run, or it has ended */
+  isAtTurn(item: ProtectedItemId, operation: OperationId, withinMs: number): Promise<boolean>;
+  /** To a run that waits for its turn; one that does not is not bothered. @throws DR_JOB_UNKNOWN */
+  tellTurn(item: ProtectedItemId, operation: OperationId, comes: boolean): Promise<void>;
 }
 
 type Calls = ReturnType<typeof temporalCalls>;
@@ -103,7 +114,36 @@ export function planRunbooks(client: Client, temporal: Calls, lookMs: number): P
         },
         withinMs + lookMs * 2,
       ),
+
+    isAtTurn: (item, operation, withinMs) =>
+      temporal.to(
+        workflowIds.run(item, operation),
+        { code: 'DR_JOB_UNKNOWN', context: { job: operation } },
+        (handle) => comesToTurn(client, handle, withinMs),
+        withinMs + lookMs,
+      ),
+
+    tellTurn: (item, operation, comes) =>
+      temporal.to(
+        workflowIds.run(item, operation),
+        { code: 'DR_JOB_UNKNOWN', context: { job: operation } },
+        (handle) => handle.signal(turnSignal, { comes }),
+      ),
   };
+}
+
+/** Every look is the same update: the run answers one. */
+async function comesToTurn(client: Client, handle: WorkflowHandle, withinMs: number): Promise<boolean> {
+  try {
+    await client.withDeadline(Date.now() + withinMs, () =>
+      handle.executeUpdate(atTurnUpdate, { updateId: 'at-turn' }),
+    );
+    return true;
+  } catch (error) {
+    // It failed because the run has ended: the next look finds none.
+    if (isTimeout(error) || error instanceof WorkflowUpdateFailedError) return false;
+    throw error;
+  }
 }
 
 /** Null: it goes on. A run that was ended by force says nothing of what it has left. */

@@ -15,7 +15,7 @@
  * fence, so that nobody starts the source behind it. On a crash of any process the workflow goes on at the step it was
  * in: names are deterministic, steps adopt. A site that is silent is given up after minutes and the failover goes on
  * with what is durable; a source that was seen off is never left with changes that nobody replicated: then an
- * operator decides. When the operator is silent a real run waits; a drill undoes itself.
+ * operator decides. As part of a plan the machine starts when the plan's run says that its turn has come. When the operator is silent a real run waits; a drill undoes itself.
  */
 import { azureNames } from '../domain/names.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
@@ -29,6 +29,8 @@ import { removeRun, scopeOf, scopeOfSide } from './lib/remove-run.ts';
 import type { Done, Runbook, Step } from './lib/runbook.ts';
 import { runRunbook } from './lib/run-runbook.ts';
 
+/** Plans wait for people; one that says nothing for a day is over. */
+const TURN_WITHIN_SECONDS = 86_400;
 /** Time a guest gets to shut down before its power is cut. */
 const SHUTDOWN_GRACE_SECONDS = 300;
 
@@ -285,6 +287,20 @@ const nic: FailoverStep = {
   },
 };
 
+/** In a plan the machines of all groups are made ready together, and start in the order of their groups. */
+const turn: FailoverStep = {
+  id: 'turn',
+  name: 'Wait for its turn in the recovery plan',
+  key: 'reads only',
+  held: 'Everything is made and the Azure machine does not run yet.',
+  skip: 'The machine starts now, whatever the other machines of its plan do.',
+  applies: (run) => run.startWhenTold === true,
+  async run({ item }, _facts, tools) {
+    if (await tools.turn(TURN_WITHIN_SECONDS)) return { detail: 'its turn has come' };
+    throw refusal('DR_TURN_MISSED', { machine: item.machineName });
+  },
+};
+
 const vm: FailoverStep = {
   id: 'vm',
   name: 'Create and start the virtual machine',
@@ -343,6 +359,7 @@ export const failoverBook: Runbook<FailoverRun, FailoverFacts> = {
     disks,
     baseline,
     nic,
+    turn,
     vm,
   ],
   result: (_run, { result }) => ({ ...result }),

@@ -2,9 +2,10 @@
  * A run of a recovery plan: a drill, its cleanup, a failover, its commit, and the three phases home, over many machines.
  *
  * Theory of operation. Before: the plan's version, the machines its selectors found and the operator's choices are
- * pinned in the input; nothing looks at the plan again. Groups begin when those they wait for are done; on the way home
- * the arrows turn round. Inside a group steps come before, machines beside each other within the plan's limits, steps
- * after. Each machine is moved by its own protected item: this workflow only asks for the operation and awaits its
+ * pinned in the input; nothing looks at the plan again. In a drill and a failover the machines of all groups are made
+ * ready together: their disks are one moment's, and the time to copy them is spent once. Then groups begin when those
+ * they wait for are done; on the way home the arrows turn round. Inside a group steps come before, machines beside each
+ * other as far as what they need is free, steps after. Each machine is moved by its own protected item: this workflow only asks for the operation and awaits its
  * run, so everything that keeps one machine safe (state table, fence, undo) holds here too. After: every machine is
  * where the run was to bring it, or the job says for each why not.
  *
@@ -28,6 +29,7 @@ import {
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/evidence/record.ts';
 import { planJobKinds, type JobTask } from '../domain/job.ts';
+import { suppliesOf } from '../domain/plan/supplies.ts';
 import { workflowIds } from './contracts/ids.ts';
 import { jobQuery } from './contracts/messages.ts';
 import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
@@ -37,7 +39,10 @@ import { PlanBook } from './lib/plan/book.ts';
 import { topLevel, type PlanContext } from './lib/plan/context.ts';
 import { Desk } from './lib/plan/desk.ts';
 import { evidenceOf } from './lib/plan/evidence.ts';
+import { Fleet } from './lib/plan/fleet.ts';
 import { playGroups } from './lib/plan/groups.ts';
+import { isMadeReady, letGo, makeReady } from './lib/plan/members.ts';
+import { Moves } from './lib/plan/moves.ts';
 import { rollBack } from './lib/plan/roll-back.ts';
 import { playSteps } from './lib/plan/steps.ts';
 import { evidence } from './lib/proxies.ts';
@@ -54,6 +59,8 @@ class PlanRun implements PlanContext {
   readonly log: JobLog;
   readonly desk: Desk;
   readonly book = new PlanBook();
+  readonly fleet: Fleet;
+  readonly moves: Moves;
   readonly machines: Record<string, StepMachine>;
   readonly #startedMs = Date.now();
   #failure: unknown;
@@ -69,6 +76,9 @@ class PlanRun implements PlanContext {
     });
     setHandler(jobQuery, () => this.log.job);
     this.desk = new Desk(input, this.log);
+    this.moves = new Moves(input);
+    this.fleet = new Fleet(this);
+    this.fleet.supply(suppliesOf(input.plan.plan));
     this.machines = Object.fromEntries(
       input.members.map(({ machineName }) => [machineName, { machineName, address: null }]),
     );
@@ -84,7 +94,10 @@ class PlanRun implements PlanContext {
     const { ending } = this.desk;
     if (ending === undefined) return this.#succeed();
     if (ending === 'rollBack') await rollBack(this);
-    else await this.#startExpiry();
+    else {
+      await letGo(this);
+      await this.#startExpiry();
+    }
     const isFailed = this.#failure !== undefined;
     await this.#leaveEvidence(ending === 'rollBack' ? 'undone' : isFailed ? 'failed' : 'cancelled');
     if (!isFailed) await this.log.cancelled();
@@ -97,6 +110,7 @@ class PlanRun implements PlanContext {
     const { before, after } = this.input.plan.plan.steps;
     try {
       await playSteps(this, before, 'the run', topLevel(this));
+      if (isMadeReady(this)) await makeReady(this);
       await playGroups(this);
       await playSteps(this, after, 'the run', topLevel(this));
     } catch (error) {
@@ -157,10 +171,12 @@ class PlanRun implements PlanContext {
   }
 }
 
+/** What changes with every machine is left out: the run itself tells it. */
 function withoutMembers(tasks: readonly JobTask[]): readonly JobTask[] {
-  return tasks.map(({ children, ...task }) => {
-    if (children === undefined) return task;
-    const over = children.filter(({ endedAt }) => endedAt !== undefined).length;
-    return { ...task, detail: `${over} of ${children.length} parts that have begun are over` };
+  return tasks.map((task) => {
+    const { children, ...rest } = task;
+    if (children === undefined || task.endedAt !== undefined) return rest;
+    const { detail: _, ...still } = rest;
+    return still;
   });
 }

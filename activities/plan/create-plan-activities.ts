@@ -1,7 +1,9 @@
 /** What the run of a plan asks of its machines; on the configuration server, which reaches every protected item. */
-import type { PlanActivities } from '../../workflows/contracts/plan.ts';
+import type { MemberEnd, PlanActivities } from '../../workflows/contracts/plan.ts';
 import { supervised } from '../supervise.ts';
-import { operateMember, type MemberRunbooks } from './operate-member.ts';
+import type { MemberRunbooks } from './operate-member.ts';
+import { operateMembers } from './operate-members.ts';
+import { watchOutcomes } from './outcomes.ts';
 
 export interface PlanActivityPorts {
   readonly runbooks: MemberRunbooks;
@@ -10,13 +12,15 @@ export interface PlanActivityPorts {
 }
 
 export function createPlanActivities(ports: PlanActivityPorts): PlanActivities {
+  const { runbooks } = ports;
+  const calls = { runbooks, outcomes: watchOutcomes((...run) => runbooks.runOutcome(...run)) };
   return {
     pinPlan: ({ name }) => ports.pinPlan(name),
 
-    operateMember: (input) =>
-      supervised<{ readonly waitsFor: string }, Awaited<ReturnType<typeof operateMember>>>(
+    operateMembers: (input) =>
+      supervised<{ readonly waitsFor: Readonly<Record<string, string>> }, readonly MemberEnd[]>(
         ({ signal, report }) =>
-          operateMember(ports.runbooks, input, { signal, report: (waitsFor) => report({ waitsFor }) }),
+          operateMembers(calls, input, { signal, report: (waitsFor) => report({ waitsFor }) }),
       ),
   };
 }

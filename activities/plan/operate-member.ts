@@ -7,10 +7,15 @@ import { DrError } from '../../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
 import { memberMove, memberUndo } from '../../domain/plan/member-move.ts';
 import type { ItemOperation } from '../../domain/item-operations.ts';
-import type { MemberResult, OperateMemberInput } from '../../workflows/contracts/plan.ts';
-import type { RunOutcome } from '../../workflows/contracts/runs.ts';
-import type { ItemView, OperationAccepted, OperationRequest } from '../../workflows/contracts/types.ts';
+import type { AskedMember, MemberResult, OperateMembersInput } from '../../workflows/contracts/plan.ts';
+import type {
+  DecisionInput,
+  ItemView,
+  OperationAccepted,
+  OperationRequest,
+} from '../../workflows/contracts/types.ts';
 import { factsOf, machineOf } from './member-facts.ts';
+import type { AnyOutcome, LookAtRun, OutcomeWatch } from './outcomes.ts';
 
 /** Protected items as the configuration server reaches them. */
 export interface MemberRunbooks {
@@ -18,12 +23,22 @@ export interface MemberRunbooks {
   describeItem(item: ProtectedItemId): Promise<ItemView>;
   /** @throws what the state table refuses with */
   operate(item: ProtectedItemId, request: OperationRequest): Promise<OperationAccepted>;
-  /** How the operation's run ended; null: it has not within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run */
-  runOutcome(
-    item: ProtectedItemId,
-    operation: OperationId,
-    withinMs: number,
-  ): Promise<RunOutcome<Readonly<Record<string, unknown>>> | null>;
+  /** @throws DR_JOB_OVER, DR_DECISION_REFUSED */
+  decide(item: ProtectedItemId, job: OperationId, decision: DecisionInput): Promise<OperationAccepted>;
+  readonly runOutcome: LookAtRun;
+  /** False: it does not wait for its turn within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run, or it has ended */
+  isAtTurn(item: ProtectedItemId, operation: OperationId, withinMs: number): Promise<boolean>;
+  /** Of a run that waits for its turn; one that does not is not bothered. @throws DR_JOB_UNKNOWN */
+  tellTurn(item: ProtectedItemId, operation: OperationId, comes: boolean): Promise<void>;
+}
+
+export interface MemberCalls {
+  readonly runbooks: MemberRunbooks;
+  readonly outcomes: OutcomeWatch;
+}
+
+export interface MemberAsked extends Omit<OperateMembersInput, 'members' | 'gatherSeconds'> {
+  readonly member: AskedMember;
 }
 
 export interface MemberWait {
@@ -33,7 +48,7 @@ export interface MemberWait {
 }
 
 const LOOK_MS = 1_000;
-const AWAIT_MS = 15_000;
+const TURN_MS = 15_000;
 /** An operation that was accepted begins within moments; one whose entity was ended never does. */
 const BEGIN_WITHIN_MS = 300_000;
 const SETTLED_WITHIN_MS = 60_000;
@@ -41,60 +56,76 @@ const SETTLE_LOOK_MS = 100;
 
 /** @throws DR_MEMBER_FAILED, DR_OPERATION_REFUSED, DR_OPERATION_BUSY */
 export async function operateMember(
-  runbooks: MemberRunbooks,
-  input: OperateMemberInput,
+  calls: MemberCalls,
+  input: MemberAsked,
   wait: MemberWait,
 ): Promise<MemberResult> {
-  const { member, operationId } = input;
-  const { itemId } = member;
-  if (!(await hasBegun(runbooks, itemId, operationId))) {
-    const reached = await begin(runbooks, input, wait);
+  const { phase, member } = input;
+  if (member.prepared !== undefined) await takeBack(calls, input, member.prepared, wait);
+  if (phase === 'leave') return leave(calls, input);
+  if (phase === 'start') await tellTurn(calls, member, true);
+  else {
+    const reached = await begin(calls, input, wait);
     if (reached !== null) return reached;
+    if (phase === 'prepare' && (await comesToTurn(calls, input, wait))) return preparedResult(calls, input);
   }
-  const outcome = await awaitRun(runbooks, input, wait);
-  const view = await settledView(runbooks, input, wait);
-  if (outcome.ended !== 'succeeded') {
-    const { message = 'it was cancelled', remedy = '' } = 'error' in outcome ? (outcome.error ?? {}) : {};
-    const ending = outcome.ended === 'undone' ? 'was undone' : 'did not end';
-    throw new DrError('DR_MEMBER_FAILED', {
-      machine: member.machineName,
-      job: operationId,
-      ending,
-      reason: message,
-      remedy,
-    });
-  }
-  const machine = machineOf(view);
-  const where = machine.address === null ? view.activeLocation : `at ${machine.address}`;
-  return {
-    ended: 'succeeded',
-    detail: `${view.state}, ${where}, job ${operationId}`,
-    machine,
-    facts: factsOf(view, input.kind),
-  };
+  const outcome = await awaitRun(calls, input, wait);
+  const view = await settledView(calls, input, wait);
+  if (outcome.ended === 'succeeded') return succeededResult(view, input);
+  const { message = 'it was cancelled', remedy = '' } = 'error' in outcome ? (outcome.error ?? {}) : {};
+  throw new DrError('DR_MEMBER_FAILED', {
+    machine: member.machineName,
+    job: member.operationId,
+    ending: outcome.ended === 'undone' ? 'was undone' : 'did not end',
+    reason: message,
+    remedy,
+  });
 }
 
-async function hasBegun(
-  runbooks: MemberRunbooks,
-  itemId: ProtectedItemId,
-  operationId: OperationId,
-): Promise<boolean> {
+function succeededResult(view: ItemView, { member, kind }: MemberAsked): MemberResult {
+  const machine = machineOf(view);
+  const where = machine.address === null ? view.activeLocation : `at ${machine.address}`;
+  const detail = `${view.state}, ${where}, job ${member.operationId}`;
+  return { ended: 'succeeded', detail, machine, facts: factsOf(view, kind) };
+}
+
+/** It ends by its own rules: a drill takes itself back, a failover waits for an operator. */
+async function leave(calls: MemberCalls, { member }: MemberAsked): Promise<MemberResult> {
+  await tellTurn(calls, member, false);
+  const machine = { machineName: member.machineName, address: null };
+  return { ended: 'reached', detail: `job ${member.operationId} goes its own way`, machine, facts: {} };
+}
+
+/** Whoever has decided about the job by hand has ended it: its outcome says how. */
+async function tellTurn({ runbooks }: MemberCalls, member: AskedMember, comes: boolean): Promise<void> {
+  try {
+    await runbooks.tellTurn(member.itemId, member.operationId, comes);
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+  }
+}
+
+async function preparedResult({ runbooks }: MemberCalls, { member }: MemberAsked): Promise<MemberResult> {
+  const machine = machineOf(await runbooks.describeItem(member.itemId));
+  const detail = `ready to start, job ${member.operationId}`;
+  return { ended: 'prepared', detail, machine, facts: {} };
+}
+
+async function hasBegun({ runbooks }: MemberCalls, { itemId, operationId }: AskedMember): Promise<boolean> {
   try {
     await runbooks.runOutcome(itemId, operationId, 0);
     return true;
   } catch (error) {
-    if (error instanceof DrError && error.code === 'DR_JOB_UNKNOWN') return false;
+    if (isUnknown(error)) return false;
     throw error;
   }
 }
 
 /** Null: the operation is booked. Waits for its turn where the plan says so. */
-async function begin(
-  runbooks: MemberRunbooks,
-  input: OperateMemberInput,
-  wait: MemberWait,
-): Promise<MemberResult | null> {
+async function begin(calls: MemberCalls, input: MemberAsked, wait: MemberWait): Promise<MemberResult | null> {
+  const { runbooks } = calls;
   const { kind, member, onBusy, undo } = input;
+  if (await hasBegun(calls, member)) return null;
   for (;;) {
     wait.signal.throwIfAborted();
     const view = await runbooks.describeItem(member.itemId);
@@ -114,57 +145,117 @@ async function begin(
   }
 }
 
-async function awaitRun(
-  runbooks: MemberRunbooks,
-  { member, operationId }: OperateMemberInput,
+/** An operation that waits for its turn is rolled back, and everything it has made with it. */
+async function takeBack(
+  calls: MemberCalls,
+  input: MemberAsked,
+  operationId: OperationId,
   wait: MemberWait,
-): Promise<RunOutcome<Readonly<Record<string, unknown>>>> {
+): Promise<void> {
+  const { member, requestedBy, planName } = input;
+  const reason = `the run of plan ${planName} is rolled back`;
+  try {
+    await calls.runbooks.decide(member.itemId, operationId, { decision: 'rollBack', requestedBy, reason });
+  } catch (error) {
+    // It rolls back already, or it has ended: then what it left is looked at like anything else.
+    if (!hasCode(error, 'DR_JOB_OVER') && !hasCode(error, 'DR_DECISION_REFUSED')) throw error;
+  }
+  const before = { ...input, member: { ...member, operationId } };
+  await awaitRun(calls, before, wait);
+  await settledView(calls, before, wait);
+}
+
+/** False: it has ended before. */
+async function comesToTurn(
+  { runbooks }: MemberCalls,
+  { member }: MemberAsked,
+  wait: MemberWait,
+): Promise<boolean> {
+  const { itemId, operationId } = member;
+  const beginBefore = Date.now() + BEGIN_WITHIN_MS;
+  wait.report(`job ${operationId} makes everything ready`);
+  for (;;) {
+    wait.signal.throwIfAborted();
+    try {
+      if (await runbooks.isAtTurn(itemId, operationId, TURN_MS)) return true;
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      if (await hasEnded(runbooks, member)) return false;
+      if (Date.now() > beginBefore) throw error;
+      await sleep(LOOK_MS, undefined, { signal: wait.signal });
+    }
+  }
+}
+
+async function hasEnded(runbooks: MemberRunbooks, { itemId, operationId }: AskedMember): Promise<boolean> {
+  try {
+    return (await runbooks.runOutcome(itemId, operationId, 0)) !== null;
+  } catch (error) {
+    if (isUnknown(error)) return false;
+    throw error;
+  }
+}
+
+async function awaitRun(
+  { outcomes }: MemberCalls,
+  { member: { itemId, operationId } }: MemberAsked,
+  wait: MemberWait,
+): Promise<AnyOutcome> {
   wait.report(`job ${operationId}`);
   const beginBefore = Date.now() + BEGIN_WITHIN_MS;
   for (;;) {
     wait.signal.throwIfAborted();
     try {
-      const outcome = await runbooks.runOutcome(member.itemId, operationId, AWAIT_MS);
+      const outcome = await outcomes.look(itemId, operationId);
       if (outcome !== null) return outcome;
     } catch (error) {
-      const isUnknown = error instanceof DrError && error.code === 'DR_JOB_UNKNOWN';
-      if (!isUnknown || Date.now() > beginBefore) throw error;
+      if (!isUnknown(error) || Date.now() > beginBefore) throw error;
       await sleep(LOOK_MS, undefined, { signal: wait.signal });
     }
   }
 }
 
 /** A drill that another run has begun since is left alone. */
-function isMeant({ drill }: ItemView, { onlyDrillOf }: OperateMemberInput): boolean {
+function isMeant({ drill }: ItemView, { onlyDrillOf }: MemberAsked): boolean {
   return onlyDrillOf === undefined || drill.runId?.startsWith(onlyDrillOf) !== false;
 }
 
 /** The run has ended; what that makes of the item, its entity says a moment later. */
 async function settledView(
-  runbooks: MemberRunbooks,
-  { member, operationId }: OperateMemberInput,
+  { runbooks }: MemberCalls,
+  { member: { itemId, operationId } }: MemberAsked,
   { signal }: MemberWait,
 ): Promise<ItemView> {
   const settledBefore = Date.now() + SETTLED_WITHIN_MS;
   for (;;) {
-    const view = await runbooks.describeItem(member.itemId);
+    const view = await runbooks.describeItem(itemId);
     if (view.running?.operationId !== operationId || Date.now() > settledBefore) return view;
     await sleep(SETTLE_LOOK_MS, undefined, { signal });
   }
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof DrError && error.code === 'DR_OPERATION_BUSY';
+  return hasCode(error, 'DR_OPERATION_BUSY');
+}
+
+function isUnknown(error: unknown): boolean {
+  return hasCode(error, 'DR_JOB_UNKNOWN');
+}
+
+function hasCode(error: unknown, code: DrError['code']): boolean {
+  return error instanceof DrError && error.code === code;
 }
 
 /** What plans ask for, in the words of the item. */
-function requestOf(input: OperateMemberInput, operation: ItemOperation): OperationRequest {
-  const { operationId, requestedBy, choice, member, shutdownSource, subnetId, place, runId } = input;
-  const chosen = member.pointId === undefined ? choice : { kind: 'custom', pointId: member.pointId };
+function requestOf(input: MemberAsked, operation: ItemOperation): OperationRequest {
+  const { requestedBy, choice, member, shutdownSource, subnetId, place, runId, phase } = input;
+  const { operationId, pointId } = member;
+  const chosen = pointId === undefined ? choice : { kind: 'custom', pointId };
+  const told = phase === 'prepare' ? { startWhenTold: true } : {};
   const inputs: Partial<Record<ItemOperation, object>> = {
-    testFailover: { choice: chosen, subnetId },
+    testFailover: { choice: chosen, subnetId, ...told },
     cleanupTestFailover: { notes: `recovery plan, run ${runId}` },
-    failover: { choice: chosen, shutdownSource },
+    failover: { choice: chosen, shutdownSource, ...told },
     reprotect: { place: place ?? {} },
   };
   return { operation, operationId, requestedBy, ...inputs[operation] } as OperationRequest;

@@ -8,8 +8,15 @@ import { createClient, type Client } from '../../api/client.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Job, JobError } from '../../domain/job.ts';
-import { Secret, type PeerCertificate, type VCenterConnection } from '../../domain/ports.ts';
+import type { RegionLook } from '../../domain/plan/clashes.ts';
+import {
+  Secret,
+  type NotificationReceiver,
+  type PeerCertificate,
+  type VCenterConnection,
+} from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
+import type { RegionLookInput } from '../../workflows/contracts/plan-look.ts';
 import type { PlanDecision, PlanRunInput } from '../../workflows/contracts/plan.ts';
 import type {
   DecisionInput,
@@ -22,6 +29,7 @@ import type {
 import { openCatalogue } from '../../server/catalogue/open.ts';
 import type { Catalogue } from '../../server/catalogue/catalogue.ts';
 import { createServer } from '../../server/create-server.ts';
+import { Notifier } from '../../server/notifications/notifier.ts';
 import type { ActivityProgress, Runbooks } from '../../server/runbooks.ts';
 import type { DrillSchedule, DrillScheduleView, ScheduleAction } from '../../server/temporal-schedules.ts';
 import { ensureServerTls } from '../../server/tls.ts';
@@ -47,6 +55,8 @@ export class PlayedRunbooks implements Runbooks {
   schedules = new Map<string, DrillScheduleView>();
   /** What a check finds. */
   problems: JobError[] = [];
+  /** What Azure says of every region. */
+  region: Omit<RegionLook, 'location'> = { sizes: [], usages: [], subnets: [] };
   /** What a discovery writes. */
   onDiscover: (vcenterId: VCenterId) => Promise<number> = async () => 0;
   /** What happens while a decision is on its way. */
@@ -74,14 +84,29 @@ export class PlayedRunbooks implements Runbooks {
   async runOutcome() {
     return null;
   }
+  async isAtTurn() {
+    return false;
+  }
+  tellTurn = async () => undefined;
   async describeSchedule(plan: string) {
     this.#called('describeSchedule', plan);
     const schedule = this.schedules.get(plan);
     if (schedule === undefined) throw new DrError('DR_SCHEDULE_UNKNOWN', { plan });
     return schedule;
   }
+  async scheduledPlans() {
+    return [...this.schedules.keys()];
+  }
   async putSchedule(plan: string, schedule: DrillSchedule) {
-    const shown = { ...schedule, paused: false, note: '', next: [], missed: 0, skipped: 0 };
+    const shown = {
+      ...schedule,
+      paused: false,
+      pausedByFailure: false,
+      note: '',
+      next: [],
+      missed: 0,
+      skipped: 0,
+    };
     this.schedules.set(plan, shown);
     return shown;
   }
@@ -92,6 +117,11 @@ export class PlayedRunbooks implements Runbooks {
   async controlSchedule(plan: string, action: ScheduleAction, note: string) {
     this.#called('controlSchedule', plan, action, note);
     return this.describeSchedule(plan);
+  }
+
+  async lookAtRegion(input: RegionLookInput): Promise<RegionLook> {
+    this.#called('lookAtRegion', input);
+    return { ...this.region, location: input.location };
   }
 
   async check(input: ItemCheckInput): Promise<ItemCheckResult> {
@@ -160,6 +190,7 @@ export interface RunningServer {
   readonly folder: string;
   readonly catalogue: Catalogue;
   readonly runbooks: PlayedRunbooks;
+  readonly notifier: Notifier;
   readonly points: RecoveryPoint[];
   /** Whose recovery points were read, once for every read. */
   readonly pointReads: ProtectedItemId[];
@@ -176,7 +207,9 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export async function startServer(options: { readonly catalogueUrl?: Secret } = {}): Promise<RunningServer> {
+export async function startServer(
+  options: { readonly catalogueUrl?: Secret; readonly receivers?: readonly NotificationReceiver[] } = {},
+): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'switchback-server-'));
   const catalogue = await openCatalogue({
     folder: join(folder, 'catalogue'),
@@ -190,6 +223,8 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
   const evidence = new Map<string, string>();
   const connections = new Map<string, VCenterConnection>();
   const logged: string[] = [];
+  const log = pino({ level: 'trace' }, sink(logged));
+  const notifier = new Notifier({ outbox: catalogue.outbox, receivers: options.receivers ?? [], log });
   const server = await createServer({
     site: 'main',
     location: 'westeurope',
@@ -225,7 +260,8 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
       },
     },
     tokens: await openTokens({ catalogue, dataDir: folder }),
-    log: pino({ level: 'trace' }, sink(logged)),
+    notifier,
+    log,
   });
   await server.listen({ host: '127.0.0.1', port: 0 });
   const address = server.server.address();
@@ -238,6 +274,7 @@ export async function startServer(options: { readonly catalogueUrl?: Secret } = 
     folder,
     catalogue,
     runbooks,
+    notifier,
     points,
     pointReads,
     pointFailures,

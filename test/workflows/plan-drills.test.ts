@@ -31,7 +31,14 @@ test('a drill that waits for somebody who never comes takes itself back', async 
   await stage.run('test', threeTiers, shop);
   expect((await stage.job()).state).toBe('waitingForInput');
   await stage.driver.advance(4 * 3_600_000 + 1_000);
-  expect(stage.begun).toEqual(['test db', 'test app', 'undo test app', 'undo test db']);
+  expect(stage.begun).toEqual([
+    'test db',
+    'test app',
+    'undo test app',
+    'undo test db',
+    'undo test web-2',
+    'undo test web-1',
+  ]);
   expect(await stage.job()).toMatchObject({ state: 'failed', error: { code: 'DR_DRILL_EXPIRED' } });
 });
 

@@ -51,15 +51,41 @@ describe('the order', () => {
     expect(stage.steps.at(-1)?.machines).toMatchObject({ db: { address: '10.0.0.4' } });
   });
 
+  test('makes the machines of all groups ready together, then starts them group by group', async () => {
+    stage.fate = (what) => ({ kind: what === 'ready web-1' ? 'hold' : 'run' });
+    await stage.run('test', threeTiers, shop);
+    expect(stage.turns).toEqual(['ready db', 'ready app', 'ready web-1', 'ready web-2']);
+    expect(stage.begun).toEqual([]);
+    await stage.release('ready web-1');
+    expect(stage.begun).toEqual(['test db', 'test app', 'test web-1', 'test web-2']);
+    const [first] = stage.operations;
+    expect(first).toMatchObject({ phase: 'start', member: { operationId: `${RUN}-0-m-1` } });
+  });
+
+  test('the way home is made group by group, nothing of it ahead', async () => {
+    await stage.run('failback', threeTiers, shop);
+    expect(stage.turns).toEqual([]);
+    expect(new Set(stage.operations.map(({ phase }) => phase))).toEqual(new Set(['whole']));
+  });
+
+  test('a machine that waits says for what', async () => {
+    stage.fate = () => ({ kind: 'hold' });
+    const wide = plan([group('web')], { limits: { machinesAtOnce: 1 } });
+    await stage.run('failover', wide, members('a@web', 'b@web'));
+    const { tasks } = await stage.job();
+    expect(tasks[0]?.children?.[1]).toMatchObject({
+      name: 'b',
+      state: 'inProgress',
+      detail: 'waits for 1 turn among the machines of group web',
+    });
+  });
+
   test('no more machines of a group at once than the plan allows', async () => {
     stage.fate = () => ({ kind: 'hold' });
     const wide = plan([group('web')], { limits: { machinesAtOnce: 2 } });
     await stage.run('failover', wide, members('a@web', 'b@web', 'c@web'));
     expect(stage.begun).toEqual(['failover a', 'failover b']);
-    const [first] = stage.driver.pending();
-    if (first === undefined) throw new Error('nothing is under way');
-    stage.driver.resolve(first);
-    await stage.driver.settle();
+    await stage.release();
     expect(stage.begun).toEqual(['failover a', 'failover b', 'failover c']);
   });
 
@@ -85,13 +111,14 @@ describe('the order', () => {
         }
         expect((await own.job()).state).toBe('succeeded');
         const waits = waitsOf(groups, 'out');
-        const done = own.operations.map(({ member }) => member.group);
-        own.operations.forEach(({ member }, index) => {
-          for (const earlier of waits[member.group] ?? []) {
-            expect(done.slice(0, index).filter((name) => name === earlier)).toHaveLength(2);
+        const groupOf = new Map<string, string>(who.map(({ itemId, group: name }) => [itemId, name]));
+        const done = own.operations.map(({ member }) => groupOf.get(member.itemId) ?? '');
+        done.forEach((name, index) => {
+          for (const earlier of waits[name] ?? []) {
+            expect(done.slice(0, index).filter((each) => each === earlier)).toHaveLength(2);
           }
         });
-        expect(new Set(own.operations.map(({ operationId }) => operationId)).size).toBe(who.length);
+        expect(new Set(own.operations.map(({ member }) => member.operationId)).size).toBe(who.length);
         await own.driver.replay();
         await own.driver.dispose();
       }),
@@ -115,7 +142,7 @@ describe('what fails', () => {
     expect(await stage.decide('retry')).toBeUndefined();
     expect((await stage.job()).state).toBe('succeeded');
     const ids = stage.operations.filter(({ member }) => member.machineName === 'db');
-    expect(ids.map(({ operationId }) => operationId)).toEqual([`${RUN}-0-m-2`]);
+    expect(ids.map(({ member }) => member.operationId)).toEqual([`${RUN}-0-m-2`]);
   });
 
   test('is skipped with a reason, which the task and the result keep', async () => {
@@ -124,7 +151,7 @@ describe('what fails', () => {
     await stage.decide('skip', { reason: 'moved by hand' });
     const { state, tasks, result } = await stage.job();
     expect(state).toBe('succeeded');
-    expect(tasks[0]?.children?.[0]).toMatchObject({
+    expect(tasks.find(({ id }) => id === 'group-database')?.children?.[0]).toMatchObject({
       state: 'skipped',
       detail: 'skipped by olga: moved by hand',
     });
@@ -162,7 +189,14 @@ describe('what fails', () => {
   test('with nobody there the run takes itself back', async () => {
     stage.fate = failing('test app');
     await stage.run('test', threeTiers, shop, { unattended: true });
-    expect(stage.begun).toEqual(['test db', 'test app', 'undo test app', 'undo test db']);
+    expect(stage.begun).toEqual([
+      'test db',
+      'test app',
+      'undo test app',
+      'undo test db',
+      'undo test web-2',
+      'undo test web-1',
+    ]);
     expect(await stage.job()).toMatchObject({ state: 'failed', error: { code: 'DR_INTERNAL' } });
   });
 });
@@ -221,10 +255,7 @@ describe('people', () => {
     stage.fate = (what) => ({ kind: what === 'failover db' ? 'hold' : 'run' });
     await stage.run('failover', threeTiers, shop);
     expect(await stage.decide('hold')).toBeUndefined();
-    const [first] = stage.driver.pending();
-    if (first === undefined) throw new Error('nothing is under way');
-    stage.driver.resolve(first);
-    await stage.driver.settle();
+    await stage.release();
     expect(stage.begun).toEqual(['failover db']);
     expect((await stage.job()).state).toBe('waitingForInput');
     expect(await stage.decide('finish')).toBeUndefined();
@@ -250,6 +281,18 @@ describe('ending a run', () => {
     expect(stage.begun).toEqual(['failover db', 'step dns', 'failover web', 'step check']);
   });
 
+  test('keep lets go of what waits for its turn, and says so', async () => {
+    stage.fate = failing('failover db');
+    await stage.run('failover', withDns, who);
+    expect(await stage.decide('keep')).toBeUndefined();
+    expect(stage.turns).toEqual(['ready db', 'ready web', 'leave web']);
+    expect(stage.begun).toEqual(['failover db']);
+    expect(stage.records[0]?.members).toMatchObject([
+      { machineName: 'db', outcome: 'failed' },
+      { machineName: 'web', outcome: 'skipped', detail: 'its turn to start did not come' },
+    ]);
+  });
+
   test('roll back takes machines and steps back, the last one first', async () => {
     stage.fate = failing('step check');
     await stage.run('failover', withDns, who);
@@ -264,11 +307,10 @@ describe('ending a run', () => {
     await stage.run('failover', withDns, who);
     await stage.decide('rollBack');
     expect(stage.begun).toEqual(['failover db']);
-    const [first] = stage.driver.pending();
-    if (first === undefined) throw new Error('nothing is under way');
-    stage.driver.resolve(first);
-    await stage.driver.settle();
-    expect(stage.begun).toEqual(['failover db', 'undo failover db']);
+    await stage.release();
+    expect(stage.begun).toEqual(['failover db', 'undo failover db', 'undo failover web']);
+    const [, , back] = stage.operations;
+    expect(back?.member).toMatchObject({ machineName: 'web', prepared: `${RUN}-1-m-1` });
   });
 
   test('an undo that fails waits; left as it is, the rest is taken back', async () => {

@@ -13,6 +13,7 @@ export const workflowIds = {
   /** Temporal appends the time at which it began. */
   scheduledDrill: (plan: string) => `scheduled-drill/${plan}`,
   itemCheck: (requestId: string) => `item-check/${requestId}`,
+  regionLook: (requestId: string) => `region-look/${requestId}`,
   vcenterProbe: (requestId: string) => `vcenter-probe/${requestId}`,
   vcenterAdd: (operation: OperationId) => `vcenter-add/${operation}`,
   vcenterDiscovery: (vcenter: string) => `vcenter-discovery/${vcenter}`,

@@ -28,6 +28,10 @@ export const stopReplicationSignal = defineSignal('stopReplication');
 export const replicationStoppedSignal = defineSignal<[ReplicationStopped]>('replicationStopped');
 /** From the entity to a run that something more urgent displaces: end at once, undo nothing. */
 export const giveWaySignal = defineSignal('giveWay');
+/** To a run that was begun with `startWhenTold`: answers once it waits for its turn. A run that ends before answers nothing. */
+export const atTurnUpdate = defineUpdate<void>('atTurn');
+/** To such a run: its machine starts now; or its turn never comes, because the run of the plan has ended. */
+export const turnSignal = defineSignal<[{ readonly comes: boolean }]>('turn');
 /** To every entity when workers of a new version are there: continue as new soon. */
 export const upgradeSignal = defineSignal('upgrade');
 
@@ -37,6 +41,7 @@ export const workflowTypes = {
   planRun: 'planRun',
   scheduledDrill: 'scheduledDrill',
   itemCheck: 'itemCheck',
+  regionLook: 'regionLook',
   vcenterProbe: 'vcenterProbe',
   vcenterAdd: 'vcenterAdd',
   vcenterDiscovery: 'vcenterDiscovery',

@@ -1,4 +1,5 @@
 /** Runs of recovery plans, and what they ask of steps. Plain JSON only. */
+import type { ErrorCode, ErrorContext } from '../../domain/errors.ts';
 import type { MachineId, OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Requester } from '../../domain/job.ts';
 import type { PlanRunKind, RecoveryPlan, StepAction } from '../../domain/plan/plan.ts';
@@ -91,30 +92,46 @@ export interface StepActivities {
   runStep(input: StepInput): Promise<StepResult>;
 }
 
-/** What a run asks of one member. */
-export interface OperateMemberInput {
-  readonly runId: OperationId;
-  readonly requestedBy: Requester;
-  readonly kind: PlanRunKind;
+/**
+ * Which part of its move a machine makes. `prepare`: a drill or failover up to the moment before the machine starts, where
+ * it waits for its turn; `start`: the rest of it; `leave`: the turn never comes, the operation ends by its own rules.
+ */
+export type MovePhase = 'whole' | 'prepare' | 'start' | 'leave';
+
+/** One machine of several that a run moves together. */
+export interface AskedMember extends Pick<RunMember, 'itemId' | 'machineName' | 'pointId'> {
+  /** The same in every call: a repeated one joins the operation that was begun. */
+  readonly operationId: OperationId;
+  /** An operation of it that waits for its turn: taken back before anything else. */
+  readonly prepared?: OperationId;
+}
+
+/** What a run asks of machines that it moves together. */
+export interface OperateMembersInput extends Pick<
+  PlanRunInput,
+  'runId' | 'requestedBy' | 'kind' | 'choice' | 'shutdownSource' | 'subnetId' | 'place' | 'onlyDrillOf'
+> {
+  readonly planName: string;
+  readonly phase: MovePhase;
   /** Takes back what the run has done. */
   readonly undo?: true;
-  readonly member: RunMember;
-  /** The same in every try: a repeated call joins the operation that was begun. */
-  readonly operationId: OperationId;
-  readonly choice: RecoveryPointChoice;
-  readonly shutdownSource: boolean;
-  readonly subnetId?: string;
-  readonly place?: HomePlace;
-  /** Cleans up only a drill of this run. */
-  readonly onlyDrillOf?: OperationId;
-  /** When the machine is busy with something else. */
+  /** When a machine is busy with something else. */
   readonly onBusy: 'refuse' | 'queue';
+  readonly members: readonly AskedMember[];
+  /** How long the first that has ended waits for others, so that they are told together. */
+  readonly gatherSeconds: number;
 }
+
+/** Errors are told, not thrown: those of one machine are nothing to the others. */
+export type MemberEnd = { readonly operationId: OperationId } & (
+  | { readonly result: MemberResult }
+  | { readonly error: { readonly code: ErrorCode; readonly context: ErrorContext } }
+);
 
 /** What became of it, as the item itself says afterwards. */
 export interface MemberResult {
-  /** `reached`: nothing was left to do. */
-  readonly ended: 'succeeded' | 'reached';
+  /** `reached`: nothing was left to do. `prepared`: it waits for its turn to start. */
+  readonly ended: 'succeeded' | 'reached' | 'prepared';
   readonly detail: string;
   readonly machine: StepMachine;
   readonly facts: MemberFacts;
@@ -153,10 +170,10 @@ export interface PlanActivities {
   pinPlan(input: { readonly name: string }): Promise<Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'>>;
 
   /**
-   * Runs one operation of a member to its end, or finds it done. Beats with what it waits for.
-   * @throws DR_MEMBER_FAILED with what the item's own job said, and what its state table refuses with
+   * Runs one operation of each machine to its end, or finds it done; answers as soon as some have ended, at least one.
+   * Ask again for the others. Beats with what they wait for.
    */
-  operateMember(input: OperateMemberInput): Promise<MemberResult>;
+  operateMembers(input: OperateMembersInput): Promise<readonly MemberEnd[]>;
 }
 
 /** An operator's decision about a run; `taskId` names the step or machine that waits. */

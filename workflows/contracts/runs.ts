@@ -39,6 +39,8 @@ export interface FailoverRun extends Run {
   readonly subnetId: string;
   readonly privateIpAddress?: string;
   readonly shutdownSource: boolean;
+  /** Everything is made; the machine starts when the run of its plan says so. */
+  readonly startWhenTold?: true;
   /** Earlier runs whose removal could not be proven, or that this one replaces: they go before anything new is made. */
   readonly removeFirst: readonly RunId[];
   /** An earlier failover that was lost may have shut the source down. */

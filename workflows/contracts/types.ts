@@ -54,9 +54,14 @@ export interface OperationInputs {
     readonly choice: RecoveryPointChoice;
     /** Subnet of an isolated network. */
     readonly subnetId: string;
+    readonly startWhenTold?: true;
   };
   readonly cleanupTestFailover: { readonly notes: string };
-  readonly failover: { readonly choice: RecoveryPointChoice; readonly shutdownSource: boolean };
+  readonly failover: {
+    readonly choice: RecoveryPointChoice;
+    readonly shutdownSource: boolean;
+    readonly startWhenTold?: true;
+  };
   readonly changeRecoveryPoint: { readonly choice: RecoveryPointChoice };
   readonly verify: { readonly choice: RecoveryPointChoice };
   readonly reprotect: { readonly place: HomePlace };

@@ -49,7 +49,7 @@ const succeeded = (outcome: Outcome) => outcome.ended === 'succeeded';
 const plans: Plans = {
   testFailover: {
     workflow: () => 'failover',
-    input: ({ paused }, run, { choice, subnetId }) => ({
+    input: ({ paused }, run, { choice, subnetId, startWhenTold }) => ({
       ...run,
       mode: 'test',
       // While replication is paused nobody makes a newer point than the newest there is.
@@ -57,6 +57,7 @@ const plans: Plans = {
       subnetId,
       shutdownSource: false,
       removeFirst: [],
+      ...(startWhenTold === true ? { startWhenTold } : {}),
     }),
     starts: ({ drill }, { operationId }) => ({ drill: { ...drill, state: 'starting', runId: operationId } }),
     ends: ({ drill }, { operationId }, outcome) => {
@@ -85,7 +86,7 @@ const plans: Plans = {
   },
   failover: {
     workflow: () => 'failover',
-    input: (record, run, { choice, shutdownSource }) => ({
+    input: (record, run, { choice, shutdownSource, startWhenTold }) => ({
       ...run,
       ...realNetwork(run.item),
       mode: 'real',
@@ -93,6 +94,7 @@ const plans: Plans = {
       shutdownSource,
       removeFirst: record.unremovedRuns,
       ...(record.mayHaveShutDown === true ? { sourceWasOn: true } : {}),
+      ...(startWhenTold === true ? { startWhenTold } : {}),
     }),
     ends: (record, { operationId }, outcome) => {
       if (succeeded(outcome)) return { ...failedOver(outcome), mayHaveShutDown: undefined };

@@ -15,6 +15,8 @@ export interface TaskLog {
   /** The task itself waits for an operator; `goOn` when somebody has decided. */
   wait(error?: JobError): void;
   goOn(): void;
+  /** What the task does now, for people; empty: nothing worth a word. */
+  say(detail: string): void;
 }
 
 /** What work answers that was left out. */
@@ -89,6 +91,11 @@ export function jobLog(start: {
       goOn() {
         const { error: _, ...rest } = task;
         show({ ...rest, state: 'inProgress' });
+      },
+      say(said) {
+        if (said === (task.detail ?? '')) return;
+        const { detail: _, ...rest } = task;
+        show(said === '' ? rest : { ...rest, detail: said });
       },
       task: (childId, childName, childWork, childDetail) =>
         run(

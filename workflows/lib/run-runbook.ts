@@ -13,13 +13,16 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { HandlerUnfinishedPolicy } from '@temporalio/common';
 import type { JobDecision, JobError } from '../../domain/job.ts';
 import {
+  atTurnUpdate,
   decideUpdate,
   giveWaySignal,
   jobQuery,
   replicationStoppedSignal,
   stopReplicationSignal,
+  turnSignal,
 } from '../contracts/messages.ts';
 import type { Run, RunOutcome } from '../contracts/runs.ts';
 import type { DecisionInput } from '../contracts/types.ts';
@@ -48,6 +51,8 @@ class Player<I extends Run, F> {
   #scope: CancellationScope | undefined;
   #failure: unknown;
   #epoch: number | undefined;
+  #isAtTurn = false;
+  #turnComes: boolean | undefined;
 
   constructor(book: Runbook<I, F>, input: I) {
     const [first] = book.steps;
@@ -239,6 +244,13 @@ class Player<I extends Run, F> {
       this.#displaced = true;
       this.#scope?.cancel();
     });
+    // Whoever asks when the run ends hears that it has ended.
+    setHandler(atTurnUpdate, () => condition(() => this.#isAtTurn), {
+      unfinishedPolicy: HandlerUnfinishedPolicy.ABANDON,
+    });
+    setHandler(turnSignal, ({ comes }) => {
+      this.#turnComes = comes;
+    });
     setHandler(replicationStoppedSignal, ({ sessionEpoch }) => {
       this.#epoch = sessionEpoch;
     });
@@ -281,7 +293,17 @@ class Player<I extends Run, F> {
   // ------------------------------------------------------------ the entity
 
   #tools(tasks: TaskLog): StepTools {
-    return { ...tasks, stopReplication: () => this.#stopReplication() };
+    return {
+      ...tasks,
+      stopReplication: () => this.#stopReplication(),
+      turn: (withinSeconds) => this.#turn(withinSeconds),
+    };
+  }
+
+  async #turn(withinSeconds: number): Promise<boolean> {
+    this.#isAtTurn = true;
+    await condition(() => this.#turnComes !== undefined, withinSeconds * 1_000);
+    return this.#turnComes === true;
   }
 
   /**

@@ -11,6 +11,8 @@ import type { TaskLog } from './job-log.ts';
 export interface StepTools extends TaskLog {
   /** Ends the item's replication and answers a session epoch newer than that of every session. */
   stopReplication(): Promise<number>;
+  /** Waits until whoever began the run says that its turn has come (true) or never will. Bounded by the caller. */
+  turn(withinSeconds: number): Promise<boolean>;
 }
 
 export interface Done<F> {

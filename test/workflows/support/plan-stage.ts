@@ -6,9 +6,11 @@ import type { Job, JobDecision } from '../../../domain/job.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type {
+  AskedMember,
+  MemberEnd,
   MemberFacts,
   MemberResult,
-  OperateMemberInput,
+  OperateMembersInput,
   PlanRunInput,
   RunMember,
   StepInput,
@@ -64,11 +66,19 @@ export function members(...names: readonly string[]): RunMember[] {
   });
 }
 
+/** What was asked of one machine. */
+export interface AskedOperation extends Omit<OperateMembersInput, 'members'> {
+  readonly member: AskedMember;
+}
+
 export class PlanStage implements Stagehand {
   readonly driver = new SandboxDriver(this);
   /** `failover web-01`, `undo failover web-01`, `step dns`, in the order in which they began. */
   readonly begun: string[] = [];
-  readonly operations: OperateMemberInput[] = [];
+  /** Machines that were made ready, and those whose turn never comes: `ready web-01`, `leave web-01`. */
+  readonly turns: string[] = [];
+  /** Beside those that made a machine ready. */
+  readonly operations: AskedOperation[] = [];
   readonly steps: StepInput[] = [];
   /** What the runs left as evidence. */
   readonly records: RunRecord[] = [];
@@ -121,6 +131,22 @@ export class PlanStage implements Stagehand {
     return answer.accepted ? undefined : answer.code;
   }
 
+  /** Lets machines come to their end that were held, by what was begun; default: the first. */
+  async release(...whats: readonly string[]): Promise<void> {
+    const [first] = this.#held.keys();
+    for (const what of whats.length === 0 && first !== undefined ? [first] : whats) this.#held.delete(what);
+    for (const call of this.driver.pending()) {
+      if (call.name !== 'operateMembers') continue;
+      const ends = this.#operate(call);
+      if (ends !== undefined) this.driver.resolve(call, ends);
+    }
+    await this.driver.settle();
+  }
+
+  get held(): string[] {
+    return [...this.#held.keys()];
+  }
+
   fateOf(call: ActivityCall): Fate {
     const what = named(call);
     if (what === undefined) return { kind: 'run' };
@@ -129,7 +155,7 @@ export class PlanStage implements Stagehand {
   }
 
   perform(call: ActivityCall): unknown {
-    if (call.name === 'operateMember') return this.#operate(call.input as OperateMemberInput);
+    if (call.name === 'operateMembers') return this.#operate(call);
     if (call.name === 'writeEvidence') {
       this.records.push((call.input as { readonly record: RunRecord }).record);
       return { blob: 'evidence/shop', sha256: 'b'.repeat(64), head: 'c'.repeat(64) };
@@ -141,27 +167,61 @@ export class PlanStage implements Stagehand {
     return { detail: 'done', observed: {} } satisfies StepResult;
   }
 
-  isLong(): boolean {
-    return false;
+  isLong(name: string): boolean {
+    return name === 'operateMembers';
   }
 
   stops(): boolean {
     return true;
   }
 
-  #operate(input: OperateMemberInput): MemberResult {
-    this.operations.push(input);
-    const { machineName } = input.member;
+  readonly #held = new Set<string>();
+  readonly #fates = new Map<string, Fate>();
+
+  /** Those that have ended; undefined: none has. */
+  #operate(call: ActivityCall): readonly MemberEnd[] | undefined {
+    const { members: asked, ...shared } = call.input as OperateMembersInput;
+    const ends = asked.flatMap((member) => this.#endOf(call, { ...shared, member }) ?? []);
+    return ends.length === 0 ? undefined : ends;
+  }
+
+  #endOf(call: ActivityCall, asked: AskedOperation): MemberEnd | undefined {
+    const { operationId, machineName } = asked.member;
+    const what = nameOf(asked);
+    const key = `${operationId} ${what}`;
+    const fate = this.#fates.get(key) ?? this.#begin(call, asked, what);
+    this.#fates.set(key, fate);
+    if (this.#held.has(what)) return undefined;
+    if (fate.kind === 'fail') {
+      const { code, context } = fate.error;
+      return { operationId, error: { code, context } };
+    }
     const machine = { machineName, address: '10.0.0.4', vmId: `/vms/${machineName}` };
-    return { ended: 'succeeded', detail: 'runs', machine, facts: this.facts };
+    const ended = asked.phase === 'prepare' ? 'prepared' : 'succeeded';
+    return {
+      operationId,
+      result: { ended, detail: 'runs', machine, facts: this.facts } satisfies MemberResult,
+    };
+  }
+
+  #begin(call: ActivityCall, asked: AskedOperation, what: string): Fate {
+    const isTurn = asked.phase === 'prepare' || asked.phase === 'leave';
+    (isTurn ? this.turns : this.begun).push(what);
+    const fate = this.fate(what, call);
+    if (!isTurn && fate.kind !== 'fail') this.operations.push(asked);
+    if (fate.kind === 'hold') this.#held.add(what);
+    return fate;
   }
 }
 
+function nameOf({ kind, undo, phase, member }: AskedOperation): string {
+  const { machineName } = member;
+  if (phase === 'prepare') return `ready ${machineName}`;
+  if (phase === 'leave') return `leave ${machineName}`;
+  return `${undo === true ? 'undo ' : ''}${kind} ${machineName}`;
+}
+
 function named({ name, input }: ActivityCall): string | undefined {
-  if (name === 'operateMember') {
-    const { kind, undo, member } = input as OperateMemberInput;
-    return `${undo === true ? 'undo ' : ''}${kind} ${member.machineName}`;
-  }
   return name === 'runStep' ? `step ${(input as StepInput).stepName}` : undefined;
 }
 

@@ -43,7 +43,7 @@ export interface Undoable {
 export class PlanBook {
   readonly steps: StepDone[] = [];
   readonly members: MemberDone[] = [];
-  readonly #undoable: Undoable[] = [];
+  #undoable: readonly Undoable[] = [];
 
   /** What was said of the machine before is replaced. */
   told(member: MemberDone): void {
@@ -52,8 +52,9 @@ export class PlanBook {
     else this.members[at] = member;
   }
 
+  /** What is owed again becomes the newest. */
   owe(undoable: Undoable): void {
-    this.#undoable.push(undoable);
+    this.#undoable = [...this.#undoable.filter(({ id }) => id !== undoable.id), undoable];
   }
 
   /** Newest first, in batches. */

@@ -3,12 +3,16 @@ import type { PlanRunInput, StepMachine } from '../../contracts/plan.ts';
 import type { JobLog, TaskLog } from '../job-log.ts';
 import type { PlanBook } from './book.ts';
 import type { Desk } from './desk.ts';
+import type { Fleet } from './fleet.ts';
+import type { Moves } from './moves.ts';
 
 export interface PlanContext {
   readonly input: PlanRunInput;
   readonly log: JobLog;
   readonly desk: Desk;
   readonly book: PlanBook;
+  readonly fleet: Fleet;
+  readonly moves: Moves;
   /** Members as they are now, by name. */
   readonly machines: Record<string, StepMachine>;
   /** What the run will be said to have failed with: the first is kept. */
@@ -21,5 +25,6 @@ export function topLevel({ log }: PlanContext): TaskLog {
     task: (id, name, work, detail) => log.step(id, name, work, detail),
     wait: () => undefined,
     goOn: () => undefined,
+    say: () => undefined,
   };
 }

@@ -56,6 +56,10 @@ export class Desk {
     return this.#ending;
   }
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   get decided(): readonly Decided[] {
     return this.#decided;
   }

@@ -1,29 +1,51 @@
-/** The machines of a group: each by its own protected item, within the plan's limits. */
+/** The machines of a run: made ready together, then moved group by group. */
 import { asId, type OperationId } from '../../../domain/ids.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
 import type { PlanGroup, StepsAround } from '../../../domain/plan/plan.ts';
-import type { MemberResult, OperateMemberInput, RunMember } from '../../contracts/plan.ts';
+import { needsFor } from '../../../domain/plan/supplies.ts';
+import type { MemberResult, RunMember } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
 import { now, wasSkipped, type TaskLog } from '../job-log.ts';
-import { members as calls } from '../proxies.ts';
 import type { PlanContext } from './context.ts';
 import { playSteps } from './steps.ts';
 import { untilDone } from './tries.ts';
 
-/** Moved at the same time where the plan says nothing. */
-const MACHINES_AT_ONCE = 100;
+/** Where machines start in Azure group by group, everything else is done for all of them at once. */
+export function isMadeReady({ input }: PlanContext): boolean {
+  const { kind, plan } = input;
+  return (kind === 'test' || kind === 'failover') && plan.plan.groups.length > 1;
+}
 
-/** When the run is to end, those that have begun come to their end first. */
+/** Machines of all groups, up to the moment before they start. */
+export async function makeReady(context: PlanContext): Promise<void> {
+  const { members } = context.input;
+  const work = (below: TaskLog) =>
+    settled(members.map((member) => playMove(context, member, 'prepare', below)));
+  const words = () => `${members.length} machines`;
+  await context.log.step('make-ready', 'Make the machines of all groups ready', work, words);
+}
+
 export async function playMembers(context: PlanContext, group: PlanGroup, below: TaskLog): Promise<void> {
-  const { plan, members } = context.input;
-  const waiting = members.filter((member) => member.group === group.name);
-  const takeTurns = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      await playMember(context, next, stepsOf(group, next), below);
-    }
+  const members = context.input.members.filter((member) => member.group === group.name);
+  await settled(members.map((member) => playMember(context, member, stepsOf(group, member), below)));
+}
+
+/** When the run ends, operations that wait for their turn are let go: they end by their own rules. */
+export async function letGo(context: PlanContext): Promise<void> {
+  const { book, fleet, input, moves } = context;
+  const waiting = input.members.filter((member) => moves.of(member).prepared !== undefined);
+  const leave = async (member: RunMember) => {
+    const { operationId } = moves.nextTry(member, 'whole');
+    await fleet.move({ member, operationId, phase: 'leave', needs: {} }, () => undefined);
+    const detail = 'its turn to start did not come';
+    book.told({ ...toldOf(context, member, operationId), outcome: 'skipped', detail });
   };
-  const atOnceMax = plan.plan.limits.machinesAtOnce ?? MACHINES_AT_ONCE;
-  const endings = await Promise.allSettled(Array.from({ length: atOnceMax }, takeTurns));
+  await Promise.allSettled(waiting.map(leave));
+}
+
+/** Those that have begun come to their end, whatever becomes of the others. */
+async function settled(moves: readonly Promise<void>[]): Promise<void> {
+  const endings = await Promise.allSettled(moves);
   const failed = endings.find((each) => each.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
@@ -34,46 +56,71 @@ async function playMember(
   steps: StepsAround,
   below: TaskLog,
 ): Promise<void> {
-  const { machines, book } = context;
-  const { machineName, itemId, group } = member;
+  const { machineName } = member;
+  const standing = context.moves.of(member);
+  if (standing.isLeftOut) return;
   await playSteps(context, steps.before, machineName, below);
-  const part = {
-    id: `machine-${machineName}`,
-    name: machineName,
-    skip: 'The run goes on without this machine.',
-  };
-  const startedAt = now();
-  let operationId = '';
-  const attempt = async (number: number): Promise<MemberResult> => {
-    operationId = operationIdOf(context, member, `m-${number}`);
-    if (number === 1) oweUndo(context, member);
+  if (!standing.isThere) await playMove(context, member, 'whole', below);
+  if (standing.isThere) await playSteps(context, steps.after, machineName, below);
+}
+
+/** One operation of the machine, again and again until it is done or left out; the book says what became of it. */
+async function playMove(
+  context: PlanContext,
+  member: RunMember,
+  phase: 'whole' | 'prepare',
+  below: TaskLog,
+): Promise<void> {
+  const { book, moves, machines } = context;
+  const { machineName } = member;
+  const standing = moves.of(member);
+  standing.startedAt ??= now();
+  const skip = 'The run goes on without this machine.';
+  const part = { id: `machine-${machineName}`, name: machineName, skip };
+  let operationId = asId<OperationId>('');
+  const told = () => toldOf(context, member, operationId);
+  const attempt = async (_number: number, log: TaskLog): Promise<MemberResult> => {
+    const asked = moves.nextTry(member, phase);
+    ({ operationId } = asked);
+    oweUndo(context, member);
+    const needs = needsFor(context.input.kind, member, asked.phase);
     try {
-      return await calls.operateMember({ ...askedOf(context, member), operationId: asId(operationId) });
+      return await context.fleet.move({ member, ...asked, needs }, (reason) => log.say(reason));
     } catch (error) {
       const known = jobError(error);
-      const told = { machineName, itemId, group, operationId, startedAt, endedAt: now() };
-      book.told({
-        ...told,
-        outcome: 'failed',
-        detail: known.message,
-        error: known,
-        address: null,
-        facts: {},
-      });
+      book.told({ ...told(), outcome: 'failed', detail: known.message, error: known });
       throw error;
     }
   };
   const { done } = await untilDone(context, part, below, attempt, ({ detail }) => detail);
-  const told = { machineName, itemId, group, operationId, startedAt, endedAt: now() };
   if (wasSkipped(done)) {
-    book.told({ ...told, outcome: 'skipped', detail: done.skipped, address: null, facts: {} });
+    standing.isLeftOut = true;
+    book.told({ ...told(), outcome: 'skipped', detail: done.skipped });
     return;
   }
-  const { ended: outcome, detail, machine, facts } = done;
+  const { ended, detail, machine, facts } = done;
+  if (ended === 'prepared') {
+    moves.prepared(member, operationId);
+    return;
+  }
   const { address, vmId } = machine;
+  standing.isThere = true;
   machines[machineName] = machine;
-  book.told({ ...told, outcome, detail, address, facts, ...(vmId === undefined ? {} : { vmId }) });
-  await playSteps(context, steps.after, machineName, below);
+  book.told({
+    ...told(),
+    outcome: ended,
+    detail,
+    address,
+    facts,
+    ...(vmId === undefined ? {} : { vmId }),
+  });
+}
+
+/** What is said of the machine whatever became of it. */
+function toldOf({ moves }: PlanContext, member: RunMember, operationId: OperationId) {
+  const { machineName, itemId, group } = member;
+  const { startedAt = now() } = moves.of(member);
+  return { machineName, itemId, group, operationId, startedAt, endedAt: now(), address: null, facts: {} };
 }
 
 /** Steps that the plan gives this machine itself. */
@@ -85,43 +132,24 @@ function stepsOf(group: PlanGroup, { machineName, itemId }: RunMember): StepsAro
   return { before: [], after: [] };
 }
 
-function askedOf({ input }: PlanContext, member: RunMember): Omit<OperateMemberInput, 'operationId'> {
-  const { runId, requestedBy, kind, choice, shutdownSource, subnetId, place, plan, onlyDrillOf } = input;
-  return {
-    runId,
-    requestedBy,
-    kind,
-    member,
-    choice,
-    shutdownSource,
-    onBusy: plan.plan.onBusy,
-    ...(subnetId === undefined ? {} : { subnetId }),
-    ...(place === undefined ? {} : { place }),
-    ...(onlyDrillOf === undefined ? {} : { onlyDrillOf }),
-  };
-}
-
-/** Short enough for an operation's id, and the same in every replay. */
-function operationIdOf({ input }: PlanContext, member: RunMember, what: string): OperationId {
-  const index = input.members.findIndex(({ itemId }) => itemId === member.itemId);
-  return asId(`${input.runId}-${index}-${what}`);
-}
-
+/** Newest first: a machine that starts is owed its undo anew. */
 function oweUndo(context: PlanContext, member: RunMember): void {
-  const { input, book } = context;
+  const { input, book, moves } = context;
   if (undoOfMove[input.kind] === null) return;
-  let tries = 0;
   book.owe({
     id: `undo-machine-${member.machineName}`,
     name: `Take back ${member.machineName}`,
     batch: member.group,
     async run() {
-      tries += 1;
-      const operationId = operationIdOf(context, member, `u-${tries}`);
-      const asked = { ...askedOf(context, member), operationId, undo: true, onBusy: 'queue' } as const;
-      const { detail } = await calls.operateMember(asked);
+      const operationId = moves.nextUndo(member);
+      const { prepared } = moves.of(member);
+      const waiting = prepared === undefined ? {} : { prepared };
+      const move = { member, operationId, phase: 'whole', undo: true, needs: {}, ...waiting } as const;
+      const { detail } = await context.fleet.move(move, () => undefined);
+      delete moves.of(member).prepared;
       const earlier = book.members.find(({ itemId }) => itemId === member.itemId);
-      if (earlier !== undefined) book.told({ ...earlier, outcome: 'undone', endedAt: now() });
+      const told = earlier ?? { ...toldOf(context, member, operationId), detail };
+      book.told({ ...told, outcome: 'undone', endedAt: now() });
       return detail;
     },
   });

@@ -1,0 +1,72 @@
+/**
+ * The operations of many machines in one call: what has ended is told as soon as others that end about now have joined
+ * it. Nothing is lost when the call is cut off: every operation is found again by its name.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DrError } from '../../domain/errors.ts';
+import type { AskedMember, MemberEnd, OperateMembersInput } from '../../workflows/contracts/plan.ts';
+import { operateMember, type MemberCalls } from './operate-member.ts';
+
+export interface MembersWait {
+  readonly signal: AbortSignal;
+  /** What is waited for, by machine, for people. */
+  report(waitsFor: Readonly<Record<string, string>>): void;
+}
+
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 30_000;
+
+export async function operateMembers(
+  calls: MemberCalls,
+  input: OperateMembersInput,
+  waiting: MembersWait,
+): Promise<readonly MemberEnd[]> {
+  const { signal } = waiting;
+  const ended: MemberEnd[] = [];
+  const waitsFor: Record<string, string> = {};
+  const stop = new AbortController();
+  const wait = (name: string) => ({
+    signal: AbortSignal.any([signal, stop.signal]),
+    report(what: string) {
+      waitsFor[name] = what;
+      waiting.report(waitsFor);
+    },
+  });
+  const each = input.members.map(async (member) => {
+    ended.push(await endOf(calls, input, member, wait(member.machineName)));
+    delete waitsFor[member.machineName];
+  });
+  // Those that are cut off below have nobody to tell.
+  for (const one of each) one.catch(() => undefined);
+  try {
+    await Promise.race(each);
+    await Promise.race([Promise.all(each), sleep(input.gatherSeconds * 1_000, undefined, { signal })]);
+    return [...ended];
+  } finally {
+    stop.abort();
+  }
+}
+
+type Wait = Parameters<typeof operateMember>[2];
+
+/** What may pass by itself is tried again here: it is nothing to the other machines. */
+async function endOf(
+  calls: MemberCalls,
+  input: OperateMembersInput,
+  member: AskedMember,
+  wait: Wait,
+): Promise<MemberEnd> {
+  const { operationId, machineName } = member;
+  for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+    try {
+      return { operationId, result: await operateMember(calls, { ...input, member }, wait) };
+    } catch (error) {
+      if (wait.signal.aborted) throw error;
+      if (error instanceof DrError && error.outcome !== 'retry') {
+        return { operationId, error: { code: error.code, context: error.context } };
+      }
+      wait.report(`${machineName} is asked again: ${error instanceof Error ? error.message : String(error)}`);
+      await sleep(pauseMs, undefined, { signal: wait.signal });
+    }
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Moves the machines of a run. Each applies with what it needs and begins when that is free (`domain/plan/scheduler.ts`);
+ * those that begin together are asked for in one activity, which answers when some have ended: the history grows with
+ * the time a run takes, not with the number of its machines.
+ */
+import { CancelledFailure, condition } from '@temporalio/workflow';
+import type { OperationId } from '../../../domain/ids.ts';
+import { admit, giveBack, hold, type Needs, type Supply } from '../../../domain/plan/scheduler.ts';
+import type {
+  AskedMember,
+  MemberEnd,
+  MemberResult,
+  MovePhase,
+  OperateMembersInput,
+  RunMember,
+} from '../../contracts/plan.ts';
+import { refusal } from '../failures.ts';
+import { members as calls } from '../proxies.ts';
+import type { PlanContext } from './context.ts';
+
+/** Asked for in one activity: a few hundred bytes each. */
+const BATCH_MAX = 200;
+/** A run of this size shows every end at once; larger ones, those of some seconds together. */
+const SMALL_RUN = 50;
+const GATHER_SECONDS = { small: 0.25, large: 3 } as const;
+
+export interface Move {
+  readonly member: RunMember;
+  readonly operationId: OperationId;
+  readonly phase: MovePhase;
+  readonly undo?: true;
+  /** An operation of it that waits for its turn. */
+  readonly prepared?: OperationId;
+  readonly needs: Needs;
+}
+
+interface Applied extends Move {
+  /** Why it waits; empty when it does not any more. */
+  say(reason: string): void;
+  resolve(result: MemberResult): void;
+  reject(error: unknown): void;
+}
+
+export class Fleet {
+  readonly #context: PlanContext;
+  #supplies: readonly Supply[] = [];
+  #held: Needs = {};
+  #waiting: Applied[] = [];
+  #changes = 0;
+
+  constructor(context: PlanContext) {
+    this.#context = context;
+    // Ends with the workflow.
+    this.#serve().catch(() => undefined);
+  }
+
+  /** From now on; what machines hold already is counted. */
+  supply(supplies: readonly Supply[]): void {
+    this.#supplies = supplies;
+    this.#changes += 1;
+  }
+
+  /** @throws what the machine's operation failed with; CancelledFailure when the run ends before it has begun */
+  move(move: Move, say: (reason: string) => void): Promise<MemberResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...move, say, resolve, reject });
+      this.#changes += 1;
+    });
+  }
+
+  /** Everything that applies at the same moment is looked at together. */
+  async #serve(): Promise<never> {
+    for (let seen = ''; ; seen = this.#situation()) {
+      await condition(() => this.#situation() !== seen);
+      this.#endWaiting();
+      this.#admit();
+    }
+  }
+
+  #situation(): string {
+    const { isHeld, ending = '' } = this.#context.desk;
+    return `${this.#changes} ${isHeld} ${ending}`;
+  }
+
+  /** When the run is to end nothing further begins; what takes back goes on. */
+  #endWaiting(): void {
+    if (this.#context.desk.ending === undefined) return;
+    const ended = this.#waiting.filter(isForward);
+    this.#waiting = this.#waiting.filter((applied) => !isForward(applied));
+    for (const applied of ended) applied.reject(new CancelledFailure('the run ends'));
+  }
+
+  #admit(): void {
+    const { isHeld } = this.#context.desk;
+    const eligible = this.#waiting.filter((applied) => !isHeld || !isForward(applied));
+    const applicants = eligible.map(({ operationId: id, needs }) => ({ id, needs }));
+    const { begin, waits } = admit(applicants, this.#held, this.#supplies);
+    const beginning = new Set<string>(begin);
+    const begun = this.#waiting.filter(({ operationId }) => beginning.has(operationId));
+    this.#waiting = this.#waiting.filter(({ operationId }) => !beginning.has(operationId));
+    const waiting = new Map<string, Applied>(this.#waiting.map((each) => [each.operationId, each]));
+    for (const { id, reason } of waits) waiting.get(id)?.say(reason);
+    for (const applied of begun) {
+      this.#held = hold(this.#held, applied.needs);
+      applied.say('');
+    }
+    for (const batch of batchesOf(begun)) this.#attend(batch).catch(() => undefined);
+  }
+
+  /** Until all of the batch have ended. */
+  async #attend(batch: readonly Applied[]): Promise<void> {
+    let open = batch;
+    try {
+      while (open.length > 0) {
+        const ends = await this.#ask(open);
+        const ended = new Map(ends.map((end) => [end.operationId, end]));
+        for (const applied of open) this.#end(applied, ended.get(applied.operationId));
+        open = open.filter(({ operationId }) => !ended.has(operationId));
+      }
+    } catch (error) {
+      for (const applied of open) {
+        this.#return(applied.needs, 'something');
+        applied.reject(error);
+      }
+    }
+  }
+
+  #ask(open: readonly Applied[]): Promise<readonly MemberEnd[]> {
+    const [{ phase, undo } = { phase: 'whole' as const, undo: undefined }] = open;
+    const shared = sharedOf(this.#context, phase, undo);
+    return calls.operateMembers({ ...shared, members: open.map(askedOf) });
+  }
+
+  #end(applied: Applied, end: MemberEnd | undefined): void {
+    if (end === undefined) return;
+    const failed = 'error' in end;
+    this.#return(applied.needs, failed || applied.undo === true ? 'nothing' : 'something');
+    if (failed) applied.reject(refusal(end.error.code, end.error.context));
+    else applied.resolve(end.result);
+  }
+
+  #return(needs: Needs, made: 'something' | 'nothing'): void {
+    this.#held = giveBack(this.#held, needs, this.#supplies, made);
+    this.#changes += 1;
+  }
+}
+
+/** Neither taking back nor letting go. */
+function isForward({ undo, phase }: Move): boolean {
+  return undo !== true && phase !== 'leave';
+}
+
+function sharedOf(
+  { input }: PlanContext,
+  phase: MovePhase,
+  undo?: true,
+): Omit<OperateMembersInput, 'members'> {
+  const { runId, requestedBy, kind, choice, shutdownSource, subnetId, place, plan, onlyDrillOf } = input;
+  const isLarge = input.members.length > SMALL_RUN;
+  return {
+    runId,
+    requestedBy,
+    planName: plan.name,
+    kind,
+    phase,
+    ...(undo === true ? { undo, onBusy: 'queue' } : { onBusy: plan.plan.onBusy }),
+    choice,
+    shutdownSource,
+    ...(subnetId === undefined ? {} : { subnetId }),
+    ...(place === undefined ? {} : { place }),
+    ...(onlyDrillOf === undefined ? {} : { onlyDrillOf }),
+    gatherSeconds: isLarge ? GATHER_SECONDS.large : GATHER_SECONDS.small,
+  };
+}
+
+function askedOf({ member, operationId, prepared }: Move): AskedMember {
+  const { itemId, machineName, pointId } = member;
+  return {
+    itemId,
+    machineName,
+    operationId,
+    ...(pointId === undefined ? {} : { pointId }),
+    ...(prepared === undefined ? {} : { prepared }),
+  };
+}
+
+/** Of one kind each. */
+function batchesOf(begun: readonly Applied[]): Applied[][] {
+  const batches: Applied[][] = [];
+  for (const applied of begun) {
+    const fitting = batches.find(
+      ([first, ...rest]) =>
+        first?.phase === applied.phase && first.undo === applied.undo && rest.length < BATCH_MAX - 1,
+    );
+    if (fitting === undefined) batches.push([applied]);
+    else fitting.push(applied);
+  }
+  return batches;
+}
