@@ -49,7 +49,13 @@ export function createGroups(clients: Clients): GroupCalls {
       }
       refuseForeign(scope, resourceId, found.tags);
       await endAccessesIn(clients, scope);
-      return { resourceId, poller: await submit(facts, () => resourceGroups.delete(resourceGroup)) };
+      try {
+        return { resourceId, poller: await submit(facts, () => resourceGroups.delete(resourceGroup)) };
+      } catch (error) {
+        // Sent again by the SDK because its answer was lost, the request finds nothing any more.
+        if (isGone(error)) return { resourceId, poller: null };
+        throw error;
+      }
     },
     listByRun: (runId) =>
       call({ attempted: `list what carries the tag of run ${runId}` }, async () => {
@@ -59,4 +65,8 @@ export function createGroups(clients: Clients): GroupCalls {
         return [...groups, ...(await collect(resources.list({ filter }), idOf))];
       }),
   };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof DrError && error.context['azureCode'] === 'ResourceGroupNotFound';
 }

@@ -115,6 +115,17 @@ describe('a run', () => {
     await runs.deleteGroup(scope);
   });
 
+  test('a group whose deletion was accepted but not answered is gone, however often it is asked for', async () => {
+    const scope = await runs.newGroup();
+    await practice.lab('POST', '/_lab/faults', {
+      method: 'DELETE',
+      path: '/resourcegroups/',
+      resetConnection: true,
+    });
+    await runs.deleteGroup(scope);
+    expect(await cloud.resourceGroupExists(scope.resourceGroup)).toBe(false);
+  });
+
   test('goes on over a restart of Azure: the operation is found again', async () => {
     await practice.lab('POST', '/_lab/settings', { importMs: 1_000 });
     const scope = await runs.newGroup();
