@@ -60,7 +60,7 @@ export async function drill(around: DrillAround, lane: Lane, script: DrillScript
   const whole = (async () => {
     const run = script.isScheduled ? await operator.trigger(plan) : chosen;
     if (!script.isScheduled) await operator.begin(plan, 'test', run);
-    return { run, job: await operator.attend(run) };
+    return { run, job: await operator.attendDrill(run) };
   })().finally(() => (part.isOver = true));
   const meanwhile = [killDuring(around, script, 'drill', part, struck), faults.endStuck(operator, part)];
   const { run, job } = await whole;
@@ -101,7 +101,7 @@ async function cleanUp(
   const part: Part = { isOver: false };
   const killing = killDuring(around, script, 'cleanup', part, struck);
   if (!isBySchedule) await operator.begin(plan, 'cleanup', cleanup);
-  const ended = await operator.attend(cleanup).finally(() => (part.isOver = true));
+  const ended = await operator.attendCleanup(cleanup).finally(() => (part.isOver = true));
   await killing;
   return ended.state === 'succeeded'
     ? []

@@ -18,7 +18,7 @@ const DECIDED_WITHIN_MS = 20_000;
 export const RUN_WITHIN_MS = 900_000;
 
 export class Operator {
-  /** What was decided, in order, with the task it was about. */
+  /** What was decided, in order, with the task it was about and what that had failed with. */
   readonly decisions: string[] = [];
   readonly #practice: Practice;
   readonly #answers: readonly JobDecision[];
@@ -50,13 +50,26 @@ export class Operator {
     return begun;
   }
 
-  /** Until it is over; answers the job as it ended. */
-  async attend(id: string): Promise<Job> {
+  /** A drill, until it is over, with the answers it was given; answers the job as it ended. */
+  attendDrill(id: string): Promise<Job> {
+    return this.#attend(id, this.#answers);
+  }
+
+  /** Nobody leaves a cleanup undone. */
+  attendCleanup(id: string): Promise<Job> {
+    return this.#attend(id, ['retry']);
+  }
+
+  async #attend(id: string, answers: readonly JobDecision[]): Promise<Job> {
+    let answered = 0;
     const giveUpAt = Date.now() + RUN_WITHIN_MS;
     for (;;) {
       const job = await this.job(id);
       if (job?.endedAt !== undefined) return job;
-      if (job?.state === 'waitingForInput') await this.#answer(job);
+      if (job?.state === 'waitingForInput') {
+        const wanted = answers[Math.min(answered, answers.length - 1)] ?? 'retry';
+        if (await this.#answer(job, wanted)) answered += 1;
+      }
       if (Date.now() > giveUpAt) throw new Error(`run ${id} is ${job?.state} for ${RUN_WITHIN_MS / 1000} s`);
       await pause(LOOK_EVERY_MS);
     }
@@ -81,22 +94,24 @@ export class Operator {
     return this.#decide(job.id, 'rollBack');
   }
 
-  async #answer(job: Job): Promise<void> {
-    const wanted = this.#answers[Math.min(this.decisions.length, this.#answers.length - 1)] ?? 'retry';
+  /** False: nothing could be answered. */
+  async #answer(job: Job, wanted: JobDecision): Promise<boolean> {
     const choices = job.choices ?? [];
     const chosen =
       choices.find(({ decision }) => decision === wanted) ??
       choices.find(({ decision, taskId }) => decision === 'retry' && taskId !== undefined);
-    if (chosen === undefined) return;
+    if (chosen === undefined) return false;
     const { decision, taskId } = chosen;
-    if (!(await this.#decide(job.id, decision, taskId))) return;
-    this.decisions.push(taskId === undefined ? decision : `${decision} ${taskId}`);
+    if (!(await this.#decide(job.id, decision, taskId))) return false;
+    const { code = 'no error', message = '' } = job.error ?? {};
+    this.decisions.push(`${decision} ${taskId ?? 'the run'} after ${code}: ${message}`);
     const { revision } = job;
     await waitFor(async () => ((await this.job(job.id))?.revision ?? 0) > revision, {
       what: `run ${job.id} to hear of ${decision}`,
       withinMs: DECIDED_WITHIN_MS,
       everyMs: LOOK_EVERY_MS,
     }).catch(() => undefined);
+    return true;
   }
 
   /** False: it is not among the choices any more. */
