@@ -76,7 +76,7 @@ async function playMove(
   const standing = moves.of(member);
   standing.startedAt ??= now();
   const skip = 'The run goes on without this machine.';
-  const part = { id: `machine-${machineName}`, name: machineName, skip };
+  const part = { id: `${phase === 'prepare' ? 'ready' : 'machine'}-${machineName}`, name: machineName, skip };
   let operationId = asId<OperationId>('');
   const told = () => toldOf(context, member, operationId);
   const attempt = async (_number: number, log: TaskLog): Promise<MemberResult> => {
