@@ -5,6 +5,7 @@ import { jobRoutes } from './jobs.ts';
 import { machineRoutes } from './machines.ts';
 import { planRunRoutes } from './plan-runs.ts';
 import { planScheduleRoutes } from './plan-schedules.ts';
+import { planSimulationRoutes } from './plan-simulations.ts';
 import { policyRoutes } from './policies.ts';
 import { protectedItemRoutes } from './protected-items.ts';
 import { readinessRoutes } from './readiness.ts';
@@ -18,6 +19,7 @@ export const contract = {
   ...policyRoutes,
   ...planRunRoutes,
   ...planScheduleRoutes,
+  ...planSimulationRoutes,
   ...protectedItemRoutes,
   ...jobRoutes,
   ...evidenceRoutes,

@@ -38,6 +38,7 @@ import { planPoints } from './commands/plan/points.ts';
 import { planRun } from './commands/plan/run.ts';
 import { planShow } from './commands/plan/show.ts';
 import { planSchedule } from './commands/plan/schedule.ts';
+import { planSimulate } from './commands/plan/simulate.ts';
 import { planValidate } from './commands/plan/validate.ts';
 import { policyCreate } from './commands/policy/create.ts';
 import { policyList } from './commands/policy/list.ts';
@@ -71,6 +72,7 @@ const nouns = {
       planRun,
       planPoints,
       planSchedule,
+      planSimulate,
     ],
   ],
   policy: ['Replication policies', [policyCreate, policyList]],

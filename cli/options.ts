@@ -16,6 +16,11 @@ export function hoursOption(given: string): number {
   return hours;
 }
 
+export function wholeOption(given: string): number {
+  if (!/^\d{1,10}$/.test(given)) throw new InvalidArgumentError('Write a whole number such as 1000.');
+  return Number(given);
+}
+
 /** Hours of the day, `22-4`. */
 export function windowOption(given: string): { fromHour: number; toHour: number } {
   const [, from, to] = /^(\d{1,2})-(\d{1,2})$/.exec(given) ?? [];

@@ -20,6 +20,7 @@ import { jobHandlers } from './routes/jobs.ts';
 import { machineHandlers } from './routes/machines.ts';
 import { planScheduleHandlers } from './routes/plan-schedules.ts';
 import { planRunHandlers } from './routes/plan-runs.ts';
+import { planSimulationHandlers } from './routes/plan-simulations.ts';
 import { policyHandlers } from './routes/policies.ts';
 import { protectedItemHandlers } from './routes/protected-items.ts';
 import { readinessHandlers } from './routes/readiness.ts';
@@ -75,6 +76,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...policyHandlers(deps),
     ...planRunHandlers(deps),
     ...planScheduleHandlers(deps),
+    ...planSimulationHandlers(deps),
     ...protectedItemHandlers(deps),
     ...jobHandlers(deps),
     ...evidenceHandlers(deps),

@@ -5,6 +5,7 @@
 import type { ScrubTotalsView } from '../api/replication.ts';
 import type { OperationId, ProtectedItemId, VCenterId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
+import type { RegionLook } from '../domain/plan/clashes.ts';
 import type { PeerCertificate } from '../domain/ports.ts';
 import type { ReplicationProgress, ReplicationTotals } from '../domain/replication.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
   OperationRequest,
   ProtectInput,
 } from '../workflows/contracts/types.ts';
+import type { RegionLookInput } from '../workflows/contracts/plan-look.ts';
 import type { PlanRunbooks } from './temporal-plans.ts';
 import type { DrillSchedules } from './temporal-schedules.ts';
 
@@ -47,6 +49,8 @@ export interface Runbooks extends PlanRunbooks, DrillSchedules {
   progress(item: ProtectedItemId, job?: OperationId): Promise<readonly ActivityProgress[]>;
   /** Changes nothing. */
   check(input: ItemCheckInput): Promise<ItemCheckResult>;
+  /** Sizes, quota and subnets of a region; changes nothing. @throws DR_AZURE_UNREACHABLE */
+  lookAtRegion(input: RegionLookInput): Promise<RegionLook>;
   /** @throws DR_VCENTER_UNREACHABLE */
   probeVCenter(site: string, url: string): Promise<PeerCertificate>;
   /** A job that ends with the first discovery. @throws DR_VCENTER_CERTIFICATE_CHANGED, DR_VCENTER_UNREACHABLE, … */

@@ -46,6 +46,9 @@ const replicationActivities = new Set([
 /** A close-up has the catalogue to fall back on: it need not wait as long as a command. */
 const LOOK_MS_MAX = 4_000;
 
+/** A simulation goes on without it. */
+const REGION_LOOK_MS = 10_000;
+
 const detailsSchema = z.object({
   progress: replicationProgressSchema.optional().catch(undefined),
   totals: replicationTotalsSchema.optional().catch(undefined),
@@ -121,6 +124,17 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
         input,
         boundMs: runMs,
         whenSilent: silent(input.view.vcenterId, input.view.spec?.site ?? ''),
+      }),
+
+    lookAtRegion: (input) =>
+      temporal.run({
+        type: workflowTypes.regionLook,
+        workflowId: workflowIds.regionLook(randomUUID()),
+        input,
+        boundMs: REGION_LOOK_MS,
+        whenSilent: new DrError('DR_AZURE_UNREACHABLE', {
+          reason: `no recovery-site worker of ${input.location} answers`,
+        }),
       }),
 
     probeVCenter: (site, url) =>

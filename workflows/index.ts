@@ -13,6 +13,7 @@ export { pause, resume } from './pause.ts';
 export { drillExpiry } from './drill-expiry.ts';
 export { planRun } from './plan-run.ts';
 export { protectedItem } from './protected-item.ts';
+export { regionLook } from './region-look.ts';
 export { reEnable } from './re-enable.ts';
 export { reprotect } from './reprotect.ts';
 export { resync } from './resync.ts';

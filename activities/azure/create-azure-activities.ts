@@ -5,6 +5,7 @@
 import { DrError } from '../../domain/errors.ts';
 import type { RunId } from '../../domain/ids.ts';
 import type { JobError } from '../../domain/job.ts';
+import type { RegionLook } from '../../domain/plan/clashes.ts';
 import type {
   AzureDisk,
   AzureVm,
@@ -19,10 +20,12 @@ import type { ItemSpec } from '../../domain/machine.ts';
 import type { PointDisk, RecoveryPoint } from '../../domain/replication.ts';
 import { requireFence } from '../../dataplane/fence.ts';
 import { pinPoint, unpinPoint, unpinRun } from '../../dataplane/pins.ts';
+import type { RegionLookInput } from '../../workflows/contracts/plan-look.ts';
 import type { FailoverRun } from '../../workflows/contracts/types.ts';
 import { toJobError } from '../failure.ts';
 import { supervised } from '../supervise.ts';
 import { preflightProblems } from './preflight.ts';
+import { lookAtRegion } from './region-look.ts';
 
 export interface AzurePorts {
   readonly cloud: Cloud;
@@ -54,6 +57,11 @@ export function createAzureActivities(ports: AzurePorts) {
     /** The same checks, without failing over: everything that stands in the way, at once. */
     async checkFailover(input: { run: FailoverRun }): Promise<JobError[]> {
       return (await supervised(() => preflightProblems(ports, input.run))).map(toJobError);
+    },
+
+    /** What a plan's run would find in a region. Reads only. */
+    async lookAtRegion(input: RegionLookInput): Promise<RegionLook> {
+      return supervised(() => lookAtRegion(cloud, input));
     },
 
     async prepareRunGroup(input: { scope: RunScope }): Promise<void> {

@@ -35,6 +35,10 @@ const asked: Readonly<Record<PlanRunKind, Asked>> = {
   reEnable: { operation: 'reEnable', reached: ['protected'] },
 };
 
+export function operationOfRun(kind: PlanRunKind): ItemOperation {
+  return asked[kind].operation;
+}
+
 /** Whether the operation is possible now is the state table's to say. */
 export function memberMove(kind: PlanRunKind, situation: MemberSituation): MemberMove {
   return moveOf(asked[kind], situation);

@@ -7,6 +7,7 @@ import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
+import type { PastDurations } from '../../domain/plan/duration-model.ts';
 import type { PlanVersion, StoredPlan } from '../../domain/plan/stored.ts';
 import { isProtectionOver } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
@@ -22,6 +23,7 @@ import {
   type ListedPlan,
   type PlanToApply,
 } from './plans.ts';
+import { pastDurations } from './past-durations.ts';
 import { pastRunsOfItems, pastRunsOfPlans, type ItemRun, type PlanRunRow } from './past-runs.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
@@ -332,6 +334,11 @@ export class Catalogue {
   /** Drills and cleanups of these plans, the last that succeeded. */
   pastRunsOfPlans(names: readonly string[]): Promise<PlanRunRow[]> {
     return pastRunsOfPlans(this.#database, names);
+  }
+
+  /** What parts of earlier runs took. */
+  pastDurations(of: Parameters<typeof pastDurations>[1]): Promise<PastDurations> {
+    return pastDurations(this.#database, of);
   }
 
   async job(id: string): Promise<Job | undefined> {

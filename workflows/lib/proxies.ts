@@ -203,6 +203,15 @@ export const looks = (region: string) =>
     taskQueue: taskQueues.azure(region),
   });
 
+/** Whoever asks goes on without the answer. */
+export const azureLooks = (region: string) =>
+  proxyActivities<Azure>({
+    startToCloseTimeout: '30 seconds',
+    scheduleToCloseTimeout: '1 minute',
+    retry: { initialInterval: '1 second', maximumAttempts: 3 },
+    taskQueue: taskQueues.azure(region),
+  });
+
 /** Undo and proof: tried for long, because a forgotten machine in Azure costs money and may clash. */
 export const azureUndo = (region: string) =>
   proxyActivities<Azure>({

@@ -57,6 +57,8 @@ export class SandboxDriver {
   nowMs = FIRST_MS;
   /** Workflow tasks so far. */
   tasks = 0;
+  /** Virtual time that a workflow task takes. */
+  taskMs = TASK_MS;
   readonly #activities: ActivityBoard;
   readonly #instances = new Map<string, Instance>();
   readonly #answers = new Map<string, UpdateAnswer>();
@@ -183,6 +185,11 @@ export class SandboxDriver {
     }
   }
 
+  /** When the next timer fires; undefined: none is set. */
+  get nextTimerMs(): number | undefined {
+    return this.#nextTimer()?.atMs;
+  }
+
   /** Lets virtual time pass; timers fire in order. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
@@ -235,7 +242,7 @@ export class SandboxDriver {
   }
 
   async #activate(instance: Instance): Promise<void> {
-    this.nowMs += TASK_MS;
+    this.nowMs += this.taskMs;
     this.tasks += 1;
     instance.events += EVENTS_PER_TASK + instance.jobs.length;
     const activation: Activation = {

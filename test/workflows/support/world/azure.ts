@@ -12,6 +12,7 @@ import type { Call, World } from './world.ts';
 type AzureNames =
   | 'preflightFailover'
   | 'checkFailover'
+  | 'lookAtRegion'
   | 'prepareRunGroup'
   | 'beginStageDisk'
   | 'awaitStageDisk'
@@ -41,6 +42,7 @@ export function azureHandlers(world: World): Pick<Handlers, AzureNames> {
   return {
     preflightFailover: () => undefined,
     checkFailover: () => [],
+    lookAtRegion: ({ location }) => ({ location, sizes: [], usages: [], subnets: [] }),
 
     prepareRunGroup({ scope }, call) {
       ofItsRun(world, scope, call).group = true;
