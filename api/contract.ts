@@ -3,6 +3,7 @@ import { evidenceRoutes } from './evidence.ts';
 import { healthRoutes } from './health.ts';
 import { jobRoutes } from './jobs.ts';
 import { machineRoutes } from './machines.ts';
+import { notificationRoutes } from './notifications.ts';
 import { planRunRoutes } from './plan-runs.ts';
 import { planScheduleRoutes } from './plan-schedules.ts';
 import { planSimulationRoutes } from './plan-simulations.ts';
@@ -25,6 +26,7 @@ export const contract = {
   ...evidenceRoutes,
   ...recoveryPlanRoutes,
   ...readinessRoutes,
+  ...notificationRoutes,
 };
 
 export type Contract = typeof contract;

@@ -30,9 +30,19 @@ const scheduleSchema = z
     blackouts: z.array(windowSchema),
     paused: z.boolean(),
     note: z.string().describe('Why it is paused or was changed last'),
+    pausedByFailure: z.boolean().describe('A drill failed; none begins until the schedule is resumed'),
     next: z.array(timestampSchema).describe('When it begins next, before jitter'),
     missed: z.number().int().describe('Drills that did not begin because nobody was there for too long'),
     skipped: z.number().int().describe('Drills that did not begin because the one before was still running'),
+    misses: z
+      .array(
+        z.object({
+          why: z.string(),
+          count: z.number().int(),
+          lastAt: timestampSchema.optional().describe('Absent: not known'),
+        }),
+      )
+      .describe('Every drill that did not run, by reason; those that a job tells of back to the last 100'),
   })
   .meta({ id: 'PlanSchedule' });
 export type PlanScheduleView = z.output<typeof scheduleSchema>;

@@ -29,6 +29,8 @@ import { jobWatch } from './commands/job/watch.ts';
 import { labDown, labStatus, labUp } from './commands/lab/lab.ts';
 import { machineList } from './commands/machine/list.ts';
 import { masterTargetStart } from './commands/master-target/start.ts';
+import { notificationList } from './commands/notification/list.ts';
+import { notificationTest } from './commands/notification/test.ts';
 import { planApply } from './commands/plan/apply.ts';
 import { planDiff } from './commands/plan/diff.ts';
 import { planHistory } from './commands/plan/history.ts';
@@ -101,6 +103,7 @@ const nouns = {
     'What runs of plans leave for auditors',
     [evidenceVerify, evidenceShow, evidenceGet, evidenceKey],
   ],
+  notification: ['What people are told of without asking', [notificationList, notificationTest]],
   'process-server': ['Gateways that move bytes', [processServerStart]],
   'master-target': ['Writers of what comes home', [masterTargetStart]],
   segment: ['Files of the journal', [segmentInspect, segmentVerify]],

@@ -4,12 +4,15 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
+import { notificationEvents } from '../domain/notification.ts';
 import type { ThrottleSchedule } from '../domain/throttle.ts';
+import { events, mailAddress, mailAddresses, secretName, webhooks } from './notifications.ts';
 import { rate, timeZone, windows } from './throttle.ts';
 import {
   duration,
   folders,
   httpsUrl,
+  isLoopback,
   matching,
   oneOf,
   path,
@@ -236,6 +239,44 @@ export const settingsSchema = z.strictObject({
       webhookCaFile: path('a PEM file')
         .exactOptional()
         .describe('Further authority that webhooks trust, beside the public ones'),
+    })
+    .prefault({}),
+  notifications: z
+    .strictObject({
+      webhooks: webhooks()
+        .prefault('[]')
+        .describe(
+          'Addresses that are told: a list of `{name, url, secret, events}`; `secret` names a file in `steps.secretsFolder`, `events` left out means all. A variable or flag takes it as YAML',
+        ),
+      smtp: z
+        .strictObject({
+          host: text('a host').describe('Mail server'),
+          port: wholeNumber(1, 65_535).prefault('587').describe('Its port'),
+          tls: oneOf(['starttls', 'implicit', 'none'])
+            .prefault('starttls')
+            .describe('How the connection is encrypted; `none` only for a server on this machine'),
+          caFile: path('a PEM file')
+            .exactOptional()
+            .describe('Further authority to trust, beside the public ones'),
+          user: text('a user name').exactOptional().describe('Account; absent: no login'),
+          passwordSecret: secretName()
+            .exactOptional()
+            .describe('Name of its password: a file in `steps.secretsFolder`'),
+          from: mailAddress().describe('Sender'),
+          to: mailAddresses().describe('Recipients: a list; a variable or flag takes it as YAML'),
+          events: events()
+            .prefault(`[${notificationEvents.join(', ')}]`)
+            .describe('What they are told of: a list; a variable or flag takes it as YAML'),
+        })
+        .refine(({ tls, host }) => tls !== 'none' || isLoopback(host), {
+          path: ['tls'],
+          error: 'must be starttls or implicit: the server is not on this machine',
+        })
+        .refine(({ user, passwordSecret }) => (user === undefined) === (passwordSecret === undefined), {
+          path: ['passwordSecret'],
+          error: 'must be given together with `user`',
+        })
+        .exactOptional(),
     })
     .prefault({}),
   failback: z

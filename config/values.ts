@@ -98,13 +98,17 @@ export function parseSizeBytes(given: string): number | undefined {
   return Math.round(Number(amount) * sizeUnits[(unit ?? 'B') as keyof typeof sizeUnits]);
 }
 
-const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]', '::1']);
+
+export function isLoopback(host: string): boolean {
+  return loopbackHosts.has(host);
+}
 
 /** An address without user, query or fragment; `http:` only where the bytes stay on this machine. */
 export const httpsUrl = (wanted = 'an https:// address (http:// for this machine only)') =>
   leaf(wanted, (given) => {
     const url = URL.canParse(given) ? new URL(given) : undefined;
     if (url === undefined || url.username !== '' || url.search !== '' || url.hash !== '') return undefined;
-    const safe = url.protocol === 'https:' || (url.protocol === 'http:' && loopbackHosts.has(url.hostname));
+    const safe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
     return safe ? given.replace(/\/+$/, '') : undefined;
   });

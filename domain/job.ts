@@ -56,6 +56,9 @@ export function howItEnded(state: JobState): string {
   return ends[state] ?? 'has ended';
 }
 
+/** The one task of a scheduled drill that did not run; it says why. */
+export const MISSED_DRILL_TASK = 'missed';
+
 /** Jobs that are no run of their own have no choices. */
 export const PROTECT_HAS_NO_CHOICES = 'enabling protection is ended by ending it: `switchback item disable`';
 

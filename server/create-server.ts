@@ -18,6 +18,7 @@ import { evidenceHandlers } from './routes/evidence.ts';
 import { healthHandlers } from './routes/health.ts';
 import { jobHandlers } from './routes/jobs.ts';
 import { machineHandlers } from './routes/machines.ts';
+import { notificationHandlers } from './routes/notifications.ts';
 import { planScheduleHandlers } from './routes/plan-schedules.ts';
 import { planRunHandlers } from './routes/plan-runs.ts';
 import { planSimulationHandlers } from './routes/plan-simulations.ts';
@@ -82,6 +83,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
     ...evidenceHandlers(deps),
     ...recoveryPlanHandlers(deps),
     ...readinessHandlers(deps),
+    ...notificationHandlers(deps),
   });
   await server.ready();
   return server;

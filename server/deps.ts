@@ -4,6 +4,7 @@ import type { ProtectedItemId, RecoveryPointId } from '../domain/ids.ts';
 import type { VCenterDirectory } from '../domain/ports.ts';
 import type { ListedPoint } from '../domain/scrub.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import type { Notifier } from './notifications/notifier.ts';
 import type { Runbooks } from './runbooks.ts';
 import type { ServerTls } from './tls.ts';
 import type { Tokens } from './tokens.ts';
@@ -43,5 +44,6 @@ export interface ServerDeps {
   readonly evidence: Evidence;
   readonly vcenters: VCenterDirectory;
   readonly tokens: Tokens;
+  readonly notifier: Notifier;
   readonly log: Logger;
 }

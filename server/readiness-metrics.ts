@@ -45,7 +45,7 @@ export function readinessMetrics({ items, plans }: Measured): string {
   ].join('');
 }
 
-function gauge(name: string, help: string, samples: readonly Sample[]): string {
+export function gauge(name: string, help: string, samples: readonly Sample[]): string {
   const lines = samples.flatMap(([labels, value]) =>
     value === undefined ? [] : [`${name}{${labels}} ${Number(value)}`],
   );
@@ -56,6 +56,6 @@ function planLabel(name: string): string {
   return `plan="${escaped(name)}"`;
 }
 
-function escaped(value: string): string {
+export function escaped(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

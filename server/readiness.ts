@@ -16,10 +16,16 @@ import { problemOf } from './problem.ts';
 /** Reads of the storage account at the same time. */
 const READS_MAX = 16;
 
-type Looked = Pick<ServerDeps, 'catalogue' | 'points' | 'log'>;
+export type Looked = Pick<ServerDeps, 'catalogue' | 'points' | 'log'>;
 type ItemAnswer = ReturnType<typeof itemAnswerOf>;
 
 export async function readinessOfAll(deps: Looked) {
+  const { at, items, plans } = await lookAtAll(deps);
+  return { at, items, plans };
+}
+
+/** With the items it was worked out from. */
+export async function lookAtAll(deps: Looked) {
   const [estate, plans] = await Promise.all([estateOf(deps.catalogue), deps.catalogue.newestPlans()]);
   const at = new Date().toISOString();
   const [items, runs] = await Promise.all([
@@ -27,7 +33,7 @@ export async function readinessOfAll(deps: Looked) {
     deps.catalogue.pastRunsOfPlans(plans.map(({ name }) => name)),
   ]);
   const answers = plans.map((plan) => planAnswer(plan, { estate, items, runs }));
-  return { at, items: [...items.values()], plans: answers.map(({ summary }) => summary) };
+  return { at, estate, items: [...items.values()], plans: answers.map(({ summary }) => summary) };
 }
 
 export async function readinessOfStoredPlan(deps: Looked, stored: StoredPlan) {

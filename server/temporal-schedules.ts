@@ -21,6 +21,9 @@ import type { temporalCalls } from './temporal-calls.ts';
 
 const CATCH_UP = '1 hour';
 const NEXT_SHOWN = 5;
+const ID_PREFIX = workflowIds.drillSchedule('');
+/** What the server notes when it pauses a schedule by itself. */
+const PAUSED_BY_FAILURE = /^paused due to workflow (?:failure|timeout)/;
 
 export interface DrillSchedule {
   readonly cron: string;
@@ -31,6 +34,8 @@ export interface DrillSchedule {
 
 export interface DrillScheduleView extends DrillSchedule {
   readonly paused: boolean;
+  /** A drill failed; none begins until it is resumed. */
+  readonly pausedByFailure: boolean;
   readonly note: string;
   readonly next: readonly string[];
   readonly missed: number;
@@ -42,6 +47,8 @@ export type ScheduleAction = 'trigger' | 'pause' | 'resume';
 /** Every call @throws DR_SCHEDULE_UNKNOWN where the plan has none */
 export interface DrillSchedules {
   describeSchedule(plan: string): Promise<DrillScheduleView>;
+  /** Plans that have one; one that was made or removed within the last seconds may be missing or still be there. */
+  scheduledPlans(): Promise<readonly string[]>;
   /** @throws DR_REQUEST_INVALID when the expression is none */
   putSchedule(plan: string, schedule: DrillSchedule): Promise<DrillScheduleView>;
   removeSchedule(plan: string): Promise<void>;
@@ -61,6 +68,15 @@ export function drillSchedules(client: Client, temporal: ReturnType<typeof tempo
 
   return {
     describeSchedule: describe,
+
+    scheduledPlans: () =>
+      temporal.bounded(async () => {
+        const plans: string[] = [];
+        for await (const { scheduleId } of client.schedule.list()) {
+          if (scheduleId.startsWith(ID_PREFIX)) plans.push(scheduleId.slice(ID_PREFIX.length));
+        }
+        return plans;
+      }),
 
     async putSchedule(plan, schedule) {
       const options = optionsOf(plan, schedule);
@@ -119,6 +135,7 @@ function viewOf({ action, spec, state, info }: ScheduleDescription): DrillSchedu
     jitterSeconds: (spec.jitter ?? 0) / 1_000,
     blackouts: input?.blackouts ?? [],
     paused: state.paused,
+    pausedByFailure: state.paused && PAUSED_BY_FAILURE.test(state.note ?? ''),
     note: state.note ?? '',
     next: info.nextActionTimes.slice(0, NEXT_SHOWN).map((time) => time.toISOString()),
     missed: info.numActionsMissedCatchupWindow,

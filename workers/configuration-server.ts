@@ -12,13 +12,17 @@ import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts'
 import type { Catalogue } from '../server/catalogue/catalogue.ts';
 import { openCatalogue } from '../server/catalogue/open.ts';
 import { createServer } from '../server/create-server.ts';
+import type { ServerDeps } from '../server/deps.ts';
+import { Notifier } from '../server/notifications/notifier.ts';
 import { pinPlan } from '../server/pin-plan.ts';
 import { createTemporalRunbooks } from '../server/temporal-runbooks.ts';
 import { ensureServerTls, reachableHosts } from '../server/tls.ts';
 import { openTokens } from '../server/tokens.ts';
+import { runRounds } from '../server/watch/rounds.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import { workflowBuild } from './bundle.ts';
 import { evidenceParts, type EvidenceParts } from './evidence.ts';
+import { notificationReceivers } from './notifications.ts';
 import { stepActivities, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
@@ -43,10 +47,14 @@ export async function configurationServer({ config, log, signal }: RoleContext):
   try {
     const client = await temporalClient(config);
     const evidence = await evidenceParts(config, log, { catalogue, version: productVersion() });
-    const server = await openServer(config, log, { catalogue, client, evidence });
+    const { server, deps } = await openServer(config, log, { catalogue, client, evidence });
+    const stop = new AbortController();
+    const until = AbortSignal.any([signal, stop.signal]);
+    let rounds: Promise<void> | undefined;
     try {
       await server.listen({ host: config.api.host, port: config.api.port });
       log.info({ address: server.listeningOrigin }, 'serving');
+      rounds = runRounds(deps, until);
       const connection = await connectWorker(config, log, signal);
       const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
       const activities = { ...createCatalogueActivities(catalogue), ...evidence.activities };
@@ -61,8 +69,6 @@ export async function configurationServer({ config, log, signal }: RoleContext):
         slots: STEP_SLOTS,
         activities: await stepActivities(config),
       };
-      const stop = new AbortController();
-      const until = AbortSignal.any([signal, stop.signal]);
       const driving = runWorkers(connection, [plans, steps], { config, log, signal: until });
       const controlling = runControlWorkers({
         own: await workflowBuild(),
@@ -84,6 +90,8 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       }
       await connection.close();
     } finally {
+      stop.abort();
+      await rounds;
       await server.close();
       await client.connection.close();
     }
@@ -111,9 +119,9 @@ async function openServer(
   config: Config,
   log: Logger,
   { catalogue, client, evidence }: ServerParts,
-): Promise<FastifyInstance> {
+): Promise<{ readonly server: FastifyInstance; readonly deps: ServerDeps }> {
   const storage = await vaultStorage(config);
-  return createServer({
+  const deps: ServerDeps = {
     site: config.site,
     location: config.azure.location,
     version: productVersion(),
@@ -128,8 +136,14 @@ async function openServer(
     evidence: evidence.served,
     vcenters: createVCenterDirectory(storage, await vaultKey(config)),
     tokens: await openTokens({ catalogue, dataDir: config.dataDir }),
+    notifier: new Notifier({
+      outbox: catalogue.outbox,
+      receivers: await notificationReceivers(config),
+      log,
+    }),
     log,
-  });
+  };
+  return { server: await createServer(deps), deps };
 }
 
 function productVersion(): string {

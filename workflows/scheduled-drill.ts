@@ -4,30 +4,28 @@
  * Theory of operation. The schedule allows one at a time. It pins the plan as it is applied now and the machines its
  * selectors find now, rehearses unattended into the plan's isolated subnet, and cleans up at once whether the rehearsal
  * succeeded or not; a rehearsal that failed has taken itself back already. It fails when either did, so that the
- * schedule pauses and somebody looks. In a blackout, or while somebody runs the plan, nothing is done, and a job says so.
+ * schedule pauses and somebody looks. In a blackout, or while somebody runs the plan, nothing is done, and a job says so;
+ * so does one where the plan could not begin, and the schedule pauses.
  */
-import { startChild, uuid4 } from '@temporalio/workflow';
+import { isCancellation, startChild, uuid4 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { planJobKinds } from '../domain/job.ts';
+import { MISSED_DRILL_TASK, planJobKinds } from '../domain/job.ts';
 import { asId } from '../domain/ids.ts';
 import { workflowIds } from './contracts/ids.ts';
 import type { PlanRunInput, PlanRunOutcome, ScheduledDrillInput } from './contracts/plan.ts';
 import { refusal } from './lib/failures.ts';
-import { jobLog } from './lib/job-log.ts';
+import { jobLog, type JobLog } from './lib/job-log.ts';
 import { planCalls } from './lib/proxies.ts';
 import { planRun } from './plan-run.ts';
 
 const SCHEDULER = 'schedule';
+const MISSED = 'Drill was missed';
 
 export async function scheduledDrill({ planName, blackouts }: ScheduledDrillInput): Promise<void> {
   const now = Date.now();
   const blackout = blackouts.find(({ from, to }) => Date.parse(from) <= now && now < Date.parse(to));
   if (blackout !== undefined) return told(planName, `in the blackout until ${blackout.to}`);
-  const { plan, members, subnetId } = await planCalls.pinPlan({ name: planName });
-  if (subnetId === undefined) {
-    const problems = 'drill.subnetId: a scheduled drill needs the subnet of an isolated network in the plan';
-    throw refusal('DR_PLAN_NOT_READY', { plan: planName, problems });
-  }
+  const { plan, members, subnetId } = await pinnedOrTold(planName);
   const runId = asId<PlanRunInput['runId']>(uuid4());
   const drill: PlanRunInput = {
     runId,
@@ -61,9 +59,29 @@ async function runOrSkip(input: PlanRunInput): Promise<PlanRunOutcome | null> {
   }
 }
 
+/** @throws DR_PLAN_NOT_READY, DR_PLAN_UNKNOWN, which a job has told */
+async function pinnedOrTold(planName: string) {
+  try {
+    const { subnetId, ...pinned } = await planCalls.pinPlan({ name: planName });
+    if (subnetId !== undefined) return { ...pinned, subnetId };
+    const problems = 'drill.subnetId: a scheduled drill needs the subnet of an isolated network in the plan';
+    throw refusal('DR_PLAN_NOT_READY', { plan: planName, problems });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const log = missedLog(planName);
+    const missed = log.step(MISSED_DRILL_TASK, MISSED, () => Promise.reject(error as Error));
+    await missed.catch((known: unknown) => log.fail(known));
+    throw error;
+  }
+}
+
 async function told(planName: string, reason: string): Promise<void> {
-  const id = asId<PlanRunInput['runId']>(uuid4());
-  const log = jobLog({ id, kind: planJobKinds.test, subject: planName, requestedBy: SCHEDULER });
-  await log.step('missed', 'Drill was missed', async () => ({ skipped: reason }));
+  const log = missedLog(planName);
+  await log.step(MISSED_DRILL_TASK, MISSED, async () => ({ skipped: reason }));
   await log.cancelled();
+}
+
+function missedLog(planName: string): JobLog {
+  const id = asId<PlanRunInput['runId']>(uuid4());
+  return jobLog({ id, kind: planJobKinds.test, subject: planName, requestedBy: SCHEDULER });
 }

@@ -50,7 +50,7 @@ export function signatureOf(body: string, secret: Secret, seconds: number): stri
 }
 
 /** The public authorities, and one more. */
-function trust(tlsCa: string | undefined): { readonly ca?: string[] } {
+export function trust(tlsCa: string | undefined): { readonly ca?: string[] } {
   return tlsCa === undefined ? {} : { ca: [...rootCertificates, tlsCa] };
 }
 

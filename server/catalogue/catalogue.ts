@@ -8,10 +8,12 @@ import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { PastDurations } from '../../domain/plan/duration-model.ts';
+import type { MissedDrill } from '../../domain/plan/missed-drills.ts';
 import type { PlanVersion, StoredPlan } from '../../domain/plan/stored.ts';
 import { isProtectionOver } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
 import type { Database } from './migrate.ts';
+import { createOutbox, type Outbox } from './notifications.ts';
 import { afterCursor, pageOf, type Page, type PageRequest } from './paging.ts';
 import {
   applyPlan,
@@ -24,9 +26,17 @@ import {
   type PlanToApply,
 } from './plans.ts';
 import { pastDurations } from './past-durations.ts';
-import { pastRunsOfItems, pastRunsOfPlans, type ItemRun, type PlanRunRow } from './past-runs.ts';
+import {
+  missedDrills,
+  pastRunsOfItems,
+  pastRunsOfPlans,
+  type ItemRun,
+  type PlanRunRow,
+} from './past-runs.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
+import { jobRow, recordJob } from './record-job.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
+import { createWatchMemory, type WatchMemory } from './watches.ts';
 
 export type VCenterRecord = typeof vcenters.$inferSelect;
 export type TokenRecord = typeof tokens.$inferSelect;
@@ -40,10 +50,14 @@ export interface ListedMachine {
 const MACHINES_PER_INSERT = 500;
 
 export class Catalogue {
+  readonly outbox: Outbox;
+  readonly watches: WatchMemory;
   readonly #database: Database;
   readonly #close: () => Promise<void>;
 
   constructor(database: Database, close: () => Promise<void>) {
+    this.outbox = createOutbox(database);
+    this.watches = createWatchMemory(database);
     this.#database = database;
     this.#close = close;
   }
@@ -69,12 +83,9 @@ export class Catalogue {
       .onConflictDoUpdate({ target: items.id, set: row, setWhere: lte(items.revision, view.revision) });
   }
 
-  async recordJob(job: Job): Promise<void> {
-    const row = jobRow(job);
-    await this.#database
-      .insert(jobs)
-      .values(row)
-      .onConflictDoUpdate({ target: jobs.id, set: row, setWhere: lte(jobs.revision, job.revision) });
+  /** With what it tells people. */
+  recordJob(job: Job): Promise<void> {
+    return recordJob(this.#database, job);
   }
 
   /** Notes a job that was just accepted, unless its workflow has told about it already. */
@@ -336,6 +347,11 @@ export class Catalogue {
     return pastRunsOfPlans(this.#database, names);
   }
 
+  /** Scheduled drills of the plan that did not run, the newest ones. */
+  missedDrills(plan: string): Promise<MissedDrill[]> {
+    return missedDrills(this.#database, plan);
+  }
+
   /** What parts of earlier runs took. */
   pastDurations(of: Parameters<typeof pastDurations>[1]): Promise<PastDurations> {
     return pastDurations(this.#database, of);
@@ -375,17 +391,6 @@ const isListed = eq(machines.isGone, false);
 /** A discovery that could not read tags leaves those of the one before. */
 const withEarlierTags = sql`case when excluded.view ? 'tags' or not ${machines.view} ? 'tags' then excluded.view
   else excluded.view || jsonb_build_object('tags', ${machines.view} -> 'tags') end`;
-
-function jobRow(job: Job): typeof jobs.$inferInsert {
-  return {
-    id: job.id,
-    itemId: job.itemId ?? null,
-    state: job.state,
-    startedAt: new Date(job.startedAt),
-    revision: job.revision,
-    view: job,
-  };
-}
 
 function likePattern(name: string): string {
   return name.replaceAll(/[\\%_]/g, (special) => `\\${special}`).replaceAll('*', '%');

@@ -104,4 +104,35 @@ export const migrations: readonly Migration[] = [
       `alter table machines add column is_gone boolean not null default false`,
     ],
   },
+  {
+    number: 5,
+    statements: [
+      `create table notifications (
+        id text primary key,
+        event text not null,
+        at timestamptz(3) not null,
+        view jsonb not null,
+        is_addressed boolean not null default false
+      )`,
+      `create index notifications_by_time on notifications (at, id)`,
+      `create table notification_deliveries (
+        notification_id text not null references notifications (id) on delete cascade,
+        receiver text not null,
+        state text not null,
+        tries integer not null default 0,
+        next_at timestamptz(3) not null,
+        ended_at timestamptz(3),
+        problem text,
+        primary key (notification_id, receiver)
+      )`,
+      `create index notification_deliveries_due on notification_deliveries (receiver, state, next_at)`,
+      `create table watches (name text primary key, looked_at timestamptz(3) not null)`,
+      `create table watched (
+        watch text not null,
+        subject text not null,
+        state jsonb not null,
+        primary key (watch, subject)
+      )`,
+    ],
+  },
 ];

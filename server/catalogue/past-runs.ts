@@ -2,7 +2,8 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { ItemOperation } from '../../domain/item-operations.ts';
-import { planJobKinds } from '../../domain/job.ts';
+import { MISSED_DRILL_TASK, planJobKinds } from '../../domain/job.ts';
+import type { MissedDrill } from '../../domain/plan/missed-drills.ts';
 import type { PastRun } from '../../domain/plan/readiness.ts';
 import { rtoKinds } from '../../domain/readiness.ts';
 import type { Database } from './migrate.ts';
@@ -21,6 +22,7 @@ export interface PlanRunRow extends PastRun {
 
 /** Of each kind, per item or plan. */
 const RUNS_MAX = 5;
+const MISSED_MAX = 100;
 
 const kind = sql<string>`${jobs.view} ->> 'kind'`;
 const subject = sql<string>`${jobs.view} ->> 'subject'`;
@@ -106,4 +108,19 @@ function placeWithin(of: typeof result) {
   return sql<number>`row_number() over (partition by ${of}, ${kind} order by ${jobs.startedAt} desc)`
     .mapWith(Number)
     .as('place');
+}
+
+/** The newest ones; `why` is what their jobs say. */
+export async function missedDrills(database: Database, plan: string): Promise<MissedDrill[]> {
+  const told = sql`jsonb_path_query_first(${jobs.view}, '$.tasks[*] ? (@.id == $id)', ${JSON.stringify({ id: MISSED_DRILL_TASK })}::jsonb)`;
+  const rows = await database
+    .select({
+      at: sql<string>`${jobs.view} ->> 'startedAt'`,
+      why: sql<string>`coalesce(${told} ->> 'detail', ${told} -> 'error' ->> 'message', '')`,
+    })
+    .from(jobs)
+    .where(and(isNull(jobs.itemId), eq(kind, test), eq(subject, plan), isNotNull(told)))
+    .orderBy(desc(jobs.startedAt))
+    .limit(MISSED_MAX);
+  return rows.map(({ at, why }) => ({ at, why }));
 }

@@ -1,6 +1,6 @@
 /**
  * Tables of the catalogue: a projection for lists and search, rebuilt from Temporal and the storage account.
- * Versions of recovery plans and tokens are no projection: they are nowhere else.
+ * Versions of recovery plans, tokens and notifications are no projection: they are nowhere else.
  * Whole records lie in `view`; the other columns are what is sorted, filtered or guarded by.
  */
 import {
@@ -17,6 +17,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { Job } from '../../domain/job.ts';
+import type { DeliveryState, Notification } from '../../domain/notification.ts';
 import type { RecoveryPlan } from '../../domain/plan/plan.ts';
 import type { ItemState } from '../../domain/protected-item.ts';
 import type { ItemView } from '../../workflows/contracts/types.ts';
@@ -117,3 +118,55 @@ export const tokens = pgTable('tokens', {
   principal: text('principal').notNull(),
   isRevoked: boolean('is_revoked').notNull().default(false),
 });
+
+/** What people are told of: written with what it tells, delivered afterwards. */
+export const notifications = pgTable(
+  'notifications',
+  {
+    id: text('id').primaryKey(),
+    event: text('event').notNull(),
+    at: moment('at').notNull(),
+    view: jsonb('view').$type<Notification>().notNull(),
+    /** Its deliveries are written. */
+    isAddressed: boolean('is_addressed').notNull().default(false),
+  },
+  (table) => [index('notifications_by_time').on(table.at, table.id)],
+);
+
+export const deliveries = pgTable(
+  'notification_deliveries',
+  {
+    notificationId: text('notification_id')
+      .notNull()
+      .references(() => notifications.id, { onDelete: 'cascade' }),
+    /** Name of a receiver of the configuration. */
+    receiver: text('receiver').notNull(),
+    state: text('state').$type<DeliveryState>().notNull(),
+    tries: integer('tries').notNull().default(0),
+    nextAt: moment('next_at').notNull(),
+    endedAt: moment('ended_at'),
+    /** Of the last try. */
+    problem: text('problem'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.notificationId, table.receiver] }),
+    index('notification_deliveries_due').on(table.receiver, table.state, table.nextAt),
+  ],
+);
+
+/** When each watch looked last: of several configuration servers one looks. */
+export const watches = pgTable('watches', {
+  name: text('name').primaryKey(),
+  lookedAt: moment('looked_at').notNull(),
+});
+
+/** What a watch has told of each thing it watches, so that a restart neither repeats nor forgets. */
+export const watched = pgTable(
+  'watched',
+  {
+    watch: text('watch').notNull(),
+    subject: text('subject').notNull(),
+    state: jsonb('state').$type<unknown>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.watch, table.subject] })],
+);

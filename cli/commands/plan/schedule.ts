@@ -67,14 +67,15 @@ function windowOption(given: string, earlier: readonly Window[] = []): readonly 
 }
 
 function scheduleText(name: string, schedule: PlanScheduleView): string {
-  const { cron, timeZone, jitterSeconds, blackouts, paused, note, next, missed, skipped } = schedule;
+  const { cron, timeZone, jitterSeconds, blackouts, paused, note, next, misses } = schedule;
   const why = note === '' ? '' : ` (${note})`;
   return [
     `Drills of plan "${name}": ${cron} in ${timeZone}, up to ${duration(jitterSeconds)} later${paused ? `; paused${why}` : ''}`,
     ...(paused ? [] : next.map((time) => `  next ${moment(time)}`)),
     ...blackouts.map(({ from, to }) => `  none between ${moment(from)} and ${moment(to)}`),
-    ...(missed + skipped === 0
-      ? []
-      : [`  not begun: ${skipped} because one was running, ${missed} because nobody was there`]),
+    ...misses.map(({ why, count, lastAt }) => {
+      const when = lastAt === undefined ? '' : `, last ${moment(lastAt)}`;
+      return `  missed ${count}${when}: ${why}`;
+    }),
   ].join('\n');
 }
