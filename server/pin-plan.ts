@@ -37,14 +37,11 @@ export function refusalsOf(plan: RecoveryPlan, { members, problems }: ResolvedMe
 }
 
 /** What the document can say and no run can keep yet: better refused than ignored. */
-function notYetPossible({ groups, limits }: RecoveryPlan, members: readonly RunMember[]): string[] {
+function notYetPossible({ groups }: RecoveryPlan, members: readonly RunMember[]): string[] {
   const together = groups.filter(
     ({ name, isConsistent }) => isConsistent && members.filter(({ group }) => group === name).length > 1,
   );
-  return [
-    ...together.map(
-      ({ name }) => `group ${name}: consistent: one point over several machines cannot be made yet`,
-    ),
-    ...(limits.cores === undefined ? [] : ['limits.cores: cores cannot be counted yet']),
-  ];
+  return together.map(
+    ({ name }) => `group ${name}: consistent: one point over several machines cannot be made yet`,
+  );
 }

@@ -1,6 +1,7 @@
 /** Who belongs to a recovery plan now: its selectors, over discovered machines and protected items. */
 import { asId, type MachineId, type ProtectedItemId } from '../domain/ids.ts';
-import type { DiscoveredMachine } from '../domain/machine.ts';
+import type { DiscoveredMachine, ItemSpec } from '../domain/machine.ts';
+import { memberDigest } from '../domain/plan/member-digest.ts';
 import { driftOf, membershipOf, type Candidate, type MemberProblem } from '../domain/plan/members.ts';
 import type { RecoveryPlan } from '../domain/plan/plan.ts';
 import type { StoredPlan } from '../domain/plan/stored.ts';
@@ -22,7 +23,9 @@ export function membersIn(estate: Estate, plan: RecoveryPlan): ResolvedMembers {
   const { items, planned, problems } = resolved(plan, estate);
   const members = planned.flatMap(({ group, itemId }): RunMember[] => {
     const item = items.get(itemId);
-    return item?.spec === undefined ? [] : [runMember(group, item, item.spec)];
+    return item?.spec === undefined
+      ? []
+      : [runMember(group, item, item.spec, estate.machines.get(item.spec.machineId))];
   });
   return { members, problems };
 }
@@ -53,6 +56,8 @@ export async function previewMembers(catalogue: Catalogue, { name, version, plan
 
 /** Machines and protected items, read once for several plans. */
 export interface Estate {
+  /** As discovery saw them last. */
+  readonly machines: ReadonlyMap<MachineId, DiscoveredMachine>;
   readonly candidates: readonly Candidate[];
   readonly items: ReadonlyMap<ProtectedItemId, ItemView>;
 }
@@ -75,6 +80,7 @@ function resolved(plan: RecoveryPlan, { candidates, items }: Estate) {
 export async function estateOf(catalogue: Catalogue): Promise<Estate> {
   const [machines, items] = await Promise.all([catalogue.allMachines(), catalogue.livingItems()]);
   return {
+    machines: new Map(machines.map((machine) => [machine.id, machine])),
     candidates: candidatesOf(machines, items),
     items: new Map(items.map((item) => [item.itemId, item])),
   };
@@ -123,12 +129,16 @@ function whereabouts({ tags, folder }: Whereabouts = {}): Whereabouts {
   return { ...(tags === undefined ? {} : { tags }), ...(folder === undefined ? {} : { folder }) };
 }
 
-function runMember(group: string, item: ItemView, spec: NonNullable<ItemView['spec']>): RunMember {
+function runMember(group: string, item: ItemView, spec: ItemSpec, machine?: DiscoveredMachine): RunMember {
   return {
     itemId: item.itemId,
     machineName: item.machineName,
     group,
     site: spec.site,
     location: spec.target.location,
+    digest: memberDigest(spec, machine),
+    rpoThresholdSeconds: spec.policy.rpoThresholdSeconds,
+    vmSize: spec.target.vmSize,
+    subnetId: spec.target.subnetId,
   };
 }

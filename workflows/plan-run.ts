@@ -29,13 +29,14 @@ import {
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/evidence/record.ts';
 import { planJobKinds, type JobTask } from '../domain/job.ts';
-import { suppliesOf } from '../domain/plan/supplies.ts';
+import type { RegionLook } from '../domain/plan/clashes.ts';
 import { workflowIds } from './contracts/ids.ts';
 import { jobQuery } from './contracts/messages.ts';
 import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
 import { jobError, refusal } from './lib/failures.ts';
 import { jobLog, now, type JobLog } from './lib/job-log.ts';
 import { PlanBook } from './lib/plan/book.ts';
+import { lookAtCapacity } from './lib/plan/capacity.ts';
 import { topLevel, type PlanContext } from './lib/plan/context.ts';
 import { Desk } from './lib/plan/desk.ts';
 import { evidenceOf } from './lib/plan/evidence.ts';
@@ -62,6 +63,8 @@ class PlanRun implements PlanContext {
   readonly fleet: Fleet;
   readonly moves: Moves;
   readonly machines: Record<string, StepMachine>;
+  sizes: RegionLook['sizes'] = [];
+  readonly unseen: Record<string, string> = {};
   readonly #startedMs = Date.now();
   #failure: unknown;
 
@@ -78,7 +81,6 @@ class PlanRun implements PlanContext {
     this.desk = new Desk(input, this.log);
     this.moves = new Moves(input);
     this.fleet = new Fleet(this);
-    this.fleet.supply(suppliesOf(input.plan.plan));
     this.machines = Object.fromEntries(
       input.members.map(({ machineName }) => [machineName, { machineName, address: null }]),
     );
@@ -109,6 +111,7 @@ class PlanRun implements PlanContext {
   async #untilEnding(): Promise<void> {
     const { before, after } = this.input.plan.plan.steps;
     try {
+      await lookAtCapacity(this);
       await playSteps(this, before, 'the run', topLevel(this));
       if (isMadeReady(this)) await makeReady(this);
       await playGroups(this);

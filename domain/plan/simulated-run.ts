@@ -8,7 +8,7 @@ import { readyGroups, waitsOf } from './order.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from './plan.ts';
 import { BEGIN, inTurn, lasting, Room, together, type Moment, type Part, type Play } from './plays.ts';
 import type { Supply } from './scheduler.ts';
-import { needsFor, suppliesOf, type MemberDemand } from './supplies.ts';
+import { needsFor, planSupplies, type MemberDemand } from './supplies.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export interface RunShape {
@@ -51,7 +51,7 @@ class SimulatedRun {
   constructor(shape: RunShape, durations: RunDurations) {
     this.#shape = shape;
     this.#durations = durations;
-    this.#room = new Room(suppliesThatLast(shape));
+    this.#room = new Room(suppliesOf(shape));
   }
 
   play(): Moment {
@@ -124,19 +124,15 @@ class SimulatedRun {
       phase === 'prepare'
         ? { id: `ready-${name}`, kind: 'machine', name }
         : { id: `machine-${name}`, kind: 'machine', name, group };
-    const applicant = { id: itemId, needs: needsFor(this.#shape.kind, member, phase) };
+    const applicant = { id: itemId, needs: needsFor(this.#shape.kind, member, phase, []) };
     const seconds = this.#durations.machine(member, phase);
     return this.#room.within(applicant, lasting(this.#clock, part, seconds));
   }
 }
 
-/** What the machines keep and has not enough for all of them would never let the run end: that is a clash, told elsewhere. */
-function suppliesThatLast({ kind, plan, members }: RunShape): Supply[] {
-  const needs = members.map((member) => needsFor(kind, member, 'whole'));
-  return suppliesOf(plan).filter(({ id, free, keptBy }) => {
-    const needed = needs.reduce((sum, each) => sum + (each[id] ?? 0), 0);
-    return keptBy === 'move' || needed <= free;
-  });
+/** What machines keep until the end suffices for all of them or the run never ends: that is a clash, told elsewhere. */
+function suppliesOf({ plan, members }: RunShape): Supply[] {
+  return planSupplies(plan, members).filter(({ keptBy }) => keptBy === 'move');
 }
 
 function groupOf(group: string | undefined): Pick<Part, 'group'> {

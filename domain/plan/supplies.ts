@@ -1,52 +1,128 @@
 /** What is scarce while the machines of a plan move, and what one of them needs of it. */
+import { usableAddresses } from '../network.ts';
+import type { RegionLook } from './clashes.ts';
 import type { PlanRunKind, RecoveryPlan } from './plan.ts';
 import type { Needs, Supply } from './scheduler.ts';
 
-/** Machines that a run moves at the same time where nothing else bounds it. */
-export const MACHINES_AT_ONCE = 100;
+/**
+ * Machines that a run moves at the same time where nothing else bounds it. Each writes about ten times to Resource
+ * Manager, whose bucket holds 200 writes and refills with 10 a second per subscription (learn.microsoft.com, "Understand how Azure
+ * Resource Manager throttles requests"); what is refused above that is tried again, later.
+ */
+const MACHINES_AT_ONCE = 100;
+/** Snapshots and power operations that a run asks of one site's vCenters at the same time; ours. */
+const AT_ONE_SITE = 32;
 
-/** What Azure and the plan leave a machine of a run. */
+/** Where a machine of a run stands, and what it will be in Azure. */
 export interface MemberDemand {
   readonly group: string;
-  /** Cores of its size in Azure; absent: not known, so not counted. */
-  readonly cores?: number;
+  readonly site: string;
+  readonly location: string;
+  readonly vmSize?: string;
+  /** Where its network interface will be. */
+  readonly subnetId?: string;
 }
 
-/** `prepare`: up to the moment before the machine starts. */
+/** Parts of a machine's move; `prepare` ends before the machine starts. */
 export type DemandPhase = 'whole' | 'prepare' | 'start' | 'leave';
 
-const turns = 'turns among the machines of the run';
-const planCores = 'cores of the plan';
+type Sizes = RegionLook['sizes'];
 
-/** Before any machine has begun. */
-export function suppliesOf({ groups, limits }: Pick<RecoveryPlan, 'groups' | 'limits'>): Supply[] {
+const TURN: Supply = {
+  id: 'turn',
+  name: 'turn among the machines of the run',
+  free: MACHINES_AT_ONCE,
+  keptBy: 'move',
+};
+const PLAN_CORES = 'cores of the plan';
+
+/** What the plan itself bounds, and what bounds every run. */
+export function planSupplies(
+  { groups, limits }: Pick<RecoveryPlan, 'groups' | 'limits'>,
+  members: readonly Pick<MemberDemand, 'site'>[],
+): Supply[] {
   const { machinesAtOnce, cores } = limits;
+  const sites = [...new Set(members.map(({ site }) => site))];
   return [
-    { id: turns, name: turns, free: MACHINES_AT_ONCE, keptBy: 'move' },
+    TURN,
+    ...sites.map((site) => ofMove(turnAt(site), `turn at the vCenters of site ${site}`, AT_ONE_SITE)),
     ...(machinesAtOnce === undefined
       ? []
-      : groups.map(({ name }) => ({
-          id: turnsIn(name),
-          name: `turn among the machines of group ${name}`,
-          free: machinesAtOnce,
-          keptBy: 'move' as const,
-        }))),
-    ...(cores === undefined ? [] : [{ id: planCores, name: planCores, free: cores, keptBy: 'run' as const }]),
+      : groups.map(({ name }) =>
+          ofMove(turnIn(name), `turn among the machines of group ${name}`, machinesAtOnce),
+        )),
+    ...(cores === undefined ? [] : [ofRun(PLAN_CORES, 'cores that the plan allows', cores)]),
   ];
 }
 
-/** Only a machine that starts takes a place in its group and cores. */
-export function needsFor(kind: PlanRunKind, { group, cores }: MemberDemand, phase: DemandPhase): Needs {
+/** What Azure has left in a region. */
+export function azureSupplies({ location, usages, subnets }: RegionLook): Supply[] {
+  return [
+    ...usages.map(({ name, used, limit }) =>
+      ofRun(quotaOf(location, name), `${name} in ${location}`, Math.max(0, limit - used)),
+    ),
+    ...subnets.flatMap(({ subnetId, facts }) => {
+      const usable = facts === undefined ? null : usableAddresses(facts.addressPrefix);
+      if (facts === undefined || usable === null) return [];
+      const name = `addresses in subnet ${subnetId.slice(subnetId.lastIndexOf('/') + 1)}`;
+      return [ofRun(addressesOf(subnetId), name, Math.max(0, usable - facts.usedAddresses.length))];
+    }),
+  ];
+}
+
+/** An address is taken when the machine is made ready, a core when it starts. */
+export function needsFor(kind: PlanRunKind, demand: MemberDemand, phase: DemandPhase, sizes: Sizes): Needs {
   if (phase === 'leave') return {};
-  if (phase === 'prepare') return { [turns]: 1 };
-  const startsInAzure = kind === 'test' || kind === 'failover';
+  const isInAzure = kind === 'test' || kind === 'failover';
+  const isAtHome = kind !== 'test' && kind !== 'cleanup' && phase !== 'start';
   return {
-    [turns]: 1,
-    [turnsIn(group)]: 1,
-    ...(startsInAzure && cores !== undefined ? { [planCores]: cores } : {}),
+    [TURN.id]: 1,
+    ...(isAtHome ? { [turnAt(demand.site)]: 1 } : {}),
+    ...(phase === 'prepare' ? {} : { [turnIn(demand.group)]: 1 }),
+    ...(isInAzure && phase !== 'start' ? interfaceNeeds(demand) : {}),
+    ...(isInAzure && phase !== 'prepare' ? machineNeeds(demand, sizes) : {}),
   };
 }
 
-function turnsIn(group: string): string {
-  return `group ${group}`;
+/** Unknown sizes count nothing. */
+export function coresOf({ vmSize = '' }: Pick<MemberDemand, 'vmSize'>, sizes: Sizes): number {
+  return sizeOf(vmSize, sizes)?.cores ?? 0;
 }
+
+function interfaceNeeds({ location, subnetId }: MemberDemand): Needs {
+  return {
+    [quotaOf(location, 'networkInterfaces')]: 1,
+    ...(subnetId === undefined ? {} : { [addressesOf(subnetId)]: 1 }),
+  };
+}
+
+function machineNeeds({ location, vmSize = '' }: MemberDemand, sizes: Sizes): Needs {
+  const size = sizeOf(vmSize, sizes);
+  return {
+    [quotaOf(location, 'virtualMachines')]: 1,
+    ...(size === undefined
+      ? {}
+      : {
+          [PLAN_CORES]: size.cores,
+          [quotaOf(location, 'cores')]: size.cores,
+          [quotaOf(location, size.family)]: size.cores,
+        }),
+  };
+}
+
+function sizeOf(vmSize: string, sizes: Sizes): Sizes[number] | undefined {
+  return sizes.find(({ name }) => name.toLowerCase() === vmSize.toLowerCase());
+}
+
+function ofMove(id: string, name: string, free: number): Supply {
+  return { id, name, free, keptBy: 'move' };
+}
+
+function ofRun(id: string, name: string, free: number): Supply {
+  return { id, name, free, keptBy: 'run' };
+}
+
+const turnAt = (site: string) => `site ${site}`;
+const turnIn = (group: string) => `group ${group}`;
+const quotaOf = (location: string, name: string) => `quota ${location} ${name}`.toLowerCase();
+const addressesOf = (subnetId: string) => `addresses ${subnetId}`.toLowerCase();

@@ -69,19 +69,74 @@ describe('the order', () => {
   });
 
   test('a machine that waits says for what', async () => {
-    stage.fate = () => ({ kind: 'hold' });
+    stage.fate = (what) => ({ kind: what.startsWith('failover') ? 'hold' : 'run' });
     const wide = plan([group('web')], { limits: { machinesAtOnce: 1 } });
     await stage.run('failover', wide, members('a@web', 'b@web'));
     const { tasks } = await stage.job();
-    expect(tasks[0]?.children?.[1]).toMatchObject({
+    expect(tasks.find(({ id }) => id === 'group-web')?.children?.[1]).toMatchObject({
       name: 'b',
       state: 'inProgress',
       detail: 'waits for 1 turn among the machines of group web',
     });
   });
 
+  describe('under a quota', () => {
+    const region = (free: number) => ({
+      location: 'westeurope',
+      sizes: [{ name: 'Standard_D8s_v5', cores: 8, family: 'standardDSv5Family' }],
+      usages: [{ name: 'cores', used: 100 - free, limit: 100 }],
+      subnets: [],
+    });
+    const wide = plan([group('web')]);
+    const taskOf = async (name: string) => {
+      const { tasks } = await stage.job();
+      return tasks.find(({ id }) => id === 'group-web')?.children?.find((task) => task.name === name);
+    };
+
+    test('a machine waits for cores, and begins when the quota was raised', async () => {
+      stage.region = region(20);
+      await stage.run('test', wide, members('a@web', 'b@web', 'c@web'));
+      expect(stage.begun).toEqual(['test a', 'test b']);
+      expect(await taskOf('c')).toMatchObject({ detail: 'waits for 8 cores in westeurope' });
+      stage.region = region(4);
+      await stage.driver.advance(61_000);
+      expect(stage.begun).toEqual(['test a', 'test b']);
+      // What the two hold is in use now.
+      stage.region = region(8);
+      await stage.driver.advance(61_000);
+      expect(stage.begun).toEqual(['test a', 'test b', 'test c']);
+      expect((await stage.job()).state).toBe('succeeded');
+    });
+
+    test('one that fails gives its cores back', async () => {
+      stage.region = region(8);
+      stage.fate = failing('test a');
+      await stage.run('test', wide, members('a@web', 'b@web'));
+      expect(stage.begun).toEqual(['test a', 'test b']);
+    });
+
+    test('a plan whose machines need more cores than it allows begins nothing', async () => {
+      stage.region = region(100);
+      const small = plan([group('web')], { limits: { cores: 20 } });
+      await stage.run('failover', small, members('a@web', 'b@web', 'c@web'));
+      expect(stage.begun).toEqual([]);
+      expect(await stage.job()).toMatchObject({
+        state: 'failed',
+        error: { code: 'DR_PLAN_NOT_READY', message: expect.stringContaining('allows 20 cores') },
+      });
+    });
+
+    test('a region that does not answer bounds nothing, and the run says so', async () => {
+      stage.fate = (what) => (what === 'look' ? { kind: 'fail', error: trouble } : { kind: 'run' });
+      await stage.run('failover', wide, members('a@web'));
+      const { state, tasks } = await stage.job();
+      expect(state).toBe('succeeded');
+      expect(tasks[0]).toMatchObject({ id: 'capacity', detail: expect.stringContaining('not looked at') });
+    });
+  });
+
   test('no more machines of a group at once than the plan allows', async () => {
-    stage.fate = () => ({ kind: 'hold' });
+    stage.fate = (what) => ({ kind: what.startsWith('failover') ? 'hold' : 'run' });
     const wide = plan([group('web')], { limits: { machinesAtOnce: 2 } });
     await stage.run('failover', wide, members('a@web', 'b@web', 'c@web'));
     expect(stage.begun).toEqual(['failover a', 'failover b']);

@@ -1,7 +1,9 @@
 /** Runs of recovery plans, and what they ask of steps. Plain JSON only. */
+import type { DiskRecord, PredictionRecord } from '../../domain/evidence/record.ts';
 import type { ErrorCode, ErrorContext } from '../../domain/errors.ts';
 import type { MachineId, OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Requester } from '../../domain/job.ts';
+import type { MemberDigest } from '../../domain/plan/member-digest.ts';
 import type { PlanRunKind, RecoveryPlan, StepAction } from '../../domain/plan/plan.ts';
 import type { RecoveryPointChoice } from '../../domain/replication.ts';
 import type { HomePlace } from './home.ts';
@@ -25,6 +27,13 @@ export interface RunMember {
   readonly site: string;
   /** Azure region. */
   readonly location: string;
+  readonly vmSize?: string;
+  /** Of a real failover. */
+  readonly subnetId?: string;
+  /** Of its policy: the newest durable recovery point is to be no older. */
+  readonly rpoThresholdSeconds?: number;
+  /** What the machine is like: in the run's result it says what was drilled. */
+  readonly digest?: MemberDigest;
   /** In a run to a moment: the newest point of this machine that is not later. Absent: the run's choice. */
   readonly pointId?: string;
 }
@@ -41,6 +50,8 @@ export interface PlanRunInput {
   readonly subnetId?: string;
   /** Where machines come home to; absent: where they were. Only in a reprotect. */
   readonly place?: HomePlace;
+  /** What the simulation said before the run began. */
+  readonly prediction?: PredictionRecord;
   /** Nobody is there to decide: what fails is rolled back. */
   readonly unattended?: true;
   /** A cleanup of the drills of this run and no other. */
@@ -147,6 +158,8 @@ export interface MemberFacts {
   readonly rtoSeconds?: number;
   readonly rpoSeconds?: number;
   readonly resourceGroup?: string;
+  /** Of the recovery point: what it holds of each disk. */
+  readonly disks?: readonly DiskRecord[];
   /** Of a cleanup: the drill that was removed, proven by an empty listing. */
   readonly removedRunId?: string;
 }
@@ -167,7 +180,9 @@ export interface ScheduledDrillInput {
 
 export interface PlanActivities {
   /** The plan as it was applied last, and the machines its selectors find now. @throws DR_PLAN_UNKNOWN, DR_PLAN_NOT_READY */
-  pinPlan(input: { readonly name: string }): Promise<Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'>>;
+  pinPlan(input: {
+    readonly name: string;
+  }): Promise<Pick<PlanRunInput, 'plan' | 'members' | 'subnetId' | 'prediction'>>;
 
   /**
    * Runs one operation of each machine to its end, or finds it done; answers as soon as some have ended, at least one.

@@ -3,6 +3,7 @@ import type { RunRecord } from '../../../domain/evidence/record.ts';
 import { DrError } from '../../../domain/errors.ts';
 import { asId } from '../../../domain/ids.ts';
 import type { Job, JobDecision } from '../../../domain/job.ts';
+import type { RegionLook } from '../../../domain/plan/clashes.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type {
@@ -62,6 +63,8 @@ export function members(...names: readonly string[]): RunMember[] {
       group: inGroup,
       site: 'berlin',
       location: 'westeurope',
+      vmSize: 'Standard_D8s_v5',
+      subnetId: '/networks/production/subnets/shop',
     };
   });
 }
@@ -86,6 +89,8 @@ export class PlanStage implements Stagehand {
   readonly jobs: Job[] = [];
   /** What machines say of themselves afterwards. */
   facts: MemberFacts = {};
+  /** What Azure says of the region. */
+  region: RegionLook = { location: 'westeurope', sizes: [], usages: [], subnets: [] };
   /** What a scheduled drill finds. */
   pinned: Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'> | undefined;
   /** By what was begun. */
@@ -148,6 +153,7 @@ export class PlanStage implements Stagehand {
   }
 
   fateOf(call: ActivityCall): Fate {
+    if (call.name === 'lookAtRegion') return this.fate('look', call);
     const what = named(call);
     if (what === undefined) return { kind: 'run' };
     this.begun.push(what);
@@ -161,6 +167,7 @@ export class PlanStage implements Stagehand {
       return { blob: 'evidence/shop', sha256: 'b'.repeat(64), head: 'c'.repeat(64) };
     }
     if (call.name === 'recordJob') this.jobs.push((call.input as { readonly job: Job }).job);
+    if (call.name === 'lookAtRegion') return this.region;
     if (call.name === 'pinPlan') return this.pinned;
     if (call.name !== 'runStep') return null;
     this.steps.push(call.input as StepInput);

@@ -1,4 +1,5 @@
 /** What the parts of a plan's run share. */
+import type { RegionLook } from '../../../domain/plan/clashes.ts';
 import type { PlanRunInput, StepMachine } from '../../contracts/plan.ts';
 import type { JobLog, TaskLog } from '../job-log.ts';
 import type { PlanBook } from './book.ts';
@@ -15,6 +16,10 @@ export interface PlanContext {
   readonly moves: Moves;
   /** Members as they are now, by name. */
   readonly machines: Record<string, StepMachine>;
+  /** Sizes of Azure machines that are known; others count no cores. */
+  sizes: RegionLook['sizes'];
+  /** Regions that did not answer, and why. */
+  readonly unseen: Record<string, string>;
   /** What the run will be said to have failed with: the first is kept. */
   fail(error: unknown): void;
 }

@@ -47,6 +47,7 @@ export class Fleet {
   #held: Needs = {};
   #waiting: Applied[] = [];
   #changes = 0;
+  #moving = 0;
 
   constructor(context: PlanContext) {
     this.#context = context;
@@ -58,6 +59,18 @@ export class Fleet {
   supply(supplies: readonly Supply[]): void {
     this.#supplies = supplies;
     this.#changes += 1;
+  }
+
+  /** Measured while nothing moves: what machines have made is in use now, and no longer held. */
+  supplyAnew(kept: readonly Supply[], measured: readonly Supply[]): void {
+    const anew = new Set(measured.map(({ id }) => id));
+    this.#held = Object.fromEntries(Object.entries(this.#held).filter(([id]) => !anew.has(id)));
+    this.supply([...kept, ...measured]);
+  }
+
+  /** Machines wait, and none moves that could give anything back. */
+  get isStuck(): boolean {
+    return this.#moving === 0 && this.#waiting.some(isForward) && !this.#context.desk.isHeld;
   }
 
   /** @throws what the machine's operation failed with; CancelledFailure when the run ends before it has begun */
@@ -102,6 +115,7 @@ export class Fleet {
     for (const { id, reason } of waits) waiting.get(id)?.say(reason);
     for (const applied of begun) {
       this.#held = hold(this.#held, applied.needs);
+      this.#moving += 1;
       applied.say('');
     }
     for (const batch of batchesOf(begun)) this.#attend(batch).catch(() => undefined);
@@ -141,6 +155,7 @@ export class Fleet {
 
   #return(needs: Needs, made: 'something' | 'nothing'): void {
     this.#held = giveBack(this.#held, needs, this.#supplies, made);
+    this.#moving -= 1;
     this.#changes += 1;
   }
 }

@@ -6,6 +6,7 @@ import { needsFor } from '../../../domain/plan/supplies.ts';
 import type { MemberResult, RunMember } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
 import { now, wasSkipped, type TaskLog } from '../job-log.ts';
+import { demandOf } from './capacity.ts';
 import type { PlanContext } from './context.ts';
 import { playSteps } from './steps.ts';
 import { untilDone } from './tries.ts';
@@ -83,7 +84,7 @@ async function playMove(
     const asked = moves.nextTry(member, phase);
     ({ operationId } = asked);
     oweUndo(context, member);
-    const needs = needsFor(context.input.kind, member, asked.phase);
+    const needs = needsFor(context.input.kind, demandOf(context, member), asked.phase, context.sizes);
     try {
       return await context.fleet.move({ member, ...asked, needs }, (reason) => log.say(reason));
     } catch (error) {

@@ -1,0 +1,92 @@
+/**
+ * What Azure has room for, looked at before machines begin and again while some wait for it. A region that does not
+ * answer bounds nothing: on the worst night a look must not stop a failover, and Azure itself refuses what does not fit.
+ */
+import { condition, sleep } from '@temporalio/workflow';
+import type { RegionLook } from '../../../domain/plan/clashes.ts';
+import { azureSupplies, coresOf, planSupplies, type MemberDemand } from '../../../domain/plan/supplies.ts';
+import type { RunMember } from '../../contracts/plan.ts';
+import { jobError, refusal } from '../failures.ts';
+import { azureLooks } from '../proxies.ts';
+import type { PlanContext } from './context.ts';
+
+const LOOK_AGAIN_SECONDS = 60;
+
+/** What the machine will be in Azure: a drill's interface is in the drill's subnet. */
+export function demandOf({ input }: PlanContext, member: RunMember): MemberDemand {
+  const { group, site, location, vmSize, subnetId: real } = member;
+  const subnetId = input.kind === 'test' ? input.subnetId : real;
+  return {
+    group,
+    site,
+    location,
+    ...(vmSize === undefined ? {} : { vmSize }),
+    ...(subnetId === undefined ? {} : { subnetId }),
+  };
+}
+
+/** @throws DR_PLAN_NOT_READY when the machines need more cores than the plan allows: waiting would not help */
+export async function lookAtCapacity(context: PlanContext): Promise<void> {
+  const { kind, plan, members } = context.input;
+  const own = planSupplies(plan.plan, members);
+  context.fleet.supply(own);
+  if (kind !== 'test' && kind !== 'failover') return;
+  const look = () => lookAtRegions(context);
+  const words = (looks: readonly RegionLook[]) => wordsOf(context, looks);
+  const looks = await context.log.step('capacity', 'See what Azure has room for', look, words);
+  refuseTooMany(context);
+  context.fleet.supply([...own, ...looks.flatMap(azureSupplies)]);
+  // Ends with the workflow.
+  lookAgain(context).catch(() => undefined);
+}
+
+/** Quota that was raised, and addresses that somebody gave back, are noticed while machines wait for them. */
+async function lookAgain(context: PlanContext): Promise<never> {
+  const { fleet, input } = context;
+  for (;;) {
+    await condition(() => fleet.isStuck);
+    await sleep(LOOK_AGAIN_SECONDS * 1_000);
+    if (!fleet.isStuck) continue;
+    const looks = await lookAtRegions(context);
+    fleet.supplyAnew(planSupplies(input.plan.plan, input.members), looks.flatMap(azureSupplies));
+  }
+}
+
+async function lookAtRegions(context: PlanContext): Promise<RegionLook[]> {
+  const { input } = context;
+  const looks: RegionLook[] = [];
+  for (const location of new Set(input.members.map((member) => member.location))) {
+    const here = input.members.filter((member) => member.location === location);
+    const demands = here.map((member) => demandOf(context, member));
+    const vmSizes = [...new Set(demands.flatMap(({ vmSize }) => vmSize ?? []))];
+    const subnetIds = [...new Set(demands.flatMap(({ subnetId }) => subnetId ?? []))];
+    try {
+      looks.push(await azureLooks(location).lookAtRegion({ location, vmSizes, subnetIds }));
+    } catch (error) {
+      context.unseen[location] = jobError(error).message;
+    }
+  }
+  context.sizes = looks.flatMap(({ sizes }) => sizes);
+  return looks;
+}
+
+function wordsOf({ unseen, sizes, input }: PlanContext, looks: readonly RegionLook[]): string {
+  const cores = input.members.reduce((sum, member) => sum + coresOf(member, sizes), 0);
+  const seen = looks.map(({ location, usages }) => {
+    const quota = usages.find(({ name }) => name.toLowerCase() === 'cores');
+    return quota === undefined ? location : `${quota.limit - quota.used} cores free in ${location}`;
+  });
+  const silent = Object.entries(unseen).map(
+    ([location, reason]) => `${location} is not looked at: ${reason}`,
+  );
+  return [`${cores} cores needed`, ...seen, ...silent].join('; ');
+}
+
+function refuseTooMany({ input, sizes }: PlanContext): void {
+  const { name, plan } = input.plan;
+  const { cores } = plan.limits;
+  const needed = input.members.reduce((sum, member) => sum + coresOf(member, sizes), 0);
+  if (cores === undefined || needed <= cores) return;
+  const problems = `limits.cores: the plan allows ${cores} cores, its machines need ${needed}`;
+  throw refusal('DR_PLAN_NOT_READY', { plan: name, problems });
+}
