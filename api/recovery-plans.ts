@@ -27,7 +27,15 @@ const meaningSchema = z.looseObject({}).meta({
 }) as unknown as z.ZodType<RecoveryPlan>;
 
 const storedPlanSchema = planVersionSchema
-  .extend({ text: z.string().describe('YAML, as it was applied'), plan: meaningSchema })
+  .extend({
+    text: z.string().describe('YAML, as it was applied'),
+    plan: meaningSchema,
+    verified: verification.verified
+      .optional()
+      .describe('Of the newest version: absent where one was asked for by number'),
+    notVerified: verification.notVerified,
+    lastGoodDrillAt: verification.lastGoodDrillAt,
+  })
   .meta({ id: 'StoredPlan' });
 
 const planChangeSchema = z
@@ -59,6 +67,7 @@ const planMembersSchema = z
   .object({
     name: z.string(),
     version: z.number().int(),
+    ...verification,
     groups: z.array(
       z.object({
         group: z.string(),

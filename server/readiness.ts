@@ -56,9 +56,9 @@ interface Known {
 
 function planAnswer({ name, version, appliedAt, plan }: StoredPlan, { estate, items, runs }: Known) {
   const resolved = membersIn(estate, plan);
-  const members = resolved.members.flatMap(({ itemId, group }) => {
+  const members = resolved.members.flatMap(({ itemId, group, digest }) => {
     const item = items.get(itemId);
-    return item === undefined ? [] : [{ ...item, group }];
+    return item === undefined ? [] : [{ ...item, group, ...(digest === undefined ? {} : { digest }) }];
   });
   const isAway = members.length > 0 && members.every(({ nextMove }) => nextMove === 'failback');
   const readiness = readinessOfPlan({

@@ -23,6 +23,11 @@ export function planReadinessPage(plan: PlanReadiness): string {
   return [planTable([plan]), '', itemTable(plan.members), ...wayBlock(planReasons(plan))].join('\n');
 }
 
+/** For one line. */
+export function verifiedText({ verified, notVerified }: Pick<Plan, 'verified' | 'notVerified'>): string {
+  return verified ? 'verified' : ['not verified', notVerified?.message ?? []].flat().join(': ');
+}
+
 function planTable(plans: readonly Plan[]): string {
   return table(
     ['plan', 'version', 'ready', 'about RTO', 'about RPO', 'verified'],

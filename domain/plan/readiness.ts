@@ -1,18 +1,31 @@
 /** Whether a whole plan could run now, and whether a drill has shown that it would. */
 import { oldestFirst, type Readiness, type Reason } from '../readiness.ts';
+import { digestChanges, type MemberDigest } from './member-digest.ts';
 import { layersOf, waitsOf, type PlanDirection } from './order.ts';
 import type { PlanGroup } from './plan.ts';
+
+/** Machines, and changes of one of them, that a reason names. */
+const NAMED_MAX = 3;
 
 /** A run of a plan that ended well, as far as verification goes. */
 export interface PastRun {
   readonly version: number;
   /** Machines it brought where it was to bring them. */
   readonly itemIds: readonly string[];
+  /** What those machines were like, by item; of one that is absent it is not known. */
+  readonly digests: Readonly<Record<string, MemberDigest>>;
   /** Machines and steps were skipped by an operator. */
   readonly wasCutShort: boolean;
   /** ISO 8601 UTC. */
   readonly startedAt: string;
   readonly endedAt: string;
+}
+
+export interface ProofMember {
+  readonly itemId: string;
+  readonly machineName: string;
+  /** As the machine is now. */
+  readonly digest?: MemberDigest;
 }
 
 /** What a drill has shown of a plan depends on these. */
@@ -21,7 +34,7 @@ export interface PlanProof {
   readonly version: number;
   /** ISO 8601 UTC, of that version. */
   readonly appliedAt: string;
-  readonly members: readonly { readonly itemId: string; readonly machineName: string }[];
+  readonly members: readonly ProofMember[];
   /** Runs that succeeded, in any order. */
   readonly drills: readonly PastRun[];
   readonly cleanups: readonly PastRun[];
@@ -35,9 +48,7 @@ export interface PlanFacts extends PlanProof {
   readonly refusals: readonly string[];
 }
 
-export interface PlanMemberReadiness {
-  readonly itemId: string;
-  readonly machineName: string;
+export interface PlanMemberReadiness extends ProofMember {
   readonly group: string;
   readonly readiness: Readiness;
 }
@@ -121,8 +132,24 @@ function notVerifiedReason(plan: PlanProof, drill: PastRun | undefined): Reason 
   const changes = [
     added.length === 0 ? [] : `${added.map(([, name]) => name).join(', ')} came`,
     gone.length === 0 ? [] : `${gone.join(', ')} left`,
+    changedMachines(plan.members, drill),
   ].flat();
   return changes.length === 0 ? undefined : told(`since its last good drill ${changes.join(', ')}`);
+}
+
+/** One entry for each, at most so many, each with its first changes. */
+function changedMachines(members: readonly ProofMember[], { digests }: PastRun): string[] {
+  const changed = members.flatMap(({ itemId, machineName, digest }) => {
+    const drilled = digests[itemId];
+    const changes = drilled === undefined || digest === undefined ? [] : digestChanges(drilled, digest);
+    return changes.length === 0 ? [] : [`${machineName} changed (${bounded(changes, '; ')})`];
+  });
+  return changed.length === 0 ? [] : [bounded(changed, ', ')];
+}
+
+function bounded(all: readonly string[], between: string): string {
+  const rest = all.length - NAMED_MAX;
+  return [...all.slice(0, NAMED_MAX), ...(rest > 0 ? [`and ${rest} more`] : [])].join(between);
 }
 
 /** Along the longest way through the groups; machines of one group move beside each other. Steps are not counted. */

@@ -72,6 +72,11 @@ export async function pastRunsOfPlans(database: Database, names: readonly string
       >`jsonb_path_query_array(${result}, '$.members[*] ? (@.outcome == "succeeded" || @.outcome == "reached").itemId')`.as(
         'item_ids',
       ),
+      digests: sql<
+        PastRun['digests'] | null
+      >`(select jsonb_object_agg(member ->> 'itemId', member -> 'digest') from jsonb_array_elements(${result} -> 'members') member where member ? 'digest')`.as(
+        'digests',
+      ),
       wasCutShort: sql<
         boolean | null
       >`jsonb_path_exists(${result}, '$.*[*] ? (@.outcome == "skipped" || @.outcome == "undone")')`.as(
@@ -96,10 +101,10 @@ export async function pastRunsOfPlans(database: Database, names: readonly string
     .from(ranked)
     .where(lte(ranked.place, RUNS_MAX))
     .orderBy(desc(ranked.endedAt));
-  return rows.flatMap(({ version, itemIds, wasCutShort, endedAt, plan, kind, startedAt }) =>
+  return rows.flatMap(({ version, itemIds, digests, wasCutShort, endedAt, plan, kind, startedAt }) =>
     version === null || itemIds === null || wasCutShort === null || endedAt === null
       ? []
-      : [{ plan, kind, version, itemIds, wasCutShort, startedAt, endedAt }],
+      : [{ plan, kind, version, itemIds, digests: digests ?? {}, wasCutShort, startedAt, endedAt }],
   );
 }
 

@@ -7,7 +7,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Handlers } from '../handlers.ts';
 import { previewMembers } from '../plan-members.ts';
-import { planVerifications } from '../plan-verification.ts';
+import { planVerification, planVerifications } from '../plan-verification.ts';
 
 export function recoveryPlanHandlers({ catalogue }: ServerDeps) {
   return {
@@ -29,7 +29,10 @@ export function recoveryPlanHandlers({ catalogue }: ServerDeps) {
       return { ...page, items };
     },
 
-    getPlan: ({ params, query }) => planNamed(catalogue, params.name, query.version),
+    getPlan: async ({ params, query: { version } }) => {
+      const stored = await planNamed(catalogue, params.name, version);
+      return version === undefined ? { ...stored, ...(await planVerification(catalogue, stored)) } : stored;
+    },
 
     listPlanVersions: async ({ params, query }) => {
       const page = await catalogue.planVersions(params.name, query);
@@ -37,7 +40,14 @@ export function recoveryPlanHandlers({ catalogue }: ServerDeps) {
       return page;
     },
 
-    getPlanMembers: async ({ params }) => previewMembers(catalogue, await planNamed(catalogue, params.name)),
+    getPlanMembers: async ({ params }) => {
+      const stored = await planNamed(catalogue, params.name);
+      const [members, verification] = await Promise.all([
+        previewMembers(catalogue, stored),
+        planVerification(catalogue, stored),
+      ]);
+      return { ...members, ...verification };
+    },
   } satisfies Partial<Handlers>;
 }
 

@@ -58,6 +58,9 @@ test('the text is shown as it was applied, of any version, below two lines of co
     await cli('plan show shop'),
   ];
   expect(first.stdout.split('\n').slice(2).join('\n')).toBe(text);
+  expect(newest.stdout.split('\n')[2]).toBe(
+    '# not verified: no drill of it has succeeded and been cleaned up',
+  );
   expect(first.stdout).toMatch(
     /^# Plan "shop", version 1, applied .* by administrator\n# sha256: [0-9a-f]{64}\n/,
   );
@@ -81,6 +84,7 @@ test('members are told by group, with what stands in the way of a run, and drift
   await server.catalogue.recordItem(sampleItem(1, { machineName: 'mail-01', spec: sampleSpec(1) }));
   const fine = await cli('plan members mail');
   expect(fine).toMatchObject({ exit: 0, stderr: '' });
+  expect(fine.stdout).toMatch(/^Plan "mail", version 1, not verified: no drill /);
   expect(fine.stdout).toMatch(/all +mail-01/);
   await server.catalogue.recordMachines(asId('vc'), [machine(1, 'mail-01'), machine(2, 'mail-02')], {
     generation: 'b',

@@ -3,6 +3,7 @@ import { Agent, request } from 'undici';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
+import { memberDigest } from '../../domain/plan/member-digest.ts';
 import { readinessMetrics } from '../../server/readiness-metrics.ts';
 import { machineUuid, sampleItem, sampleJob, samplePoint, sampleSpec } from '../support/samples.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
@@ -35,14 +36,23 @@ const ended = (over: Parameters<typeof sampleJob>[1]) => {
   const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 10, 10 * jobs + minute)).toISOString();
   return sampleJob(`job-${jobs}`, { state: 'succeeded', startedAt: at(0), endedAt: at(5), ...over });
 };
-const planRun = (kind: 'testPlan' | 'cleanupPlan', outcome = 'succeeded', version = 1) => {
+const planRun = (
+  kind: 'testPlan' | 'cleanupPlan',
+  outcome = 'succeeded',
+  version = 1,
+  digest?: Readonly<Record<string, string>>,
+) => {
   const { itemId: _, ...job } = ended({
     kind,
     subject: 'shop',
     result: {
       plan: { name: 'shop', version },
       rtoSeconds: 5,
-      members: [1, 2].map((n) => ({ itemId: machineUuid(n), outcome: n === 2 ? outcome : 'succeeded' })),
+      members: [1, 2].map((n) => ({
+        itemId: machineUuid(n),
+        outcome: n === 2 ? outcome : 'succeeded',
+        ...(digest === undefined ? {} : { digest }),
+      })),
       steps: [],
     },
   });
@@ -82,6 +92,30 @@ test('a plan is verified by a drill that was cleaned up, and no longer once it i
   expect(plans[0]?.notVerified?.message).toContain('version 1, not 2');
   await planRun('testPlan', 'succeeded', 2);
   await planRun('cleanupPlan', 'succeeded', 2);
+  expect(await plan()).toMatchObject({ verified: true });
+});
+
+test('a plan is verified no longer once a machine of it changed, and every list says which and what', async () => {
+  const was = memberDigest(sampleSpec(1));
+  await planRun('testPlan', 'succeeded', 2, was);
+  await planRun('cleanupPlan', 'succeeded', 2);
+  expect(await plan()).toMatchObject({ verified: true });
+  const target = { ...sampleSpec(1).target, vmSize: 'Standard_D8s_v5' };
+  await protect(1, { revision: 2, spec: sampleSpec(1, { target }) });
+  const message =
+    'since its last good drill machine-0001 changed (size was Standard_D2s_v5, is Standard_D8s_v5)';
+  expect(await plan()).toMatchObject({ verified: false, notVerified: { message } });
+  const params = { name: 'shop' };
+  for (const told of [
+    await server.client.call(contract.getPlan, { params, query: {} }),
+    await server.client.call(contract.getPlanMembers, { params }),
+    (await server.client.call(contract.listPlans, { query: {} })).items[0],
+  ]) {
+    expect(told).toMatchObject({ verified: false, notVerified: { message } });
+  }
+  const old = await server.client.call(contract.getPlan, { params, query: { version: 1 } });
+  expect(old).not.toHaveProperty('verified');
+  await protect(1, { revision: 3 });
   expect(await plan()).toMatchObject({ verified: true });
 });
 
@@ -129,6 +163,16 @@ test('names in metrics are written so that no name ends its label', () => {
   expect(readinessMetrics({ items: [item], plans: [] })).toContain('machine="a\\"b\\\\c"} 0\n');
 });
 
+test('a plan that no run could keep is not ready', async () => {
+  const members = '[{ machine: machine-0001 }, { machine: machine-0002 }]';
+  const groups = `groups: [{ name: all, consistent: true, members: ${members} }]\n`;
+  const text = SHOP.replace('name: shop', 'name: kept').replace(/groups:[^]*/, groups);
+  await server.client.call(contract.applyPlan, { params: { name: 'kept' }, body: { text } });
+  const seen = await server.client.call(contract.getPlanReadiness, { params: { name: 'kept' } });
+  expect(seen).toMatchObject({ ready: false });
+  expect(seen.reasons.map(({ message }) => message).join()).toContain('group all: consistent');
+});
+
 test('what changes is seen by the next request: an item that falls ill, a machine that is protected no more', async () => {
   const condition = {
     type: 'DR_VCENTER_UNREACHABLE',
@@ -150,20 +194,12 @@ test('what changes is seen by the next request: an item that falls ill, a machin
 
 test('a machine that runs in Azure is asked about its way home, and its old points are not read', async () => {
   await drilled(1, 700, 'failback');
-  await protect(1, { revision: 2, state: 'protectedReverse', activeLocation: 'azure', direction: 'reverse' });
+  await protect(1, { revision: 4, state: 'protectedReverse', activeLocation: 'azure', direction: 'reverse' });
   server.pointReads.length = 0;
   const { items } = await all();
   expect(items).toMatchObject([{ nextMove: 'failback', ready: true, expectedRtoSeconds: 700 }]);
   expect(items[0]).not.toHaveProperty('expectedRpoSeconds');
   expect(server.pointReads).toEqual([]);
-});
-
-test('a plan that no run could keep is not ready', async () => {
-  const text = SHOP.replace('name: shop', 'name: kept').replace('groups:', 'limits: { cores: 8 }\ngroups:');
-  await server.client.call(contract.applyPlan, { params: { name: 'kept' }, body: { text } });
-  const seen = await server.client.call(contract.getPlanReadiness, { params: { name: 'kept' } });
-  expect(seen).toMatchObject({ ready: false });
-  expect(seen.reasons.map(({ message }) => message).join()).toContain('limits.cores');
 });
 
 test('readiness of a plan that does not exist is refused by name', async () => {

@@ -2,6 +2,7 @@ import { contract } from '../../../api/contract.ts';
 import type { PlanMembers } from '../../../api/recovery-plans.ts';
 import { errorCatalogue } from '../../../domain/errors.ts';
 import { verb, type Cli } from '../../cli.ts';
+import { verifiedText } from '../../render/readiness.ts';
 import { table } from '../../render/text.ts';
 
 const exit = errorCatalogue.DR_PLAN_NOT_READY.exit;
@@ -20,12 +21,13 @@ export function planMembers(cli: Cli) {
     });
 }
 
-function membersText({ name, version, groups, problems, drift }: PlanMembers): string {
+function membersText(members: PlanMembers): string {
+  const { name, version, groups, problems, drift } = members;
   const rows = groups.flatMap(({ group, members }) =>
     members.map((member) => [group, member.name, member.machineId]),
   );
   return [
-    `Plan "${name}", version ${version}`,
+    `Plan "${name}", version ${version}, ${verifiedText(members)}`,
     table(['group', 'machine', 'id'], rows, 'It has no machine now.'),
     ...(problems.length === 0 ? [] : ['', 'In the way of a run:']),
     ...problems.map(({ group, selector, reason }) => `  ✗ group ${group}, ${selector}: ${reason}`),

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { contract } from '../../../api/contract.ts';
 import { verb, type Cli } from '../../cli.ts';
+import { verifiedText } from '../../render/readiness.ts';
 import { moment } from '../../render/text.ts';
 
 export function planShow(cli: Cli) {
@@ -14,10 +15,11 @@ export function planShow(cli: Cli) {
     .action(async (name, { version }) => {
       const query = version === undefined ? {} : { version };
       const plan = await cli.call(contract.getPlan, { params: { name }, query });
-      cli.show(plan, ({ version: shown, sha256, author, appliedAt, text }) =>
+      cli.show(plan, ({ version: shown, sha256, author, appliedAt, text, verified, notVerified }) =>
         [
           `# Plan "${name}", version ${shown}, applied ${moment(appliedAt)} by ${author}`,
           `# sha256: ${sha256}`,
+          ...(verified === undefined ? [] : [`# ${verifiedText({ verified, notVerified })}`]),
           text.replace(/\n$/, ''),
         ].join('\n'),
       );

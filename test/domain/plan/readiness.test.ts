@@ -26,6 +26,7 @@ const member = (name: string, of: string, rto?: number, over: Partial<Readiness>
 const run = (over: Partial<PastRun> = {}): PastRun => ({
   version: 3,
   itemIds: ['id-db', 'id-app', 'id-web', 'id-log'],
+  digests: {},
   wasCutShort: false,
   startedAt: '2026-11-20T10:00:00.000Z',
   endedAt: '2026-11-20T10:10:00.000Z',
@@ -135,6 +136,22 @@ describe('a plan is verified', () => {
       since: '2026-11-19T08:00:00.000Z',
     });
     expect(seen.notVerified?.remedy).toContain('`switchback plan run shop test`');
+  });
+
+  test('not when a machine changed since, and names it and what about it', () => {
+    const [db, app, ...rest] = shop().members;
+    const now = { 'disk 1': '8 GiB', CPUs: '4', memory: '2 GiB' };
+    const members = [{ ...db, digest: now }, { ...app, digest: now }, ...rest].map((each) => each as never);
+    const digests = { 'id-db': { ...now, 'disk 1': '4 GiB' }, 'id-app': now, 'id-web': now };
+    expect(why({ members, drills: [run({ digests })] })).toBe(
+      'since its last good drill db changed (disk 1 was 4 GiB, is 8 GiB)',
+    );
+    expect(why({ members, drills: [run({ digests: { 'id-db': now } })] })).toBeUndefined();
+    const all = { 'disk 2': '1 GiB', 'disk 3': '1 GiB', 'disk 4': '1 GiB', 'disk 5': '1 GiB' };
+    expect(why({ members, drills: [run({ digests: { 'id-db': { ...now, ...all } } })] })).toBe(
+      'since its last good drill db changed (disk 2 is gone: it was 1 GiB; disk 3 is gone: it was 1 GiB; ' +
+        'disk 4 is gone: it was 1 GiB; and 1 more)',
+    );
   });
 
   test('not when machines came or left since', () => {
