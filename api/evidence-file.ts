@@ -22,6 +22,15 @@ const text = z.string();
 const seconds = z.number().exactOptional();
 const optionalText = text.exactOptional();
 
+const failures = z
+  .array(
+    z.object({
+      startedAt: text,
+      endedAt: text,
+      error: z.object({ code: text, message: text, remedy: text }),
+    }),
+  )
+  .exactOptional();
 const error = z.object({ code: text, message: text, remedy: text }).exactOptional();
 const objective = z.object({ target: seconds, reached: seconds }).exactOptional();
 
@@ -57,6 +66,26 @@ const bodies = {
     outcome: z.enum(memberOutcomes),
     detail: optionalText,
     error,
+    failures,
+    verification: z
+      .object({
+        job: text,
+        endedAt: text,
+        pointId: text,
+        comparedBytes: count,
+        changedBytes: count,
+        differingBytes: count,
+      })
+      .exactOptional(),
+    bootLog: z
+      .object({
+        at: text,
+        bytes: count.exactOptional(),
+        sha256: hex(32).exactOptional(),
+        text: optionalText,
+        problem: optionalText,
+      })
+      .exactOptional(),
   }),
   step: z.object({
     name: text,
@@ -78,6 +107,7 @@ const bodies = {
       })
       .exactOptional(),
     error,
+    failures,
   }),
   decision: z.object({ by: text, at: text, decision: text, step: optionalText, reason: optionalText }),
   cleanup: z.object({ runTag: text, providers: z.array(text), remaining: z.array(text), at: text }),

@@ -1,7 +1,7 @@
 /** The written form of a recovery plan. `planDocumentSchema` is published as api/recovery-plan.schema.json. */
 import { z } from 'zod';
 import { parseDurationMs } from '../domain/duration.ts';
-import type { PlanStep, RecoveryPlan, StepAction, StepsAround } from '../domain/plan/plan.ts';
+import type { PlanStep, PlanTargets, RecoveryPlan, StepAction, StepsAround } from '../domain/plan/plan.ts';
 import { planRunKinds } from '../domain/plan/plan.ts';
 import { nameSchema, subnetIdSchema, textSchema } from './common.ts';
 
@@ -168,6 +168,17 @@ export const planDocumentSchema = z
           .describe('A drill that nobody comes back to is cleaned up then'),
       })
       .prefault({}),
+    targets: z
+      .strictObject({
+        rpo: durationUpTo(TIMEOUT_SECONDS_MAX)
+          .exactOptional()
+          .describe('Oldest recovery point that a machine may be started from'),
+        rto: durationUpTo(TIMEOUT_SECONDS_MAX)
+          .exactOptional()
+          .describe('From the begin of a drill, failover or failback to its end'),
+      })
+      .exactOptional()
+      .describe('What runs are measured by; the evidence says whether they were kept'),
     limits: z
       .strictObject({
         machinesAtOnce: z.int().min(1).max(10_000).exactOptional(),
@@ -182,13 +193,14 @@ export const planDocumentSchema = z
 export type WrittenPlan = z.output<typeof planDocumentSchema>;
 
 export function planOf(written: WrittenPlan): RecoveryPlan {
-  const { kind: _, drill, steps, groups, ...rest } = written;
+  const { kind: _, drill, targets, steps, groups, ...rest } = written;
   return {
     ...rest,
     drill: {
       cleanupAfterSeconds: drill.cleanupAfter,
       ...(drill.subnet === undefined ? {} : { subnetId: drill.subnet }),
     },
+    ...(targets === undefined ? {} : { targets: targetsOf(targets) }),
     steps: stepsOf(steps),
     groups: groups.map(({ consistent, members, steps: around, ...group }) => ({
       ...group,
@@ -200,6 +212,13 @@ export function planOf(written: WrittenPlan): RecoveryPlan {
         return 'tag' in member ? { by: 'tag', tag: member.tag } : { by: 'folder', folder: member.folder };
       }),
     })),
+  };
+}
+
+function targetsOf({ rpo, rto }: NonNullable<WrittenPlan['targets']>): PlanTargets {
+  return {
+    ...(rpo === undefined ? {} : { rpoSeconds: rpo }),
+    ...(rto === undefined ? {} : { rtoSeconds: rto }),
   };
 }
 

@@ -47,6 +47,8 @@ export const blobNames = {
   scrubPrefix: (item: ProtectedItemId) => `scrub/${item}/`,
   /** Write-once: what a run of a plan leaves for an auditor; docs/evidence.md. */
   evidence: (plan: string, run: string) => `evidence/${plan}/${run}.html`,
+  /** Write-once: the end of the serial console log of a machine that the run has started. */
+  bootLog: (plan: string, run: string, item: ProtectedItemId) => `evidence/${plan}/${run}/${item}.log`,
   /** Sealed vCenter credential; the plain text exists only in the memory of the process server. */
   vcenter: (id: string) => `vcenters/${id}.json`,
   /** Page blob a run copies a recovery point's disk to; Azure imports it as a managed disk. */

@@ -14,7 +14,7 @@ import { openCatalogue } from '../server/catalogue/open.ts';
 import { createServer } from '../server/create-server.ts';
 import type { ServerDeps } from '../server/deps.ts';
 import { Notifier } from '../server/notifications/notifier.ts';
-import { pinPlan } from '../server/pin-plan.ts';
+import { pinDrill } from '../server/pin-drill.ts';
 import { createTemporalRunbooks } from '../server/temporal-runbooks.ts';
 import { ensureServerTls, reachableHosts } from '../server/tls.ts';
 import { openTokens } from '../server/tokens.ts';
@@ -62,7 +62,7 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       const plans = {
         taskQueue: taskQueues.plans,
         slots: PLAN_SLOTS,
-        activities: createPlanActivities({ runbooks, pinPlan: (name) => pinPlan(catalogue, name) }),
+        activities: createPlanActivities({ runbooks, pinPlan: (name) => pinDrill(deps, name) }),
       };
       const steps = {
         taskQueue: taskQueues.steps,

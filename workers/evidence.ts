@@ -25,7 +25,10 @@ export interface EvidenceParts {
 export async function evidenceParts(
   config: Config,
   log: Logger,
-  { catalogue, version }: { readonly catalogue: Pick<Catalogue, 'plan'>; readonly version: string },
+  {
+    catalogue,
+    version,
+  }: { readonly catalogue: Pick<Catalogue, 'plan' | 'lastVerifications'>; readonly version: string },
 ): Promise<EvidenceParts> {
   const key = await ensureEvidenceKey(config.evidence.keyFile, log);
   const storage = await vaultStorage(config);
@@ -34,6 +37,7 @@ export async function evidenceParts(
     signer: key,
     software: `switchback ${version}`,
     planText: async (name, number) => (await catalogue.plan(name, number))?.text,
+    lastVerifications: (itemIds) => catalogue.lastVerifications(itemIds),
     problemOf: recordProblem,
   });
   const page = async (plan: string, run: string) => {

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { createBootLogActivities } from '../activities/evidence/boot-logs.ts';
 import { createStepActivities } from '../activities/steps/create-step-activities.ts';
 import type { Config } from '../config/load.ts';
 import { Egress } from '../dataplane/egress/egress.ts';
@@ -26,6 +27,7 @@ import { createFileVaultKey } from '../providers/vault/file-vault-key.ts';
 import { createExportServiceTransport } from '../providers/vsphere/transport/export-service.ts';
 import { createNbdkitVddkTransport } from '../providers/vsphere/transport/nbdkit-vddk.ts';
 import type { VSphereClient } from '../providers/vsphere/vsphere.ts';
+import type { BootLogActivities } from '../workflows/contracts/evidence.ts';
 import type { StepActivities } from '../workflows/contracts/plan.ts';
 
 export async function azureCredential(config: Config) {
@@ -100,6 +102,10 @@ export async function stepActivities(
     guests: inAzure ? createCloudGuests(await cloudOptions(config)) : null,
     site,
   });
+}
+
+export async function bootLogActivities(config: Config, storage: VaultStorage): Promise<BootLogActivities> {
+  return createBootLogActivities({ guests: createCloudGuests(await cloudOptions(config)), storage });
 }
 
 export function siteGuests(vsphere: VSphereClient, vcenters: VCenterDirectory): SiteGuests {

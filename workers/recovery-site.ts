@@ -4,7 +4,7 @@ import { createHomeAzureActivities } from '../activities/home/create-home-azure-
 import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
 import { createCompareActivities } from '../activities/replication/create-compare-activities.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { cloud, ensureVault, stepActivities, vaultKey, vaultStorage } from './ports.ts';
+import { bootLogActivities, cloud, ensureVault, stepActivities, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -27,7 +27,10 @@ export async function recoverySite({ config, log, signal }: RoleContext): Promis
     ...createCompareActivities({ storage, vaultKey: key }),
     ...apply,
   };
-  const steps = await stepActivities(config, { inAzure: true });
+  const steps = {
+    ...(await stepActivities(config, { inAzure: true })),
+    ...(await bootLogActivities(config, storage)),
+  };
   const connection = await connectWorker(config, log, signal);
   const region = config.azure.location;
   const queues = [

@@ -37,6 +37,7 @@ import { jobError, refusal } from './lib/failures.ts';
 import { jobLog, now, type JobLog } from './lib/job-log.ts';
 import { PlanBook } from './lib/plan/book.ts';
 import { lookAtCapacity } from './lib/plan/capacity.ts';
+import { keepBootLogs, type BootLogs } from './lib/plan/boot-logs.ts';
 import { topLevel, type PlanContext } from './lib/plan/context.ts';
 import { Desk } from './lib/plan/desk.ts';
 import { evidenceOf } from './lib/plan/evidence.ts';
@@ -66,6 +67,8 @@ class PlanRun implements PlanContext {
   sizes: RegionLook['sizes'] = [];
   readonly unseen: Record<string, string> = {};
   readonly #startedMs = Date.now();
+  #endedMs = this.#startedMs;
+  #bootLogs: BootLogs = {};
   #failure: unknown;
 
   constructor(input: PlanRunInput) {
@@ -93,6 +96,8 @@ class PlanRun implements PlanContext {
   async play(): Promise<PlanRunOutcome['ended']> {
     if (this.input.kind === 'test') this.#endWhenForgotten().catch(() => undefined);
     await this.#untilEnding();
+    this.#endedMs = Date.now();
+    this.#bootLogs = await keepBootLogs(this);
     const { ending } = this.desk;
     if (ending === undefined) return this.#succeed();
     if (ending === 'rollBack') await rollBack(this);
@@ -129,7 +134,7 @@ class PlanRun implements PlanContext {
     await this.log.succeed({
       plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
       runId,
-      rtoSeconds: (Date.now() - this.#startedMs) / 1_000,
+      rtoSeconds: (this.#endedMs - this.#startedMs) / 1_000,
       members: this.book.members,
       steps: this.book.steps,
       decisions: this.desk.decided,
@@ -141,8 +146,9 @@ class PlanRun implements PlanContext {
   async #leaveEvidence(outcome: RunRecord['run']['outcome']): Promise<void> {
     const record = evidenceOf(this.input, this.book, {
       startedAt: new Date(this.#startedMs).toISOString(),
-      endedAt: now(),
+      endedAt: outcome === 'succeeded' ? new Date(this.#endedMs).toISOString() : now(),
       outcome,
+      bootLogs: this.#bootLogs,
       decided: this.desk.decided,
       ...(this.#failure === undefined ? {} : { error: jobError(this.#failure) }),
     });

@@ -25,7 +25,7 @@ export async function scheduledDrill({ planName, blackouts }: ScheduledDrillInpu
   const now = Date.now();
   const blackout = blackouts.find(({ from, to }) => Date.parse(from) <= now && now < Date.parse(to));
   if (blackout !== undefined) return told(planName, `in the blackout until ${blackout.to}`);
-  const { plan, members, subnetId } = await pinnedOrTold(planName);
+  const { plan, members, subnetId, prediction } = await pinnedOrTold(planName);
   const runId = asId<PlanRunInput['runId']>(uuid4());
   const drill: PlanRunInput = {
     runId,
@@ -37,6 +37,7 @@ export async function scheduledDrill({ planName, blackouts }: ScheduledDrillInpu
     shutdownSource: false,
     subnetId,
     unattended: true,
+    ...(prediction === undefined ? {} : { prediction }),
   };
   const rehearsed = await runOrSkip(drill);
   if (rehearsed === null) return told(planName, 'another run of the plan is under way');

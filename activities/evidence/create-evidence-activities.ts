@@ -8,9 +8,10 @@ import {
   type EvidenceSigner,
 } from '../../domain/evidence/chain.ts';
 import { blockOf } from '../../domain/evidence/frame.ts';
-import type { PlanFacts, RunRecord } from '../../domain/evidence/record.ts';
+import type { MemberRecord, PlanFacts, RunRecord, VerificationRecord } from '../../domain/evidence/record.ts';
 import { renderPage } from '../../domain/evidence/render.ts';
 import { DrError } from '../../domain/errors.ts';
+import { asId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 
@@ -21,6 +22,10 @@ export interface EvidencePorts {
   readonly software: string;
   /** The text of a version of a plan; undefined: it is not known any more. */
   readonly planText: (name: string, version: number) => Promise<string | undefined>;
+  /** The last comparison of each machine with its source, by item id. */
+  readonly lastVerifications: (
+    itemIds: readonly string[],
+  ) => Promise<ReadonlyMap<string, VerificationRecord>>;
   /** Why nobody could verify this record once it was sealed; undefined: it can be. */
   readonly problemOf: (record: RunRecord) => string | undefined;
 }
@@ -39,12 +44,13 @@ export function createEvidenceActivities(ports: EvidencePorts) {
   const { storage, signer, software, problemOf } = ports;
   return {
     /**
-     * `record.plan.text` may be left out: the text of the version is looked up. A repeated call with the same record
+     * What does not travel with the record is looked up: the text of the plan, the boot logs that the run has kept, the
+     * last verification of each machine. A repeated call with the same record
      * answers what the first has written, also when the key or the program is another by now.
      * @throws DR_EVIDENCE_REFUSED when the record is none, or the run has other evidence already
      */
     async writeEvidence({ record: given }: { readonly record: RunRecord }): Promise<WrittenEvidence> {
-      const record = { ...given, plan: await withText(given.plan, ports.planText) };
+      const record = await completed(given, ports);
       const problem = problemOf(record);
       if (problem !== undefined) throw refused(record, problem);
       const bundle = sealRecord(record, signer, software);
@@ -64,6 +70,35 @@ export function createEvidenceActivities(ports: EvidencePorts) {
   };
 }
 
+async function completed(record: RunRecord, ports: EvidencePorts): Promise<RunRecord> {
+  const { run, plan, members } = record;
+  const showsMachines = run.kind === 'test' || run.kind === 'failover';
+  const [named, verifications] = await Promise.all([
+    withText(plan, ports.planText),
+    showsMachines ? ports.lastVerifications(members.map(({ itemId }) => itemId)) : new Map<string, never>(),
+  ]);
+  const completedMembers: MemberRecord[] = [];
+  for (const member of members) {
+    const verification = verifications.get(member.itemId);
+    const withLog = await withBootLog(record, member, ports);
+    completedMembers.push({ ...withLog, ...(verification === undefined ? {} : { verification }) });
+  }
+  return { ...record, plan: named, members: completedMembers };
+}
+
+/** Only the very bytes that were kept when the run ended. */
+async function withBootLog(
+  { run, plan }: RunRecord,
+  member: MemberRecord,
+  { storage }: EvidencePorts,
+): Promise<MemberRecord> {
+  const { bootLog, itemId } = member;
+  if (bootLog?.sha256 === undefined) return member;
+  const kept = await storage.get(blobNames.bootLog(plan.name, run.id, asId(itemId)));
+  if (kept === null || sha256Of(kept.body) !== bootLog.sha256) return member;
+  return { ...member, bootLog: { ...bootLog, text: Buffer.from(kept.body).toString('utf8') } };
+}
+
 /** Only the very text that the run has pinned. */
 async function withText(plan: PlanFacts, planText: EvidencePorts['planText']): Promise<PlanFacts> {
   if (plan.text !== undefined) return plan;
@@ -71,10 +106,20 @@ async function withText(plan: PlanFacts, planText: EvidencePorts['planText']): P
   return text !== undefined && sha256Of(Buffer.from(text, 'utf8')) === plan.sha256 ? { ...plan, text } : plan;
 }
 
-/** Whether the text of the plan was found makes no other record. */
+/** What was looked up makes no other record. */
 function isSame(a: RunRecord, b: RunRecord): boolean {
   const compared = (record: RunRecord) =>
-    canonical(wellFormed({ ...record, plan: { ...record.plan, text: undefined } }));
+    canonical(
+      wellFormed({
+        ...record,
+        plan: { ...record.plan, text: undefined },
+        members: record.members.map((member) => ({
+          ...member,
+          verification: undefined,
+          bootLog: member.bootLog && { ...member.bootLog, text: undefined },
+        })),
+      }),
+    );
   return compared(a) === compared(b);
 }
 

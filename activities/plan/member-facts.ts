@@ -1,5 +1,6 @@
 /** What an item says of itself, as a run of a plan keeps it. */
 import type { PlanRunKind } from '../../domain/plan/plan.ts';
+import { CHAIN_START, type RecoveryPoint } from '../../domain/replication.ts';
 import type { MemberFacts, StepMachine } from '../../workflows/contracts/plan.ts';
 import type { FailoverResult, ItemView } from '../../workflows/contracts/types.ts';
 
@@ -39,5 +40,23 @@ function factsOfResult(result: FailoverResult): MemberFacts {
     rtoSeconds,
     rpoSeconds,
     resourceGroup,
+    ...disksOf(point),
+  };
+}
+
+const HASH_OF =
+  'last segment of the disk up to the recovery point, SHA-256; each segment holds the hash of the one before';
+
+/** What the manifest of the point says; the run itself reads no disk. */
+function disksOf({ disks }: RecoveryPoint): Pick<MemberFacts, 'disks'> {
+  const known = disks.filter(({ tail }) => tail.hash !== CHAIN_START.hash);
+  if (known.length === 0) return {};
+  return {
+    disks: known.map(({ diskId, capacityBytes, tail }) => ({
+      id: diskId,
+      bytes: capacityBytes,
+      hashOf: HASH_OF,
+      hash: tail.hash,
+    })),
   };
 }

@@ -66,6 +66,10 @@ export interface MemberRecord {
   readonly rpoSeconds?: number;
   readonly rtoSeconds?: number;
   readonly disks?: readonly DiskRecord[];
+  /** The last comparison of the source with a recovery point; which point, it says itself. */
+  readonly verification?: VerificationRecord;
+  /** The end of the serial console log of the machine in Azure. */
+  readonly bootLog?: BootLogRecord;
   /** ARM ids of what the run made, or moved home. */
   readonly azureIds?: readonly string[];
   readonly address?: string;
@@ -75,6 +79,8 @@ export interface MemberRecord {
   /** For people: why it was skipped, what was reached. */
   readonly detail?: string;
   readonly error?: JobError;
+  /** Tries that failed, oldest first, at most `FAILURES_MAX`. */
+  readonly failures?: readonly FailureRecord[];
 }
 
 export interface PointRecord {
@@ -112,6 +118,41 @@ export interface StepRecord {
   /** Who let it pass, rejected it or skipped it. */
   readonly approval?: ApprovalRecord;
   readonly error?: JobError;
+  /** Tries that failed, oldest first, at most `FAILURES_MAX`. */
+  readonly failures?: readonly FailureRecord[];
+}
+
+/** Of one machine or step: the first of more. */
+export const FAILURES_MAX = 20;
+
+export interface FailureRecord {
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly error: JobError;
+}
+
+/** By hashes of all blocks on both sides, but of what has changed on the source meanwhile. */
+export interface VerificationRecord {
+  readonly job: string;
+  readonly endedAt: string;
+  /** The recovery point that was compared. */
+  readonly pointId: string;
+  readonly comparedBytes: number;
+  /** Changed since the point, so not compared. */
+  readonly changedBytes: number;
+  readonly differingBytes: number;
+}
+
+/** Either what was read, or why it was not. */
+export interface BootLogRecord {
+  /** ISO 8601 UTC, when it was read. */
+  readonly at: string;
+  /** UTF-8, of what was kept. */
+  readonly bytes?: number;
+  /** Of those bytes, hexadecimal. */
+  readonly sha256?: string;
+  readonly text?: string;
+  readonly problem?: string;
 }
 
 export interface ApprovalRecord {

@@ -7,6 +7,7 @@ import { BLOCK_BEGIN, BLOCK_END, blockLines } from './frame.ts';
 import { labelOf } from './labels.ts';
 import { escaped, plain } from './markup.ts';
 import type { Piece } from './pieces.ts';
+import { bootLogsSection, failuresSection, verificationsSection } from './more-sections.ts';
 import {
   cleanupSection,
   decisionsSection,
@@ -43,10 +44,13 @@ export function renderPage(bundle: EvidenceBundle): Page {
     ...objectivesSection(record),
     ...membersSection(record),
     ...stepsSection(record),
+    ...failuresSection(record),
     ...decisionsSection(record),
     ...cleanupSection(record),
     ...predictionSection(record),
     ...disksSection(record),
+    ...verificationsSection(record),
+    ...bootLogsSection(record),
     ...planTextSection(record),
     ...sealSection(bundle.seal),
     own('</main>\n</body>\n</html>\n'),

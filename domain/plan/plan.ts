@@ -27,8 +27,17 @@ export interface RecoveryPlan {
   /** When another run holds one of the machines. */
   readonly onBusy: 'refuse' | 'queue';
   readonly drill: DrillSettings;
+  /** What a drill, failover or failback is measured by; absent: nothing was promised. */
+  readonly targets?: PlanTargets;
   /** Bounds of this plan, below those of the installation; absent: none of its own. */
   readonly limits: PlanLimits;
+}
+
+export interface PlanTargets {
+  /** Age of the oldest recovery point that a machine is started from. */
+  readonly rpoSeconds?: number;
+  /** From the begin of the run to its end. */
+  readonly rtoSeconds?: number;
 }
 
 export interface PlanGroup {

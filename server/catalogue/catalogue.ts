@@ -7,6 +7,7 @@ import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
+import type { VerificationRecord } from '../../domain/evidence/record.ts';
 import type { PastDurations } from '../../domain/plan/duration-model.ts';
 import type { MissedDrill } from '../../domain/plan/missed-drills.ts';
 import type { PlanVersion, StoredPlan } from '../../domain/plan/stored.ts';
@@ -25,6 +26,7 @@ import {
   type ListedPlan,
   type PlanToApply,
 } from './plans.ts';
+import { lastVerifications } from './last-verifications.ts';
 import { pastDurations } from './past-durations.ts';
 import {
   missedDrills,
@@ -350,6 +352,11 @@ export class Catalogue {
   /** Scheduled drills of the plan that did not run, the newest ones. */
   missedDrills(plan: string): Promise<MissedDrill[]> {
     return missedDrills(this.#database, plan);
+  }
+
+  /** The last comparison with its source of each machine, by item id. */
+  lastVerifications(itemIds: readonly string[]): Promise<ReadonlyMap<string, VerificationRecord>> {
+    return lastVerifications(this.#database, itemIds);
   }
 
   /** What parts of earlier runs took. */

@@ -8,6 +8,7 @@ import type { PlanRunInput, RunMember } from '../../workflows/contracts/plan.ts'
 import type { ServerDeps } from '../deps.ts';
 import { operationIdOf, type HandlerRequest, type Handlers } from '../handlers.ts';
 import { startOnce } from '../operations.ts';
+import { predictionOf } from '../plan-prediction.ts';
 import { pinPlan } from '../pin-plan.ts';
 
 const POINTS_PAGE = 200;
@@ -19,16 +20,20 @@ export function planRunHandlers(deps: ServerDeps) {
     runPlan: async ({ params, body, requester }) => {
       const pinned = await pinPlan(deps.catalogue, params.name);
       const operationId = operationIdOf(body);
+      const members = await pinnedTo(deps, pinned.members, body.notLaterThan);
+      const { kind } = body;
+      const prediction = await predictionOf(deps, { kind, plan: pinned.plan, members });
       const input: PlanRunInput = {
         runId: operationId,
         requestedBy: requester,
-        kind: body.kind,
+        kind,
         plan: pinned.plan,
-        members: await pinnedTo(deps, pinned.members, body.notLaterThan),
+        members,
         choice: choiceOf(body, pinned.members),
         shutdownSource: body.shutdownSource,
         ...subnetOf(body, pinned.subnetId),
         ...(body.place === undefined ? {} : { place: { alternate: body.place } }),
+        ...(prediction === undefined ? {} : { prediction }),
       };
       return startOnce(deps, {
         operationId,

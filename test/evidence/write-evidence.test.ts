@@ -46,6 +46,7 @@ function activities(over: Partial<EvidencePorts> = {}) {
     signer,
     software: SOFTWARE,
     planText: async () => text,
+    lastVerifications: async () => new Map(),
     problemOf: recordProblem,
     ...over,
   });
@@ -124,7 +125,10 @@ test('a configuration server makes its key at its first start, keeps it, and ser
       'diskTransport.kind': 'exportService',
     },
   });
-  const parts = { catalogue: { plan: async () => undefined }, version: '0.1.0' };
+  const parts = {
+    catalogue: { plan: async () => undefined, lastVerifications: async () => new Map() },
+    version: '0.1.0',
+  };
   const log = pino({ level: 'silent' });
   const { activities, served } = await evidenceParts(config, log, parts);
   await activities.writeEvidence({ record: ofRun('run-6') });

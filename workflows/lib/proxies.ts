@@ -17,6 +17,7 @@ import type {
   LandActivities,
   ReverseActivities,
 } from '../contracts/home.ts';
+import type { BootLogActivities } from '../contracts/evidence.ts';
 import type { VerifyActivities, VerifyMoveActivities } from '../contracts/verify.ts';
 import type { PlanActivities, StepActivities } from '../contracts/plan.ts';
 import { taskQueues } from '../contracts/task-queues.ts';
@@ -182,6 +183,16 @@ export const evidence = proxyActivities<EvidenceActivities>({
   taskQueue: taskQueues.control,
   scheduleToCloseTimeout: '15 minutes',
 });
+
+/** A log that nobody tells is left out, and the evidence says so. */
+export const bootLogCalls = (region: string) =>
+  proxyActivities<BootLogActivities>({
+    taskQueue: taskQueues.stepsAzure(region),
+    startToCloseTimeout: '2 minutes',
+    scheduleToCloseTimeout: '3 minutes',
+    heartbeatTimeout: '10 seconds',
+    retry: { initialInterval: '1 second', maximumAttempts: 3 },
+  });
 
 export const planCalls = proxyActivities<PlanActivities>({ ...CALL, taskQueue: taskQueues.plans });
 

@@ -2,7 +2,7 @@
 import type { PlanRunKind, RecoveryPlan } from '../../../domain/plan/plan.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type { PlanRunInput, RunMember } from '../../../workflows/contracts/plan.ts';
-import { PlanStage } from './plan-stage.ts';
+import type { PlanStage } from './plan-stage.ts';
 
 export interface PlayedPlan {
   readonly kind: PlanRunKind;
@@ -15,7 +15,7 @@ export interface PlayedPlan {
 
 interface Due {
   readonly atMs: number;
-  end(): Promise<void> | void;
+  readonly end: () => Promise<void> | void;
 }
 
 /** From the begin of the workflow to its end, in milliseconds of virtual time. */
@@ -26,8 +26,9 @@ export async function playInVirtualTime(stage: PlanStage, played: PlayedPlan): P
   const due: Due[] = [];
   const after = (what: string, end: Due['end']) => due.push({ atMs: driver.nowMs + ms(what), end });
   stage.fate = (what, call) => {
-    if (!what.startsWith('step ')) after(what, () => stage.release(what));
-    else after(what, () => driver.resolve(call));
+    if (call.name === 'operateMembers') after(what, () => stage.release(what));
+    else if (call.name === 'runStep') after(what, () => driver.resolve(call));
+    else return { kind: 'run' };
     return { kind: 'hold' };
   };
   const fromMs = driver.nowMs;

@@ -1,10 +1,11 @@
 /** Runs of plans in the sandbox: what they ask of machines and steps, and what becomes of it. */
-import type { RunRecord } from '../../../domain/evidence/record.ts';
+import type { BootLogRecord, RunRecord } from '../../../domain/evidence/record.ts';
 import { DrError } from '../../../domain/errors.ts';
 import { asId } from '../../../domain/ids.ts';
 import type { Job, JobDecision } from '../../../domain/job.ts';
 import type { RegionLook } from '../../../domain/plan/clashes.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
+import type { KeepBootLogsInput } from '../../../workflows/contracts/evidence.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type {
   AskedMember,
@@ -85,6 +86,8 @@ export class PlanStage implements Stagehand {
   readonly steps: StepInput[] = [];
   /** What the runs left as evidence. */
   readonly records: RunRecord[] = [];
+  /** Boot logs that were asked for. */
+  readonly kept: KeepBootLogsInput[] = [];
   /** What was recorded, every change. */
   readonly jobs: Job[] = [];
   /** What machines say of themselves afterwards. */
@@ -168,10 +171,17 @@ export class PlanStage implements Stagehand {
     }
     if (call.name === 'recordJob') this.jobs.push((call.input as { readonly job: Job }).job);
     if (call.name === 'lookAtRegion') return this.region;
+    if (call.name === 'keepBootLogs') return this.#keep(call.input as KeepBootLogsInput);
     if (call.name === 'pinPlan') return this.pinned;
     if (call.name !== 'runStep') return null;
     this.steps.push(call.input as StepInput);
     return { detail: 'done', observed: {} } satisfies StepResult;
+  }
+
+  #keep(input: KeepBootLogsInput): Readonly<Record<string, BootLogRecord>> {
+    this.kept.push(input);
+    const log = { at: '2026-01-01T00:00:00.000Z', bytes: 5, sha256: 'd'.repeat(64) };
+    return Object.fromEntries(input.machines.map(({ itemId }) => [itemId, log]));
   }
 
   isLong(name: string): boolean {

@@ -1,9 +1,12 @@
 /** What a run has done, in order, for its result and its evidence; and what taking it back would mean. */
+import { FAILURES_MAX, type FailureRecord } from '../../../domain/evidence/record.ts';
 import type { JobError } from '../../../domain/job.ts';
 import type { StepAction } from '../../../domain/plan/plan.ts';
 import type { MemberFacts } from '../../contracts/plan.ts';
 
 export interface StepDone {
+  /** Of the task that it was. */
+  readonly taskId: string;
   readonly step: string;
   /** Group, machine, or the run itself. */
   readonly where: string;
@@ -31,6 +34,11 @@ export interface MemberDone {
   readonly error?: JobError;
 }
 
+/** A try of a step, a machine or an undo that failed, by the task it belongs to. */
+export interface FailedTry extends FailureRecord {
+  readonly taskId: string;
+}
+
 /** Taken back newest first; those of one batch together. */
 export interface Undoable {
   readonly id: string;
@@ -43,6 +51,7 @@ export interface Undoable {
 export class PlanBook {
   readonly steps: StepDone[] = [];
   readonly members: MemberDone[] = [];
+  readonly #failures = new Map<string, FailureRecord[]>();
   #undoable: readonly Undoable[] = [];
 
   /** What was said of the machine before is replaced. */
@@ -50,6 +59,16 @@ export class PlanBook {
     const at = this.members.findIndex(({ itemId }) => itemId === member.itemId);
     if (at === -1) this.members.push(member);
     else this.members[at] = member;
+  }
+
+  /** Of one task the first are kept. */
+  tried({ taskId, ...failure }: FailedTry): void {
+    const earlier = this.#failures.get(taskId) ?? [];
+    if (earlier.length < FAILURES_MAX) this.#failures.set(taskId, [...earlier, failure]);
+  }
+
+  failuresOf(taskId: string): readonly FailureRecord[] {
+    return this.#failures.get(taskId) ?? [];
   }
 
   /** What is owed again becomes the newest. */

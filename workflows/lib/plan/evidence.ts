@@ -1,15 +1,12 @@
 /** The record that a run leaves for auditors, from what it has booked. */
-import {
-  EVIDENCE_VERSION,
-  type MemberRecord,
-  type RunRecord,
-  type StepRecord,
-} from '../../../domain/evidence/record.ts';
+import { EVIDENCE_VERSION, type Objective, type RunRecord } from '../../../domain/evidence/record.ts';
 import type { JobError } from '../../../domain/job.ts';
 import { RUN_TAG } from '../../../domain/names.ts';
 import type { PlanRunInput } from '../../contracts/plan.ts';
-import type { MemberDone, PlanBook, StepDone } from './book.ts';
+import type { PlanBook } from './book.ts';
+import type { BootLogs } from './boot-logs.ts';
 import type { Decided } from './desk.ts';
+import { memberRecord, stepRecord } from './evidence-parts.ts';
 
 export interface RunEnd {
   readonly startedAt: string;
@@ -17,13 +14,13 @@ export interface RunEnd {
   readonly outcome: RunRecord['run']['outcome'];
   readonly error?: JobError;
   readonly decided: readonly Decided[];
+  readonly bootLogs: BootLogs;
 }
 
 export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): RunRecord {
   const { runId, kind, requestedBy, plan } = input;
-  const { startedAt, endedAt, outcome, error, decided } = end;
-  const members = book.members.map(memberRecord);
-  const rpo = worst(members.map(({ rpoSeconds }) => rpoSeconds));
+  const { startedAt, endedAt, outcome, error, decided, bootLogs } = end;
+  const members = book.members.map((done) => memberRecord(done, book, bootLogs[done.itemId]));
   return {
     apiVersion: EVIDENCE_VERSION,
     run: {
@@ -34,15 +31,12 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
       endedAt,
       outcome,
       ...(error === undefined ? {} : { error }),
-      ...(rpo === undefined ? {} : { rpoSeconds: { reached: rpo } }),
-      ...(measuresRto(input) && outcome === 'succeeded'
-        ? { rtoSeconds: { reached: (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000 } }
-        : {}),
+      ...objectivesOf(input, members, end),
     },
     plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
     members,
     ...cleanupOf(kind, book, endedAt),
-    steps: book.steps.map(stepRecord),
+    steps: book.steps.map((done) => stepRecord(done, { input, book, decided })),
     decisions: decided.map(({ principal, at, decision, taskId, reason }) => ({
       by: principal,
       at,
@@ -50,7 +44,40 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
       ...(taskId === undefined ? {} : { step: taskId }),
       ...(reason === '' ? {} : { reason }),
     })),
+    ...(input.prediction === undefined || !measuresRto(input) ? {} : { prediction: input.prediction }),
   };
+}
+
+/** Targets are the plan's; for the RPO, where it names none, the threshold that the policies of all machines share. */
+function objectivesOf(
+  input: PlanRunInput,
+  members: RunRecord['members'],
+  { startedAt, endedAt, outcome }: RunEnd,
+): Pick<RunRecord['run'], 'rpoSeconds' | 'rtoSeconds'> {
+  if (!measuresRto(input)) return {};
+  const { rpoSeconds: rpo, rtoSeconds: rto } = input.plan.plan.targets ?? {};
+  const took = (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
+  const rpoSeconds = objective(rpo ?? sharedThreshold(input), worst(members.map((each) => each.rpoSeconds)));
+  const rtoSeconds = objective(rto, outcome === 'succeeded' ? took : undefined);
+  return {
+    ...(rpoSeconds === undefined ? {} : { rpoSeconds }),
+    ...(rtoSeconds === undefined ? {} : { rtoSeconds }),
+  };
+}
+
+function objective(target: number | undefined, reached: number | undefined): Objective | undefined {
+  if (target === undefined && reached === undefined) return undefined;
+  return {
+    ...(target === undefined ? {} : { target }),
+    ...(reached === undefined ? {} : { reached }),
+  };
+}
+
+/** Policies watch replication to Azure: on the way home their threshold says nothing. */
+function sharedThreshold({ kind, members }: PlanRunInput): number | undefined {
+  const thresholds = new Set(members.map(({ rpoThresholdSeconds }) => rpoThresholdSeconds));
+  const [only] = thresholds;
+  return kind !== 'failback' && thresholds.size === 1 ? only : undefined;
 }
 
 /** Only when every machine of the run was seen to be clean. */
@@ -74,68 +101,6 @@ function cleanupOf(
 /** Runs that bring an application up on another side. */
 function measuresRto({ kind }: PlanRunInput): boolean {
   return kind === 'test' || kind === 'failover' || kind === 'failback';
-}
-
-function memberRecord(done: MemberDone): MemberRecord {
-  const { machineName, itemId, group, outcome, startedAt, endedAt, detail, address, vmId, facts, error } =
-    done;
-  const { recoveryPointId, recoveryPointTime, consistency, source, rpoSeconds, rtoSeconds } = facts;
-  return {
-    machineName,
-    itemId,
-    group,
-    outcome,
-    startedAt,
-    endedAt,
-    detail,
-    ...(recoveryPointId === undefined || recoveryPointTime === undefined
-      ? {}
-      : {
-          recoveryPoint: {
-            id: recoveryPointId,
-            time: recoveryPointTime,
-            ...(consistency === undefined ? {} : { consistency }),
-          },
-        }),
-    ...(source === undefined ? {} : { source }),
-    ...(rpoSeconds === undefined ? {} : { rpoSeconds }),
-    ...(rtoSeconds === undefined ? {} : { rtoSeconds }),
-    ...(vmId === undefined ? {} : { azureIds: [vmId] }),
-    ...(address === null ? {} : { address }),
-    ...(error === undefined ? {} : { error }),
-  };
-}
-
-function stepRecord({ step, where, action, outcome, startedAt, endedAt, ...rest }: StepDone): StepRecord {
-  const { detail, observed, error } = rest;
-  const approval = action === 'manual' ? approvalOf(observed, outcome, endedAt) : undefined;
-  return {
-    name: step,
-    where,
-    action,
-    outcome,
-    startedAt,
-    endedAt,
-    detail,
-    observed,
-    ...(approval === undefined ? {} : { approval }),
-    ...(error === undefined ? {} : { error }),
-  };
-}
-
-function approvalOf(
-  { approvedBy, reason, silence }: StepDone['observed'],
-  outcome: StepDone['outcome'],
-  at: string,
-): StepRecord['approval'] {
-  if (outcome !== 'succeeded') return undefined;
-  if (silence === true) return { answer: 'approved', at };
-  return {
-    answer: 'approved',
-    at,
-    ...(typeof approvedBy === 'string' ? { by: approvedBy } : {}),
-    ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
-  };
 }
 
 function worst(seconds: readonly (number | undefined)[]): number | undefined {

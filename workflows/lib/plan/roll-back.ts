@@ -1,5 +1,6 @@
 /** Takes back what a run has begun, newest first. */
-import { wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
+import { jobError } from '../failures.ts';
+import { now, wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
 import type { Undoable } from './book.ts';
 import type { PlanContext } from './context.ts';
 import { askAboutFailure } from './tries.ts';
@@ -16,9 +17,11 @@ async function undo(context: PlanContext, undoable: Undoable): Promise<void> {
   const { id, name } = undoable;
   const work = async (log: TaskLog): Promise<string | SkippedTask> => {
     for (;;) {
+      const startedAt = now();
       try {
         return await undoable.run();
       } catch (error) {
+        context.book.tried({ taskId: id, startedAt, endedAt: now(), error: jobError(error) });
         if (context.input.unattended === true) throw error;
         const left = await askAfter(context, undoable, log, error);
         if (left !== undefined) return left;

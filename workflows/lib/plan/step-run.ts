@@ -1,17 +1,19 @@
 /** One step of a plan: a person, a pause, or a worker. */
-import { sleep } from '@temporalio/workflow';
+import { isCancellation, sleep } from '@temporalio/workflow';
 import type { PlanStep, Probe, StepAction } from '../../../domain/plan/plan.ts';
 import type { PlanRunInput, RunMember, StepMachine, StepResult, WorkerAction } from '../../contracts/plan.ts';
 import { taskQueues } from '../../contracts/task-queues.ts';
-import { knownError, refusal } from '../failures.ts';
-import type { TaskLog } from '../job-log.ts';
+import { jobError, knownError, refusal } from '../failures.ts';
+import { now, type TaskLog } from '../job-log.ts';
 import { stepTries } from '../proxies.ts';
+import type { PlanBook } from './book.ts';
 import type { Desk } from './desk.ts';
 
 /** What steps know of the run they belong to. */
 export interface StepSurroundings {
   readonly input: PlanRunInput;
   readonly desk: Desk;
+  readonly book: Pick<PlanBook, 'tried'>;
   /** Members as they are now, by name. */
   readonly machines: Readonly<Record<string, StepMachine>>;
 }
@@ -31,10 +33,12 @@ export async function runStep(
     return { detail: `waited ${action.seconds} s`, observed: { seconds: action.seconds } };
   }
   for (let number = 0; ; number += 1) {
+    const startedAt = now();
     try {
       return await tryOnce(step, action, around);
     } catch (error) {
-      if (number >= step.retries) throw error;
+      if (number >= step.retries || isCancellation(error)) throw error;
+      around.book.tried({ taskId: tasks.taskId, startedAt, endedAt: now(), error: jobError(error) });
       await around.desk.pass();
     }
   }

@@ -24,8 +24,8 @@ const words = ({ detail }: StepResult) => detail;
 async function playStep(context: PlanContext, step: PlanStep, where: string, below: TaskLog): Promise<void> {
   const { book } = context;
   const { name, isCritical, does } = step;
-  const told = { step: name, where, action: does.kind, startedAt: now() };
   const taskId = `step-${name}`;
+  const told = { taskId, step: name, where, action: does.kind, startedAt: now() };
   let isOwed = false;
   const attempt = (log: TaskLog) => {
     if (!isOwed) oweUndo(context, step, where);
@@ -54,13 +54,21 @@ async function playStep(context: PlanContext, step: PlanStep, where: string, bel
 
 /** A failure is told and nothing more. */
 async function noted(
-  { desk }: PlanContext,
+  { desk, book }: PlanContext,
   { id, name }: { readonly id: string; readonly name: string },
   below: TaskLog,
   attempt: (log: TaskLog) => Promise<StepResult>,
 ): Promise<StepResult> {
   await desk.pass();
-  return below.task(id, name, attempt, words);
+  const startedAt = now();
+  try {
+    return await below.task(id, name, attempt, words);
+  } catch (error) {
+    if (!isCancellation(error)) {
+      book.tried({ taskId: id, startedAt, endedAt: now(), error: jobError(error) });
+    }
+    throw error;
+  }
 }
 
 function oweUndo(context: PlanContext, step: PlanStep, where: string): void {
@@ -76,7 +84,7 @@ function oweUndo(context: PlanContext, step: PlanStep, where: string): void {
         taskId: id,
         log: topLevel(context),
       });
-      const told = { step: name, where, action: undo.kind, startedAt, endedAt: now() };
+      const told = { taskId: id, step: name, where, action: undo.kind, startedAt, endedAt: now() };
       context.book.steps.push({ ...told, outcome: 'undone', detail, observed });
       return detail;
     },

@@ -4,7 +4,7 @@ import type { JobChoice } from '../../../domain/job.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
 import type { PlanDecision } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
-import { wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
+import { now, wasSkipped, type SkippedTask, type TaskLog } from '../job-log.ts';
 import type { PlanContext } from './context.ts';
 import type { Desk } from './desk.ts';
 
@@ -27,10 +27,12 @@ export async function untilDone<T>(
   await context.desk.pass();
   const work = async (log: TaskLog): Promise<T | SkippedTask> => {
     for (let number = 1; ; number += 1) {
+      const startedAt = now();
       try {
         return await attempt(number, log);
       } catch (error) {
         if (isCancellation(error)) throw error;
+        context.book.tried({ taskId: part.id, startedAt, endedAt: now(), error: jobError(error) });
         const skipped = await askAfter(context, part, log, error);
         if (skipped !== undefined) return skipped;
       }
