@@ -3,7 +3,7 @@ import { DATASTORE_HELP, HOME_NAME_HELP, NETWORK_HELP, placeOf } from '../../pla
 import { itemVerb, operate } from './operation.ts';
 
 export function itemReprotect(cli: Cli) {
-  return itemVerb('reprotect', '--datastore datastore1 --network "VM Network"')
+  return itemVerb('reprotect', '--datastore datastore1 --network "VM Network" --name web-01-home')
     .option('--datastore <name>', DATASTORE_HELP)
     .option('--network <name>', NETWORK_HELP)
     .option('--name <name>', HOME_NAME_HELP)
