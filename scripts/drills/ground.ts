@@ -24,7 +24,7 @@ const DISK_MIB = 4;
 const PORT = 7_000;
 const SILENT_PORT = 7_001;
 const POLICY = 'quick';
-const INTERVAL = '10s';
+const INTERVAL = '20s';
 /** Every fourth lane rehearses two machines, one after the other. */
 const ONE_IN_PAIR = 4;
 
