@@ -8,7 +8,7 @@
  * so does one where the plan could not begin, and the schedule pauses.
  */
 import { isCancellation, startChild, uuid4 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { MISSED_DRILL_TASK, planJobKinds } from '../domain/job.ts';
 import { asId } from '../domain/ids.ts';
 import { workflowIds } from './contracts/ids.ts';
@@ -72,7 +72,8 @@ async function pinnedOrTold(planName: string) {
     const log = missedLog(planName);
     const missed = log.step(MISSED_DRILL_TASK, MISSED, () => Promise.reject(error as Error));
     await missed.catch((known: unknown) => log.fail(known));
-    throw error;
+    // What the schedule notes when it pauses is the message of what is thrown here.
+    throw error instanceof ActivityFailure ? (error.cause ?? error) : error;
   }
 }
 
