@@ -2,7 +2,7 @@
  * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
  * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
  */
-import { and, asc, count, desc, eq, like, lte, ne, not, notInArray, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobState } from '../../domain/job.ts';
@@ -37,6 +37,7 @@ import {
 } from './past-runs.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
 import { jobRow, recordJob } from './record-job.ts';
+import { isListed, recordMachines } from './record-machines.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
 import { createWatchMemory, type WatchMemory } from './watches.ts';
 
@@ -47,9 +48,6 @@ export interface ListedMachine {
   readonly machine: DiscoveredMachine;
   readonly isProtected: boolean;
 }
-
-/** Rows of one insert: keeps a statement far below PostgreSQL's 65,535 parameters. */
-const MACHINES_PER_INSERT = 500;
 
 export class Catalogue {
   readonly outbox: Outbox;
@@ -96,37 +94,12 @@ export class Catalogue {
   }
 
   /** One generation is one discovery; `complete` ends it: machines of other generations are dropped. */
-  async recordMachines(
+  recordMachines(
     vcenterId: VCenterId,
     discovered: readonly DiscoveredMachine[],
     discovery: { readonly generation: string; readonly complete: boolean },
   ): Promise<void> {
-    const { generation } = discovery;
-    const rows = discovered.map((view) => ({ vcenterId, id: view.id, name: view.name, generation, view }));
-    await this.#database.transaction(async (transaction) => {
-      for (let start = 0; start < rows.length; start += MACHINES_PER_INSERT) {
-        await transaction
-          .insert(machines)
-          .values(rows.slice(start, start + MACHINES_PER_INSERT))
-          .onConflictDoUpdate({
-            target: [machines.vcenterId, machines.id],
-            set: { name: sql`excluded.name`, generation, isGone: false, view: withEarlierTags },
-          });
-      }
-      if (!discovery.complete) return;
-      const ofVCenter = eq(machines.vcenterId, vcenterId);
-      const unseen = and(ofVCenter, ne(machines.generation, generation));
-      await transaction.update(machines).set({ isGone: true }).where(unseen);
-      await transaction.delete(machines).where(and(unseen, not(isOfLivingItem)));
-      const [total] = await transaction
-        .select({ machines: count() })
-        .from(machines)
-        .where(and(ofVCenter, isListed));
-      await transaction
-        .update(vcenters)
-        .set({ machineCount: total?.machines ?? 0, discoveredAt: sql`now()` })
-        .where(eq(vcenters.name, vcenterId));
-    });
+    return recordMachines(this.#database, vcenterId, discovered, discovery);
   }
 
   // ------------------------------------------------------------ vCenters
@@ -388,16 +361,6 @@ export class Catalogue {
     return row;
   }
 }
-
-/** The machine an item was protected as, or the one it came home as. */
-const isOfLivingItem = sql`exists (select 1 from ${items} where ${notInArray(items.state, [...overStates])}
-  and ${machines.id} in (${items.id}, ${items.view} -> 'spec' ->> 'machineId'))`;
-
-const isListed = eq(machines.isGone, false);
-
-/** A discovery that could not read tags leaves those of the one before. */
-const withEarlierTags = sql`case when excluded.view ? 'tags' or not ${machines.view} ? 'tags' then excluded.view
-  else excluded.view || jsonb_build_object('tags', ${machines.view} -> 'tags') end`;
 
 function likePattern(name: string): string {
   return name.replaceAll(/[\\%_]/g, (special) => `\\${special}`).replaceAll('*', '%');

@@ -147,6 +147,73 @@ describe('configuration', () => {
     expect(config.azure.identity).toEqual({ kind: 'managedIdentity' });
   });
 
+  test('receivers of notifications are told of everything, unless they name what they want', async () => {
+    const file = join(folder, 'notifications.yaml');
+    const rest = (await readFile(example, 'utf8')).replaceAll(/^#.*\n/gm, '');
+    const given = `notifications:
+  webhooks:
+    - { name: on-call, url: 'https://hooks.example.com/dr', secret: on-call-hook, events: [failed] }
+    - { name: chat, url: 'http://127.0.0.1:9000', secret: chat }
+  smtp: { host: mail.example.com, user: dr, passwordSecret: mail, from: dr@example.com, to: [ops@example.com] }
+`;
+    await writeFile(file, rest + given);
+    const { notifications } = await loadConfig({ file, env: {}, flags: {} });
+    expect(notifications.webhooks.map(({ name, events }) => [name, events.length])).toEqual([
+      ['on-call', 1],
+      ['chat', 5],
+    ]);
+    expect(notifications.smtp).toMatchObject({ port: 587, tls: 'starttls', to: ['ops@example.com'] });
+    expect(notifications.smtp?.events).toHaveLength(5);
+    const none = await loadConfig({ file: example, env: {}, flags: {} });
+    expect(none.notifications).toEqual({ webhooks: [] });
+  });
+
+  test('receivers that cannot be meant are refused, each at its place', async () => {
+    const webhooks = `[{name: mail, url: "http://hooks.example.com", secret: A B, events: [fail], color: red},
+      {name: a, url: "https://h", secret: s}, {name: a, url: "https://h", secret: s}]`;
+    const message = await problemsOf({
+      file: example,
+      flags: {
+        'notifications.webhooks': webhooks,
+        'notifications.smtp.host': 'mail.example.com',
+        'notifications.smtp.tls': 'none',
+        'notifications.smtp.user': 'dr',
+        'notifications.smtp.from': 'nobody',
+        'notifications.smtp.to': '[ops@example.com, "a@b.c, d@e.f"]',
+      },
+    });
+    for (const problem of [
+      'notifications.webhooks.0.name: must not be "mail"',
+      'notifications.webhooks.0.url: must be an https:// address',
+      'notifications.webhooks.0.secret: must be the name of a secret',
+      'notifications.webhooks.0.events.0: must be one of waitingForInput, failed',
+      'notifications.webhooks.0: there is no color here; here belong name, url, secret, events',
+      'notifications.smtp.from: must be a mail address such as dr@example.com',
+      'notifications.smtp.to.1: must be a mail address',
+    ]) {
+      expect(message).toContain(problem);
+    }
+    const twice = await problemsOf({
+      file: example,
+      flags: {
+        'notifications.webhooks':
+          '[{name: a, url: "https://h", secret: s}, {name: a, url: "https://h", secret: s}]',
+        'notifications.smtp.host': 'mail.example.com',
+        'notifications.smtp.tls': 'none',
+        'notifications.smtp.user': 'dr',
+        'notifications.smtp.from': 'dr@example.com',
+        'notifications.smtp.to': '[ops@example.com]',
+      },
+    });
+    for (const problem of [
+      'notifications.webhooks.1.name: must be unique',
+      'notifications.smtp.tls: must be starttls or implicit: the server is not on this machine',
+      'notifications.smtp.passwordSecret: must be given together with `user`',
+    ]) {
+      expect(twice).toContain(problem);
+    }
+  });
+
   test('a throttle is a weekly schedule, written in a file or a variable', async () => {
     const file = join(folder, 'throttle.yaml');
     const throttle = `{ rate: 100Mbit/s, timeZone: Europe/Berlin, windows: [

@@ -64,6 +64,8 @@ export const serverStory: readonly ServerScene[] = [
   },
   // The region that is played has no sizes.
   { line: 'switchback plan simulate shop --kind failover', exit: NOT_READY, prints: 'What decides' },
+  { line: 'switchback notification list --state givenUp', prints: 'There is no notification.' },
+  { line: 'switchback notification test', prints: 'There is no receiver' },
   {
     line: 'switchback readiness --plan shop',
     exit: NOT_READY,
