@@ -40,12 +40,26 @@ function named(text: string): RunRecord {
   const [member] = sampleRecord.members;
   const [step] = sampleRecord.steps;
   if (member === undefined || step === undefined) throw new Error('the sample has both');
+  const error = { code: 'DR_INTERNAL', message: text, remedy: text } as const;
+  const failures = [{ startedAt: text, endedAt: text, error }];
+  const bootLog = { at: text, bytes: 1, sha256: 'a'.repeat(64), text, problem: text };
   return {
     ...sampleRecord,
     run: { ...sampleRecord.run, startedBy: text },
     plan: { ...sampleRecord.plan, name: text, text },
-    members: [{ ...member, machineName: text, group: text, azureIds: [text], address: text }],
-    steps: [{ ...step, name: text, where: text, detail: text, observed: Object.fromEntries([[text, text]]) }],
+    members: [
+      { ...member, machineName: text, group: text, azureIds: [text], address: text, failures, bootLog },
+    ],
+    steps: [
+      {
+        ...step,
+        name: text,
+        where: text,
+        detail: text,
+        observed: Object.fromEntries([[text, text]]),
+        failures,
+      },
+    ],
     decisions: [{ by: text, at: text, decision: text, step: text, reason: text }],
   };
 }

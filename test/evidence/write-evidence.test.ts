@@ -1,9 +1,9 @@
 /** The activity that writes evidence, against Microsoft's storage emulator. */
-import { createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   createEvidenceActivities,
   type EvidencePorts,
@@ -12,6 +12,8 @@ import { pino } from 'pino';
 import { recordProblem } from '../../api/evidence-file.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { RunRecord } from '../../domain/evidence/record.ts';
+import { asId } from '../../domain/ids.ts';
+import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
 import { createVaultStorage, ensureContainer } from '../../providers/azure/storage/vault-storage.ts';
 import {
@@ -67,6 +69,54 @@ test('evidence is written once, with the text of the plan that the run has pinne
   expect(verdict).toMatchObject({ verdict: 'verified', isKeyTrusted: true, head: written.head });
   expect('record' in verdict && verdict.record.plan.text).toBe(text);
   expect(signerOf(exampleKey).sha256(Buffer.from(found?.body ?? []).toString('utf8'))).toBe(written.sha256);
+});
+
+describe('boot logs and verifications', () => {
+  const BOOT = 'Linux version 6.1\nlogin: \u001b[32mok\n';
+  const sha256 = createHash('sha256').update(BOOT).digest('hex');
+  const withLog = (id: string): RunRecord => {
+    const [first, ...others] = sampleRecord.members;
+    if (first === undefined) throw new Error('the sample has machines');
+    const bootLog = { at: '2026-11-21T19:14:00.000Z', bytes: BOOT.length, sha256 };
+    return { ...ofRun(id), members: [{ ...first, bootLog }, ...others] };
+  };
+  const blobOf = (id: string) => blobNames.bootLog('shop', id, asId(sampleRecord.members[0]?.itemId ?? ''));
+  const readBack = async (blob: string) => {
+    const verdict = verdictOf((await storage.get(blob))?.body ?? new Uint8Array());
+    if (!('record' in verdict)) throw new Error(verdict.verdict);
+    return verdict.record.members[0];
+  };
+
+  test('that were kept stand in the record, and a repeated call answers the same file', async () => {
+    await storage.putOnce(blobOf('run-b1'), Buffer.from(BOOT));
+    const verification = {
+      job: 'verify-1',
+      endedAt: '2026-11-20T10:00:00.000Z',
+      pointId: 'p000011',
+      comparedBytes: 1_048_576,
+      changedBytes: 0,
+      differingBytes: 0,
+    };
+    const asked: string[] = [];
+    const over: Partial<EvidencePorts> = {
+      async lastVerifications(itemIds) {
+        asked.push(...itemIds);
+        return new Map([[itemIds[0] ?? '', verification]]);
+      },
+    };
+    const first = await activities(over).writeEvidence({ record: withLog('run-b1') });
+    expect(asked).toEqual(sampleRecord.members.map(({ itemId }) => itemId));
+    expect(await readBack(first.blob)).toMatchObject({ bootLog: { text: BOOT, sha256 }, verification });
+    expect(await activities().writeEvidence({ record: withLog('run-b1') })).toEqual(first);
+  });
+
+  test('that are not what was kept are left out: the hash stays', async () => {
+    await storage.putOnce(blobOf('run-b2'), Buffer.from('another log'));
+    const { blob } = await activities().writeEvidence({ record: withLog('run-b2') });
+    const { bootLog } = (await readBack(blob)) ?? {};
+    expect(bootLog).toMatchObject({ sha256 });
+    expect(bootLog).not.toHaveProperty('text');
+  });
 });
 
 test('a repeated call answers the first one’s file, also with another key, another release and without the text', async () => {

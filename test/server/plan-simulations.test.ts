@@ -3,6 +3,7 @@ import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
 import type { JobTask } from '../../domain/job.ts';
+import type { PlanRunInput } from '../../workflows/contracts/plan.ts';
 import { operatorOf, runCli } from '../cli/run.ts';
 import { machineUuid, sampleItem, sampleJob, samplePoint, sampleSpec } from '../support/samples.ts';
 import { startServer, type RunningServer } from '../support/server.ts';
@@ -128,6 +129,30 @@ describe('what is in the way', () => {
     const { clashes, notChecked } = await simulate();
     expect(clashes).toEqual([]);
     expect(notChecked.join()).toMatch(/quota, sizes and subnets in westeurope: .*ETIMEDOUT/);
+  });
+});
+
+describe('a run', () => {
+  const begun = async (kind: 'test' | 'commit') => {
+    await server.client.call(contract.runPlan, { params: { name: 'shop' }, body: { kind } });
+    const { args } = server.runbooks.calls.findLast(({ name }) => name === 'runPlan') ?? { args: [] };
+    return args[0] as PlanRunInput;
+  };
+
+  test('pins what the simulation says of it when it begins', async () => {
+    const { prediction } = await begun('test');
+    expect(prediction).toMatchObject({ rtoSecondsP50: expect.any(Number), madeAt: expect.any(String) });
+    expect(prediction?.rtoSecondsP90).toBeGreaterThanOrEqual(prediction?.rtoSecondsP50 ?? Infinity);
+    expect(prediction?.rpoSeconds).toBeGreaterThanOrEqual(120);
+    expect(await begun('commit')).not.toHaveProperty('prediction');
+  });
+
+  test('begins all the same when recovery points cannot be read: then nothing is said of the RPO', async () => {
+    const away = new DrError('DR_STORAGE_UNREACHABLE', { account: 'acme', reason: 'ETIMEDOUT' });
+    server.pointFailures.push(away, away);
+    const { prediction } = await begun('test');
+    expect(prediction).toHaveProperty('rtoSecondsP50');
+    expect(prediction).not.toHaveProperty('rpoSeconds');
   });
 });
 

@@ -1,8 +1,13 @@
-import { Secret } from '../../../domain/ports.ts';
+import { Secret, type CloudGuests } from '../../../domain/ports.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { encodeApplication } from '../../../lab/application.ts';
 import { waitFor } from '../../../lab/wait.ts';
+import { createBootLogActivities } from '../../../activities/evidence/boot-logs.ts';
+import { asId, type OperationId, type ProtectedItemId } from '../../../domain/ids.ts';
+import { createVaultStorage, ensureContainer } from '../../../providers/azure/storage/vault-storage.ts';
+import { startAzurite } from '../../providers/azure/support/azurite.ts';
+import { inActivity } from '../support/in-activity.ts';
 import { createCloudGuests } from '../../../providers/azure/cloud/guests.ts';
 import { createAzureCredential } from '../../../providers/azure/credential.ts';
 import type { StepInput } from '../../../workflows/contracts/plan.ts';
@@ -21,6 +26,7 @@ let rig: Rig;
 let steps: StepRig;
 let made: Made;
 let address: string;
+let inAzure: CloudGuests;
 
 beforeAll(async () => {
   rig = await startRig({ loopbackNetworks: true });
@@ -30,7 +36,7 @@ beforeAll(async () => {
   address = nic.ipConfigurations?.[0]?.privateIPAddress ?? '';
   const { subscriptionId, tenantId, clientId, clientSecretFile, url } = rig.facts;
   const opened = await openStepRig();
-  const guests = createCloudGuests({
+  inAzure = createCloudGuests({
     subscriptionId,
     credential: createAzureCredential({
       kind: 'clientSecret',
@@ -44,7 +50,7 @@ beforeAll(async () => {
     tlsCa: rig.ca,
     pollIntervalMs: 20,
   });
-  steps = { ...opened, ports: { ...opened.ports, guests } };
+  steps = { ...opened, ports: { ...opened.ports, guests: inAzure } };
 });
 afterAll(async () => {
   await steps.close();
@@ -165,3 +171,26 @@ async function puts(): Promise<number> {
   const requests = await rig.lab<{ method: string; path: string }[]>('GET', '/requests?since=0');
   return requests.filter(({ method, path }) => method === 'PUT' && path.includes('/runCommands/')).length;
 }
+
+test('the end of the boot log is kept once beside the evidence, and a machine that is not there says so', async () => {
+  await using stack = new AsyncDisposableStack();
+  const azurite = await startAzurite();
+  stack.defer(() => azurite.stop());
+  await ensureContainer(azurite.storage('logs'));
+  const storage = createVaultStorage(azurite.storage('logs'));
+  const logs = createBootLogActivities({ guests: inAzure, storage });
+  const machines = [
+    { itemId: asId<ProtectedItemId>('item-web'), vmId: made.vmId },
+    { itemId: asId<ProtectedItemId>('item-gone'), vmId: made.vmId.replace(/[^/]+$/, 'gone') },
+  ];
+  const input = { runId: asId<OperationId>('run-1'), planName: 'shop', bytesMax: 40, machines };
+  const kept = await inActivity(() => logs.keepBootLogs(input));
+  expect(kept).toMatchObject({
+    'item-web': { bytes: 40, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    'item-gone': { problem: expect.any(String) },
+  });
+  const blob = await storage.get('evidence/shop/run-1/item-web.log');
+  expect(blob?.body.byteLength).toBe(40);
+  const again = await inActivity(() => logs.keepBootLogs({ ...input, bytesMax: 20 }));
+  expect(again['item-web']?.sha256).toBe(kept['item-web']?.sha256);
+});

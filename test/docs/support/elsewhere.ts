@@ -44,6 +44,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   'sudo npm run bench': takesHours('the bench'),
   'sudo npm run bench -- --only copy --only floor': takesHours('the bench'),
   'sudo npm run bench -- --quick': takesHours('the bench'),
+  'npm run bench:prediction': takesHours('a thousand drills'),
   'npm run bench -- --plot': { because: 'it rewrites the pictures of the newest results in bench/results' },
   // docs/evidence.md
   'cd examples/evidence': evidencePage,
