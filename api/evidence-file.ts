@@ -109,7 +109,14 @@ const bodies = {
     error,
     failures,
   }),
-  decision: z.object({ by: text, at: text, decision: text, step: optionalText, reason: optionalText }),
+  decision: z.object({
+    by: text,
+    at: text,
+    decision: text,
+    step: optionalText,
+    reason: optionalText,
+    instead: optionalText,
+  }),
   cleanup: z.object({ runTag: text, providers: z.array(text), remaining: z.array(text), at: text }),
   prediction: z.object({
     rtoSecondsP50: seconds,

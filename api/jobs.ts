@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobDecisions, jobKinds, jobStates } from '../domain/job.ts';
 import { acceptedSchema, pageOf, pageQuery, problemSchema, textSchema, timestampSchema } from './common.ts';
+import { actionSchema } from './plan-document.ts';
 import { route } from './route.ts';
 
 const taskSchema = z
@@ -88,10 +89,17 @@ export const jobRoutes = {
           .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
           .default('')
           .describe('Kept with the job; required for `skip`'),
+        action: actionSchema
+          .exactOptional()
+          .describe('With `retry` of a step of a plan: what it does instead, from now on in this run'),
       })
       .refine(({ decision, reason }) => decision !== 'skip' || reason.trim() !== '', {
         path: ['reason'],
         message: 'must say why the step is skipped',
+      })
+      .refine(({ decision, action }) => action === undefined || decision === 'retry', {
+        path: ['action'],
+        message: 'is possible with `retry` only',
       }),
     status: 202,
     response: acceptedSchema,

@@ -92,7 +92,8 @@ const actions = {
 } as const;
 const actionKeys = Object.keys(actions) as (keyof typeof actions)[];
 
-const actionSchema = z
+/** What a step does, as it is written. */
+export const actionSchema = z
   .strictObject({
     manual: actions.manual.exactOptional(),
     command: actions.command.exactOptional(),
@@ -241,7 +242,7 @@ function stepOf(step: WrittenStep): PlanStep {
 
 type Written = Partial<z.output<typeof actionSchema>>;
 
-function actionOf({ manual, command, runCommand, webhook, wait, probe }: Written): StepAction {
+export function actionOf({ manual, command, runCommand, webhook, wait, probe }: Written): StepAction {
   if (manual !== undefined) return { kind: 'manual', ...manual };
   if (command !== undefined) return { kind: 'command', ...command };
   if (runCommand !== undefined) return { kind: 'runCommand', ...runCommand };

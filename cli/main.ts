@@ -22,7 +22,7 @@ import { itemTestFailover } from './commands/item/test-failover.ts';
 import { itemUpdate } from './commands/item/update.ts';
 import { itemVerify } from './commands/item/verify.ts';
 import { jobCancel } from './commands/job/cancel.ts';
-import { jobDecisionVerbs, jobSkip } from './commands/job/decide.ts';
+import { jobDecisionVerbs, jobRetry, jobSkip } from './commands/job/decide.ts';
 import { jobList } from './commands/job/list.ts';
 import { jobShow } from './commands/job/show.ts';
 import { jobWatch } from './commands/job/watch.ts';
@@ -98,7 +98,7 @@ const nouns = {
       itemExcludeDisk,
     ],
   ],
-  job: ['Runs of runbooks', [jobList, jobShow, jobWatch, jobCancel, ...jobDecisionVerbs, jobSkip]],
+  job: ['Runs of runbooks', [jobList, jobShow, jobWatch, jobCancel, ...jobDecisionVerbs, jobRetry, jobSkip]],
   evidence: [
     'What runs of plans leave for auditors',
     [evidenceVerify, evidenceShow, evidenceGet, evidenceKey],

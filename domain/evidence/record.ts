@@ -171,6 +171,8 @@ export interface DecisionRecord {
   /** What it was about. */
   readonly step?: string;
   readonly reason?: string;
+  /** JSON of what the step did instead of what the plan says. */
+  readonly instead?: string;
 }
 
 /** After the cleanup of a drill everything with the tag of its run was listed once more. */

@@ -210,15 +210,16 @@ function valueText(value: unknown): string {
 
 export function decisionsSection({ decisions }: RunRecord): Piece[] {
   if (decisions.length === 0) return [];
+  const isChanged = decisions.some(({ instead }) => instead !== undefined);
   return tableOf({
     title: 'Decisions',
     caption: 'What operators decided while the plan ran',
-    head: ['When', 'Who', 'Decision', 'About', 'Reason'],
-    rows: decisions.map((decision, index) => decisionRow(decision, index + 1)),
+    head: ['When', 'Who', 'Decision', 'About', 'Reason', ...(isChanged ? ['Done instead'] : [])],
+    rows: decisions.map((decision, index) => decisionRow(decision, index + 1, isChanged)),
   });
 }
 
-function decisionRow(decision: DecisionRecord, number: number): Cell[] {
+function decisionRow(decision: DecisionRecord, number: number, isChanged: boolean): Cell[] {
   const show = showerOf(labelOf('decision', number, decision));
   return [
     show.time('at', decision.at),
@@ -226,6 +227,7 @@ function decisionRow(decision: DecisionRecord, number: number): Cell[] {
     show.text('decision', wordsOf(decision.decision)),
     show.text('step', decision.step),
     show.text('reason', decision.reason),
+    ...(isChanged ? [show.text('instead', decision.instead)] : []),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { actionOf } from '../../api/plan-document.ts';
 import { DrError } from '../../domain/errors.ts';
 import {
   howItEnded,
@@ -25,10 +26,17 @@ export function jobHandlers(deps: ServerDeps) {
     decideJob: async ({ params, body, requester }) => {
       const { id, itemId, kind, state, subject } = await jobNamed(deps, params.id);
       if (isJobOver(state)) throw over(id, state);
-      const { decision, reason, taskId } = body;
+      const { decision, reason, taskId, action } = body;
       if (isPlanJob(kind)) {
-        const named = taskId === undefined ? {} : { taskId };
-        return runbooks.decidePlan(subject, { job: id, decision, reason, requestedBy: requester, ...named });
+        const more = {
+          ...(taskId === undefined ? {} : { taskId }),
+          ...(action === undefined ? {} : { action: actionOf(action) }),
+        };
+        return runbooks.decidePlan(subject, { job: id, decision, reason, requestedBy: requester, ...more });
+      }
+      if (action !== undefined) {
+        const problems = `action: job ${id} is no run of a plan: it has no steps that can be changed`;
+        throw new DrError('DR_REQUEST_INVALID', { problems });
       }
       if (itemId === undefined) {
         const reason = 'it has no step that waits for one';

@@ -213,6 +213,28 @@ describe('what fails', () => {
     expect(result).toMatchObject({ members: [{ machineName: 'db', outcome: 'skipped' }, {}, {}, {}] });
   });
 
+  test('a step is tried again with another action, which the evidence keeps', async () => {
+    stage.fate = failing('step dns');
+    const action = { kind: 'wait', seconds: 1 } as const;
+    const one = group('web', { steps: { before: [], after: [step('dns')] } });
+    await stage.run('failover', plan([one]), members('w@web'));
+    expect(await stage.decide('retry', { action, reason: 'it is switched by hand' })).toBeUndefined();
+    await stage.driver.advance(2_000);
+    expect((await stage.job()).state).toBe('succeeded');
+    expect(stage.begun).toEqual(['failover w', 'step dns']);
+    expect(stage.records[0]).toMatchObject({
+      steps: [{ name: 'dns', action: 'wait', outcome: 'succeeded' }],
+      decisions: [{ decision: 'retry', instead: JSON.stringify(action) }],
+    });
+  });
+
+  test('a machine has no action that could be another', async () => {
+    stage.fate = failing('failover w');
+    await stage.run('failover', plan([group('web')]), members('w@web'));
+    const action = { kind: 'wait', seconds: 1 } as const;
+    expect(await stage.decide('retry', { action })).toBe('DR_DECISION_REFUSED');
+  });
+
   test('of two that wait each is decided by its own name', async () => {
     stage.fate = failing('failover web-1', 'failover web-2');
     await stage.run('failover', threeTiers, shop);

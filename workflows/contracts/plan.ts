@@ -195,4 +195,6 @@ export interface PlanActivities {
 export interface PlanDecision extends DecisionInput {
   readonly job: OperationId;
   readonly taskId?: string;
+  /** With `retry` of a step: what it does instead. */
+  readonly action?: StepAction;
 }

@@ -1,6 +1,7 @@
 /** Decisions about a running job. */
 import { contract } from '../../../api/contract.ts';
 import type { JobDecision } from '../../../domain/job.ts';
+import { stepAction, type WrittenAction } from './step-action.ts';
 import { verb, type Cli } from '../../cli.ts';
 import { watchJob } from './watch.ts';
 
@@ -10,7 +11,6 @@ const TASK_HELP = 'in the run of a plan: the step or machine that waits, where s
 
 const verbs = [
   ['resume', 'finish', 'Go on with a job that is held'],
-  ['retry', 'retry', 'Run the failed step again'],
   [
     'abandon',
     'abandon',
@@ -41,6 +41,24 @@ export function jobSkip(cli: Cli) {
     .action((job, options) => decide(cli, options, { job, decision: 'skip' }));
 }
 
+export function jobRetry(cli: Cli) {
+  return decisionVerb(
+    'retry',
+    'Run the failed step again',
+    `job retry ${EXAMPLE_JOB} --task step-switch-dns --action switch-dns.yaml`,
+  )
+    .option('--reason <text>', 'kept with the job')
+    .option('--task <id>', TASK_HELP)
+    .option(
+      '--action <file>',
+      'of a step of a plan: do what this file says, as in a plan: "command: …", "probe: …"',
+    )
+    .action(async (job, { action: file, ...options }) => {
+      const action = file === undefined ? {} : { action: await stepAction(file) };
+      return decide(cli, options, { job, decision: 'retry', ...action });
+    });
+}
+
 export function decisionVerb<const Name extends string>(name: Name, description: string, example: string) {
   return verb(name, description, example)
     .argument('<job>', 'id of the job')
@@ -50,10 +68,13 @@ export function decisionVerb<const Name extends string>(name: Name, description:
 export async function decide(
   cli: Cli,
   options: { readonly reason?: string; readonly task?: string; readonly wait?: true },
-  { job, decision }: { readonly job: string; readonly decision: JobDecision },
+  {
+    job,
+    ...decided
+  }: { readonly job: string; readonly decision: JobDecision; readonly action?: WrittenAction },
 ): Promise<void> {
   const body = {
-    decision,
+    ...decided,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...(options.task === undefined ? {} : { taskId: options.task }),
   };

@@ -4,7 +4,13 @@ import { DrError } from '../../../domain/errors.ts';
 import { asId } from '../../../domain/ids.ts';
 import type { Job, JobDecision } from '../../../domain/job.ts';
 import type { RegionLook } from '../../../domain/plan/clashes.ts';
-import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from '../../../domain/plan/plan.ts';
+import type {
+  PlanGroup,
+  PlanRunKind,
+  PlanStep,
+  RecoveryPlan,
+  StepAction,
+} from '../../../domain/plan/plan.ts';
 import type { KeepBootLogsInput } from '../../../workflows/contracts/evidence.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
 import type {
@@ -125,15 +131,20 @@ export class PlanStage implements Stagehand {
   /** Answers the code it was refused with. */
   async decide(
     decision: JobDecision,
-    more: { readonly taskId?: string; readonly principal?: string; readonly reason?: string } = {},
+    more: {
+      readonly taskId?: string;
+      readonly principal?: string;
+      readonly reason?: string;
+      readonly action?: StepAction;
+    } = {},
   ): Promise<string | undefined> {
-    const { taskId, principal = 'olga', reason = '' } = more;
+    const { principal = 'olga', reason = '', ...rest } = more;
     const answer = await this.driver.update(workflowIds.planRun('shop'), 'decidePlan', {
       job: RUN,
       decision,
       reason,
       requestedBy: { principal, requestId: 'request-2' },
-      ...(taskId === undefined ? {} : { taskId }),
+      ...rest,
     });
     await this.driver.settle();
     return answer.accepted ? undefined : answer.code;

@@ -4,6 +4,7 @@
  */
 import { CancelledFailure, condition, setHandler } from '@temporalio/workflow';
 import type { JobChoice, JobDecision, JobError } from '../../../domain/job.ts';
+import type { StepAction } from '../../../domain/plan/plan.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
 import { decidePlanUpdate } from '../../contracts/messages.ts';
 import type { PlanDecision, PlanRunInput } from '../../contracts/plan.ts';
@@ -19,6 +20,8 @@ export interface Decided {
   readonly reason: string;
   readonly at: string;
   readonly taskId?: string;
+  /** What a step does instead of what the plan says. */
+  readonly action?: StepAction;
 }
 
 interface Question {
@@ -28,6 +31,8 @@ interface Question {
   readonly error?: JobError;
   /** Principals that may answer; empty: anybody. */
   readonly approvers: readonly string[];
+  /** A retry may come with another action. */
+  readonly isStep?: true;
 }
 
 interface Waiting extends Question {
@@ -99,9 +104,10 @@ export class Desk {
   }
 
   #decide(asked: PlanDecision): { readonly operationId: PlanRunInput['runId'] } {
-    const { decision, reason, requestedBy, taskId } = asked;
+    const { decision, reason, requestedBy, taskId, action } = asked;
     const { principal } = requestedBy;
-    const told = { decision, principal, reason, at: new Date().toISOString() };
+    const changed = action === undefined ? {} : { action };
+    const told = { decision, principal, reason, at: new Date().toISOString(), ...changed };
     const asker = this.#asker(decision, taskId);
     this.#decided.push({ ...told, ...(asker === undefined ? {} : { taskId: asker.taskId }) });
     if (asker !== undefined) asker.answer = asked;
@@ -123,7 +129,7 @@ export class Desk {
     );
   }
 
-  #refuse({ job, decision, taskId, requestedBy }: PlanDecision): void {
+  #refuse({ job, decision, taskId, requestedBy, action }: PlanDecision): void {
     const { runId } = this.#input;
     if (job !== runId) throw refusal('DR_JOB_OVER', { job, state: 'has ended' });
     const askers = this.#askers(decision);
@@ -140,6 +146,10 @@ export class Desk {
       throw refusal('DR_DECISION_REFUSED', { decision, job, reason });
     }
     const asker = this.#asker(decision, taskId);
+    if (action !== undefined && asker?.isStep !== true) {
+      const reason = `${asker?.name ?? 'what waits'} is no step: it has no action that could be another`;
+      throw refusal('DR_DECISION_REFUSED', { decision, job, reason });
+    }
     const { principal } = requestedBy;
     if (asker === undefined || asker.approvers.length === 0 || asker.approvers.includes(principal)) return;
     const approvers = asker.approvers.join(', ');

@@ -37,12 +37,13 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
     members,
     ...cleanupOf(kind, book, endedAt),
     steps: book.steps.map((done) => stepRecord(done, { input, book, decided })),
-    decisions: decided.map(({ principal, at, decision, taskId, reason }) => ({
+    decisions: decided.map(({ principal, at, decision, taskId, reason, action }) => ({
       by: principal,
       at,
       decision,
       ...(taskId === undefined ? {} : { step: taskId }),
       ...(reason === '' ? {} : { reason }),
+      ...(action === undefined ? {} : { instead: JSON.stringify(action) }),
     })),
     ...(input.prediction === undefined || !measuresRto(input) ? {} : { prediction: input.prediction }),
   };

@@ -1,6 +1,7 @@
 /** The machines of a run: made ready together, then moved group by group. */
 import { asId, type OperationId } from '../../../domain/ids.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
+import { memberSteps } from '../../../domain/plan/member-steps.ts';
 import type { PlanGroup, StepsAround } from '../../../domain/plan/plan.ts';
 import { needsFor } from '../../../domain/plan/supplies.ts';
 import type { MemberResult, RunMember } from '../../contracts/plan.ts';
@@ -28,7 +29,7 @@ export async function makeReady(context: PlanContext): Promise<void> {
 
 export async function playMembers(context: PlanContext, group: PlanGroup, below: TaskLog): Promise<void> {
   const members = context.input.members.filter((member) => member.group === group.name);
-  await settled(members.map((member) => playMember(context, member, stepsOf(group, member), below)));
+  await settled(members.map((member) => playMember(context, member, memberSteps(group, member), below)));
 }
 
 /** When the run ends, operations that wait for their turn are let go: they end by their own rules. */
@@ -122,15 +123,6 @@ function toldOf({ moves }: PlanContext, member: RunMember, operationId: Operatio
   const { machineName, itemId, group } = member;
   const { startedAt = now() } = moves.of(member);
   return { machineName, itemId, group, operationId, startedAt, endedAt: now(), address: null, facts: {} };
-}
-
-/** Steps that the plan gives this machine itself. */
-function stepsOf(group: PlanGroup, { machineName, itemId }: RunMember): StepsAround {
-  for (const selector of group.members) {
-    if (selector.by !== 'machine') continue;
-    if (selector.machine === machineName || selector.machine === itemId) return selector.steps;
-  }
-  return { before: [], after: [] };
 }
 
 /** Newest first: a machine that starts is owed its undo anew. */

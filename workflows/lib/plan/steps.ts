@@ -1,6 +1,6 @@
 /** The steps around a run, a group or a machine. */
 import { isCancellation } from '@temporalio/workflow';
-import type { PlanStep } from '../../../domain/plan/plan.ts';
+import type { PlanStep, StepAction } from '../../../domain/plan/plan.ts';
 import type { StepResult } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
 import { now, wasSkipped, type TaskLog } from '../job-log.ts';
@@ -25,29 +25,27 @@ async function playStep(context: PlanContext, step: PlanStep, where: string, bel
   const { book } = context;
   const { name, isCritical, does } = step;
   const taskId = `step-${name}`;
-  const told = { taskId, step: name, where, action: does.kind, startedAt: now() };
+  const startedAt = now();
+  let action = does;
+  const told = () => ({ taskId, step: name, where, action: action.kind, startedAt, endedAt: now() });
   let isOwed = false;
-  const attempt = (log: TaskLog) => {
+  const attempt = (log: TaskLog, instead?: StepAction) => {
     if (!isOwed) oweUndo(context, step, where);
     isOwed = true;
-    return runStep(step, does, context, { taskId, log });
+    action = instead ?? does;
+    return runStep(step, action, context, { taskId, log });
   };
-  const part = { id: taskId, name, skip: 'The run goes on without this step.' };
+  const part = { id: taskId, name, skip: 'The run goes on without this step.', isStep: true } as const;
   try {
     const { done } = isCritical
-      ? await untilDone(context, part, below, (_number, log) => attempt(log), words)
-      : { done: await noted(context, part, below, attempt) };
+      ? await untilDone(context, part, below, (_number, log, instead) => attempt(log, instead), words)
+      : { done: await noted(context, part, below, (log) => attempt(log)) };
     const result = wasSkipped(done) ? { detail: done.skipped, observed: {} } : done;
-    book.steps.push({
-      ...told,
-      ...result,
-      outcome: wasSkipped(done) ? 'skipped' : 'succeeded',
-      endedAt: now(),
-    });
+    book.steps.push({ ...told(), ...result, outcome: wasSkipped(done) ? 'skipped' : 'succeeded' });
   } catch (error) {
     const known = jobError(error);
     const detail = known.message;
-    book.steps.push({ ...told, outcome: 'failed', detail, observed: {}, error: known, endedAt: now() });
+    book.steps.push({ ...told(), outcome: 'failed', detail, observed: {}, error: known });
     if (isCritical || isCancellation(error)) throw error;
   }
 }

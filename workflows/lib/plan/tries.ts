@@ -1,5 +1,6 @@
 /** Trying a part of the run until it succeeds, somebody skips it, or the run is to end. */
 import { isCancellation } from '@temporalio/workflow';
+import type { StepAction } from '../../../domain/plan/plan.ts';
 import type { JobChoice } from '../../../domain/job.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
 import type { PlanDecision } from '../../contracts/plan.ts';
@@ -14,6 +15,8 @@ export interface Part {
   readonly name: string;
   /** What going on without it means. */
   readonly skip: string;
+  /** A retry may come with another action. */
+  readonly isStep?: true;
 }
 
 /** @throws CancelledFailure when the run ends, and what it failed with when nobody is there to decide */
@@ -21,20 +24,22 @@ export async function untilDone<T>(
   context: PlanContext,
   part: Part,
   below: TaskLog,
-  attempt: (number: number, log: TaskLog) => Promise<T>,
+  attempt: (number: number, log: TaskLog, instead?: StepAction) => Promise<T>,
   words: (result: T) => string,
 ): Promise<{ readonly done: T | SkippedTask }> {
   await context.desk.pass();
   const work = async (log: TaskLog): Promise<T | SkippedTask> => {
+    let instead: StepAction | undefined;
     for (let number = 1; ; number += 1) {
       const startedAt = now();
       try {
-        return await attempt(number, log);
+        return await attempt(number, log, instead);
       } catch (error) {
         if (isCancellation(error)) throw error;
         context.book.tried({ taskId: part.id, startedAt, endedAt: now(), error: jobError(error) });
-        const skipped = await askAfter(context, part, log, error);
-        if (skipped !== undefined) return skipped;
+        const { skipped, action = instead } = await askAfter(context, part, log, error);
+        if (skipped !== undefined) return { skipped };
+        instead = action;
       }
     }
   };
@@ -44,38 +49,46 @@ export async function untilDone<T>(
   return { done };
 }
 
-/** Undefined: it is to be tried again. */
+/** Unless it is skipped it is to be tried again. */
 async function askAfter(
   context: PlanContext,
-  { id, name, skip }: Part,
+  part: Part,
   log: TaskLog,
   error: unknown,
-): Promise<SkippedTask | undefined> {
+): Promise<Partial<SkippedTask> & Pick<PlanDecision, 'action'>> {
+  const { name, skip } = part;
   const { input, desk } = context;
   if (input.unattended === true) {
     context.fail(error);
     desk.end(undoOfMove[input.kind] === null ? 'keep' : 'rollBack');
     throw error;
   }
-  const answer = await askAboutFailure(desk, { id, name }, log, error, [
+  const answer = await askAboutFailure(desk, part, log, error, [
     { decision: 'retry', means: `"${name}" is tried again.` },
     { decision: 'skip', means: skip },
   ]);
-  if (answer?.decision !== 'skip') return undefined;
+  if (answer?.decision !== 'skip') return answer?.action === undefined ? {} : { action: answer.action };
   return { skipped: `skipped by ${answer.requestedBy.principal}: ${answer.reason}` };
 }
 
 /** The task shows what it failed with until somebody has decided. */
 export async function askAboutFailure(
   desk: Desk,
-  { id, name }: Pick<Part, 'id' | 'name'>,
+  { id, name, isStep }: Pick<Part, 'id' | 'name' | 'isStep'>,
   log: TaskLog,
   failure: unknown,
   choices: readonly JobChoice[],
 ): Promise<PlanDecision | undefined> {
   const error = jobError(failure);
   log.wait(error);
-  const answer = await desk.ask({ taskId: id, name, error, approvers: [], choices });
+  const answer = await desk.ask({
+    taskId: id,
+    name,
+    error,
+    approvers: [],
+    choices,
+    ...(isStep === undefined ? {} : { isStep }),
+  });
   log.goOn();
   return answer;
 }
