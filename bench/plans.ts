@@ -1,0 +1,149 @@
+/**
+ * `npm run bench:plans`: the control plane by itself. A plan of many machines is drilled and cleaned up by the real
+ * configuration server on a real Temporal server, with providers that answer at once; what it takes stands beside what
+ * the same server needs for as many activities that do nothing, measured in the same run. See docs/bench.md.
+ *
+ *   --machines N   default 1000
+ *   --groups N     default 50, in applications of five tiers
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { runCli } from '../lab/cli.ts';
+import { startLab, type Lab } from '../lab/lab.ts';
+import { startProcess, type Running } from '../lab/processes/process.ts';
+import { repositoryRoot } from '../lab/tools/cache.ts';
+import { workflowIds } from '../workflows/contracts/ids.ts';
+import { asId } from '../domain/ids.ts';
+import { MiB } from '../domain/units.ts';
+import { protectEstate, type Estate } from './plans/estate.ts';
+import { floorRate } from './plans/floor.ts';
+import { historiesOf, type RunHistory } from './plans/histories.ts';
+import { SUBNET } from './plans/names.ts';
+import { memoryOf } from './processes.ts';
+
+const GOAL = 1.5;
+const RUN_SECONDS_MAX = 3_600;
+
+const { values } = parseArgs({ options: { machines: { type: 'string' }, groups: { type: 'string' } } });
+const size = { machines: Number(values.machines ?? 1_000), groups: Number(values.groups ?? 50) };
+const tell = (line: string) => void process.stdout.write(`${line}\n`);
+
+const folder = await mkdtemp(join(tmpdir(), 'switchback-plans-'));
+const lab = await startLab({ folder, seed: 1, inventory: [], headless: true });
+let providers: Running | undefined;
+try {
+  providers = await startProviders(lab);
+  const connection = await Connection.connect({ address: lab.addresses.temporal });
+  const client = new Client({ connection });
+  await measure(client, lab, providers);
+  await connection.close();
+} finally {
+  await providers?.stop();
+  await lab.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function startProviders({ addresses }: Lab): Promise<Running> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(repositoryRoot, 'bench/plans/floor-workflow.ts'),
+    logger: new DefaultLogger('ERROR'),
+  });
+  const bundle = join(folder, 'floor.js');
+  await writeFile(bundle, code);
+  const logFile = join(folder, 'providers.log');
+  return startProcess({
+    name: 'providers',
+    command: process.execPath,
+    args: [join(repositoryRoot, 'bench/plans/providers-worker.ts'), addresses.temporal, bundle],
+    logFile,
+    ready: async () => ((await readFile(logFile, 'utf8')).includes('ready') ? true : undefined),
+    readyWithinMs: 60_000,
+  });
+}
+
+async function measure(client: Client, { paths, product, temporal }: Lab, around: Running): Promise<void> {
+  tell(`${size.machines} machines in ${size.groups} groups`);
+  const before = performance.now();
+  const estate = await protectEstate(client, size);
+  tell(`protected in ${seconds(before)} s`);
+  const plan = join(folder, 'estate.yaml');
+  await writeFile(plan, estate.planText);
+  await mustRun(paths, ['plan', 'apply', plan]);
+  const rate = await floorRate(client);
+  tell(`floor: ${rate.toFixed(0)} activities a second`);
+  const rows = [];
+  for (const kind of ['test', 'cleanup'] as const) {
+    const runId = `bench-${kind}`;
+    const startedAt = performance.now();
+    const where = kind === 'test' ? ['--subnet', SUBNET] : [];
+    const args = ['plan', 'run', 'estate', kind, ...where, '--yes', '--operation-id', runId, '--wait'];
+    await mustRun(paths, args);
+    const wall = (performance.now() - startedAt) / 1_000;
+    const histories = await historiesOf(client, workflowsOf(estate, runId));
+    rows.push({ kind, ...judged({ wall, rate, histories }) });
+    tell(JSON.stringify(rows.at(-1)));
+  }
+  const memory = Object.fromEntries(
+    [
+      ['configuration server', await product.rolePid('configuration-server')],
+      ['providers', around.pid],
+      ['Temporal', temporal.pid],
+    ].flatMap(([name, pid]) =>
+      typeof pid === 'number' ? [[name, Math.round(memoryOf(pid).peakBytes / MiB)]] : [],
+    ),
+  );
+  tell(`peak memory, MiB: ${JSON.stringify(memory)}`);
+  await mkdir(join(repositoryRoot, 'bench/results'), { recursive: true });
+  const file = join(repositoryRoot, 'bench/results/plans.json');
+  await writeFile(
+    file,
+    `${JSON.stringify({ at: new Date().toISOString(), ...size, rate, rows, memoryMiB: memory }, null, 2)}\n`,
+  );
+  const isMet = rows.every(({ ratio }) => ratio <= GOAL);
+  tell(`control time ≤ ${GOAL} × floor: ${isMet ? 'met' : 'MISSED'}`);
+}
+
+/** The run of the plan, and that of each machine. */
+function workflowsOf({ itemIds }: Estate, runId: string): string[] {
+  return [
+    workflowIds.planRun('estate'),
+    ...itemIds.map((item, index) => workflowIds.run(item, asId(`${runId}-${index}-m-1`))),
+  ];
+}
+
+function judged(seen: {
+  readonly wall: number;
+  readonly rate: number;
+  readonly histories: readonly RunHistory[];
+}) {
+  const { wall, rate, histories } = seen;
+  const activities = histories.reduce((sum, each) => sum + each.activities, 0);
+  const largest = histories.toSorted((a, b) => b.events - a.events)[0];
+  return {
+    wallSeconds: round(wall),
+    activities,
+    floorSeconds: round(activities / rate),
+    ratio: round(wall / (activities / rate)),
+    largestHistory: largest,
+  };
+}
+
+async function mustRun(paths: Lab['paths'], args: readonly string[]): Promise<void> {
+  const { exitCode, stdout, stderr } = await runCli(paths, args, { timeoutMs: RUN_SECONDS_MAX * 1_000 });
+  if (exitCode !== 0)
+    throw new Error(
+      `switchback ${args.join(' ')}: ${exitCode}\n${stdout.slice(-2_000)}\n${stderr.slice(-2_000)}`,
+    );
+}
+
+function seconds(from: number): string {
+  return ((performance.now() - from) / 1_000).toFixed(1);
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
