@@ -32,6 +32,40 @@ function catalogueContract(place: () => Promise<Reopen>): void {
   });
   afterAll(() => catalogue.close());
 
+  test('of each machine the last verification that came to its end is known, with what it compared', async () => {
+    const itemId = asId<ProtectedItemId>(machineUuid(7));
+    const verified = (id: string, hour: number, over: object) =>
+      catalogue.recordJob(
+        sampleJob(id, {
+          kind: 'verify',
+          itemId,
+          state: 'succeeded',
+          startedAt: new Date(Date.UTC(2026, 10, 20, hour)).toISOString(),
+          endedAt: new Date(Date.UTC(2026, 10, 20, hour, 30)).toISOString(),
+          result: { pointId: `p${hour}`, comparedBytes: 2 ** 40, changedBytes: 1, differingBytes: 0 },
+          ...over,
+        }),
+      );
+    await verified('verify-early', 9, {});
+    await verified('verify-late', 11, {});
+    await verified('verify-failed', 12, { state: 'failed' });
+    await verified('verify-less', 10, { itemId: asId(machineUuid(8)), result: { pointId: 'p10' } });
+    const found = await catalogue.lastVerifications([itemId, machineUuid(8)]);
+    expect([...found]).toEqual([
+      [
+        itemId,
+        {
+          job: 'verify-late',
+          endedAt: '2026-11-20T11:30:00.000Z',
+          pointId: 'p11',
+          comparedBytes: 2 ** 40,
+          changedBytes: 1,
+          differingBytes: 0,
+        },
+      ],
+    ]);
+  });
+
   test('an older revision of an item or a job never replaces a newer one', async () => {
     await catalogue.recordItem(sampleItem(1, { revision: 5, state: 'failedOver' }));
     await catalogue.recordItem(sampleItem(1, { revision: 4, state: 'protected' }));
