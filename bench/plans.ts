@@ -17,9 +17,8 @@ import { startLab, type Lab } from '../lab/lab.ts';
 import { startProcess, type Running } from '../lab/processes/process.ts';
 import { repositoryRoot } from '../lab/tools/cache.ts';
 import { workflowIds } from '../workflows/contracts/ids.ts';
-import { asId } from '../domain/ids.ts';
 import { MiB } from '../domain/units.ts';
-import { protectEstate, type Estate } from './plans/estate.ts';
+import { protectEstate } from './plans/estate.ts';
 import { floorRate } from './plans/floor.ts';
 import { historiesOf, type RunHistory } from './plans/histories.ts';
 import { SUBNET } from './plans/names.ts';
@@ -83,7 +82,7 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
     const args = ['plan', 'run', 'estate', kind, ...where, '--yes', '--operation-id', runId, '--wait'];
     await mustRun(paths, args);
     const wall = (performance.now() - startedAt) / 1_000;
-    const histories = await historiesOf(client, workflowsOf(estate, runId));
+    const histories = await historiesOf(client, workflowIds.planRun('estate'), runId);
     rows.push({ kind, ...judged({ wall, rate, histories }) });
     tell(JSON.stringify(rows.at(-1)));
   }
@@ -107,14 +106,6 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
   tell(`control time ≤ ${GOAL} × floor: ${isMet ? 'met' : 'MISSED'}`);
 }
 
-/** The run of the plan, and that of each machine. */
-function workflowsOf({ itemIds }: Estate, runId: string): string[] {
-  return [
-    workflowIds.planRun('estate'),
-    ...itemIds.map((item, index) => workflowIds.run(item, asId(`${runId}-${index}-m-1`))),
-  ];
-}
-
 function judged(seen: {
   readonly wall: number;
   readonly rate: number;
@@ -128,6 +119,7 @@ function judged(seen: {
     activities,
     floorSeconds: round(activities / rate),
     ratio: round(wall / (activities / rate)),
+    runs: histories.length,
     largestHistory: largest,
   };
 }

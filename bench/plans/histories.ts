@@ -11,8 +11,13 @@ export interface RunHistory {
 
 const AT_ONCE = 16;
 
-export async function historiesOf(client: Client, workflowIds: readonly string[]): Promise<RunHistory[]> {
+/** The run of the plan, and those of its machines, as Temporal lists them. */
+export async function historiesOf(client: Client, plan: string, runId: string): Promise<RunHistory[]> {
   const found: RunHistory[] = [];
+  const workflowIds = [plan];
+  for await (const { workflowId } of client.workflow.list()) {
+    if (workflowId.includes(`/${runId}-`)) workflowIds.push(workflowId);
+  }
   const queue = workflowIds.values();
   const readNext = async () => {
     for (const workflowId of queue) found.push(await historyOf(client, workflowId));
