@@ -6,18 +6,16 @@
  * a later drill has started again, are left alone. While another run of the plan is under way it waits for its end.
  * Nothing is asked of anybody in between, so it may be ended at any time: then nobody cleans up by itself.
  */
-import { sleep, startChild } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { sleep } from '@temporalio/workflow';
 import { asId } from '../domain/ids.ts';
-import { workflowIds } from './contracts/ids.ts';
 import type { DrillExpiryInput, PlanRunInput } from './contracts/plan.ts';
-import { planRun } from './plan-run.ts';
+import { runUnlessHeld } from './lib/plan/unless-held.ts';
 
 const TRY_AGAIN_MS = 60_000;
 
 export async function drillExpiry({ drill, afterSeconds }: DrillExpiryInput): Promise<void> {
   await sleep(afterSeconds * 1_000);
-  const { runId, plan } = drill;
+  const { runId } = drill;
   const input: PlanRunInput = {
     ...drill,
     runId: asId(`${runId}-expiry`),
@@ -26,17 +24,5 @@ export async function drillExpiry({ drill, afterSeconds }: DrillExpiryInput): Pr
     unattended: true,
     onlyDrillOf: runId,
   };
-  for (;;) {
-    try {
-      const cleanup = await startChild(planRun, {
-        workflowId: workflowIds.planRun(plan.name),
-        args: [input],
-      });
-      await cleanup.result();
-      return;
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await sleep(TRY_AGAIN_MS);
-    }
-  }
+  while ((await runUnlessHeld(input)) === null) await sleep(TRY_AGAIN_MS);
 }

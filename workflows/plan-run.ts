@@ -30,6 +30,7 @@ import {
 import type { RunRecord } from '../domain/evidence/record.ts';
 import { planJobKinds, type JobTask } from '../domain/job.ts';
 import type { RegionLook } from '../domain/plan/clashes.ts';
+import { areMadeReadyTogether } from '../domain/plan/order.ts';
 import { workflowIds } from './contracts/ids.ts';
 import { jobQuery } from './contracts/messages.ts';
 import type { PlanRunInput, PlanRunOutcome, StepMachine } from './contracts/plan.ts';
@@ -43,7 +44,7 @@ import { Desk } from './lib/plan/desk.ts';
 import { evidenceOf } from './lib/plan/evidence.ts';
 import { Fleet } from './lib/plan/fleet.ts';
 import { playGroups } from './lib/plan/groups.ts';
-import { isMadeReady, letGo, makeReady } from './lib/plan/members.ts';
+import { letGo, makeReady } from './lib/plan/members.ts';
 import { Moves } from './lib/plan/moves.ts';
 import { rollBack } from './lib/plan/roll-back.ts';
 import { playSteps } from './lib/plan/steps.ts';
@@ -118,7 +119,7 @@ class PlanRun implements PlanContext {
     try {
       await lookAtCapacity(this);
       await playSteps(this, before, 'the run', topLevel(this));
-      if (isMadeReady(this)) await makeReady(this);
+      if (areMadeReadyTogether(this.input.kind, this.input.plan.plan.groups)) await makeReady(this);
       await playGroups(this);
       await playSteps(this, after, 'the run', topLevel(this));
     } catch (error) {

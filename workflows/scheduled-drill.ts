@@ -7,16 +7,15 @@
  * schedule pauses and somebody looks. In a blackout, or while somebody runs the plan, nothing is done, and a job says so;
  * so does one where the plan could not begin, and the schedule pauses.
  */
-import { isCancellation, startChild, uuid4 } from '@temporalio/workflow';
-import { ActivityFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { isCancellation, uuid4 } from '@temporalio/workflow';
+import { ActivityFailure } from '@temporalio/common';
 import { MISSED_DRILL_TASK, planJobKinds } from '../domain/job.ts';
 import { asId } from '../domain/ids.ts';
-import { workflowIds } from './contracts/ids.ts';
-import type { PlanRunInput, PlanRunOutcome, ScheduledDrillInput } from './contracts/plan.ts';
+import type { PlanRunInput, ScheduledDrillInput } from './contracts/plan.ts';
 import { refusal } from './lib/failures.ts';
 import { jobLog, type JobLog } from './lib/job-log.ts';
+import { runUnlessHeld } from './lib/plan/unless-held.ts';
 import { planCalls } from './lib/proxies.ts';
-import { planRun } from './plan-run.ts';
 
 const SCHEDULER = 'schedule';
 const MISSED = 'Drill was missed';
@@ -39,25 +38,18 @@ export async function scheduledDrill({ planName, blackouts }: ScheduledDrillInpu
     unattended: true,
     ...(prediction === undefined ? {} : { prediction }),
   };
-  const rehearsed = await runOrSkip(drill);
+  const rehearsed = await runUnlessHeld(drill);
   if (rehearsed === null) return told(planName, 'another run of the plan is under way');
   const cleaned =
     rehearsed.ended === 'succeeded'
-      ? await runOrSkip({ ...drill, kind: 'cleanup', runId: asId(`${runId}-cleanup`), onlyDrillOf: runId })
+      ? await runUnlessHeld({
+          ...drill,
+          kind: 'cleanup',
+          runId: asId(`${runId}-cleanup`),
+          onlyDrillOf: runId,
+        })
       : rehearsed;
   if (cleaned?.ended !== 'succeeded') throw refusal('DR_DRILL_FAILED', { plan: planName, job: runId });
-}
-
-/** Null: somebody else's run holds the plan. */
-async function runOrSkip(input: PlanRunInput): Promise<PlanRunOutcome | null> {
-  const workflowId = workflowIds.planRun(input.plan.name);
-  try {
-    const run = await startChild(planRun, { workflowId, args: [input] });
-    return await run.result();
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
-    throw error;
-  }
 }
 
 /** @throws DR_PLAN_NOT_READY, DR_PLAN_UNKNOWN, which a job has told */

@@ -1,5 +1,5 @@
 /** Order of the groups of a plan, as layers: a group may begin once every group it waits for is done. */
-import type { PlanGroup } from './plan.ts';
+import type { PlanGroup, PlanRunKind } from './plan.ts';
 
 export type PlanDirection = 'out' | 'home';
 
@@ -33,6 +33,11 @@ export function waitsOf(groups: readonly PlanGroup[], direction: PlanDirection):
         : groups.filter((other) => other.after.includes(name)).map((other) => other.name),
     ]),
   );
+}
+
+/** Where machines start in Azure group by group, everything else is done for the machines of all groups at once. */
+export function areMadeReadyTogether(kind: PlanRunKind, groups: readonly PlanGroup[]): boolean {
+  return (kind === 'test' || kind === 'failover') && groups.length > 1;
 }
 
 /** Groups that can begin: not begun, and everything they wait for is done. In the order of the document. */

@@ -4,7 +4,7 @@
  */
 import { directionOfRun } from './member-move.ts';
 import { memberSteps } from './member-steps.ts';
-import { readyGroups, waitsOf } from './order.ts';
+import { areMadeReadyTogether, readyGroups, waitsOf } from './order.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from './plan.ts';
 import { BEGIN, inTurn, lasting, Room, together, type Moment, type Part, type Play } from './plays.ts';
 import type { Supply } from './scheduler.ts';
@@ -37,27 +37,24 @@ export function playRun(shape: RunShape, durations: RunDurations): Moment {
   return run.play();
 }
 
-/** Where machines start in Azure group by group, everything else is done for all of them at once. */
-function isMadeReady({ kind, plan }: RunShape): boolean {
-  return (kind === 'test' || kind === 'failover') && plan.groups.length > 1;
-}
-
 class SimulatedRun {
   readonly #shape: RunShape;
   readonly #durations: RunDurations;
   readonly #clock = new VirtualClock();
   readonly #room: Room;
+  readonly #isMadeReady: boolean;
 
   constructor(shape: RunShape, durations: RunDurations) {
     this.#shape = shape;
     this.#durations = durations;
     this.#room = new Room(suppliesOf(shape));
+    this.#isMadeReady = areMadeReadyTogether(shape.kind, shape.plan.groups);
   }
 
   play(): Moment {
     const { before, after } = this.#shape.plan.steps;
     let end = BEGIN;
-    const ready = isMadeReady(this.#shape) ? this.#ready() : inTurn();
+    const ready = this.#isMadeReady ? this.#ready() : inTurn();
     const whole = inTurn(this.#steps(before), ready, this.#groups(), this.#steps(after));
     whole(BEGIN, (at) => {
       end = at;
@@ -114,7 +111,7 @@ class SimulatedRun {
 
   #member(group: PlanGroup, member: ShapeMember): Play {
     const { before, after } = memberSteps(group, member);
-    const move = this.#move(member, isMadeReady(this.#shape) ? 'start' : 'whole');
+    const move = this.#move(member, this.#isMadeReady ? 'start' : 'whole');
     return inTurn(this.#steps(before, group.name), move, this.#steps(after, group.name));
   }
 

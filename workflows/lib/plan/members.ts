@@ -12,12 +12,6 @@ import type { PlanContext } from './context.ts';
 import { playSteps } from './steps.ts';
 import { untilDone } from './tries.ts';
 
-/** Where machines start in Azure group by group, everything else is done for all of them at once. */
-export function isMadeReady({ input }: PlanContext): boolean {
-  const { kind, plan } = input;
-  return (kind === 'test' || kind === 'failover') && plan.plan.groups.length > 1;
-}
-
 /** Machines of all groups, up to the moment before they start. */
 export async function makeReady(context: PlanContext): Promise<void> {
   const { members } = context.input;
