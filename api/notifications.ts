@@ -43,7 +43,6 @@ const testedReceiverSchema = z
     detail: z.string().describe('What it answered, or why it could not be told'),
   })
   .meta({ id: 'TestedReceiver' });
-export type TestedReceiver = z.output<typeof testedReceiverSchema>;
 
 export const notificationRoutes = {
   listNotifications: route({
