@@ -23,6 +23,7 @@ import { taskQueues } from '../workflows/contracts/task-queues.ts';
 import { workflowBuild } from './bundle.ts';
 import { evidenceParts, type EvidenceParts } from './evidence.ts';
 import { notificationReceivers } from './notifications.ts';
+import { payloadCodec } from './payload-codec.ts';
 import { stepActivities, vaultKey, vaultStorage } from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
@@ -106,7 +107,9 @@ async function temporalClient(config: Config): Promise<Client & { connection: Co
     address: config.temporal.address,
     ...(tls === undefined ? {} : { tls }),
   });
-  return Object.assign(new Client({ connection, namespace: config.temporal.namespace }), { connection });
+  const { namespace } = config.temporal;
+  const dataConverter = { payloadCodecs: [payloadCodec] };
+  return Object.assign(new Client({ connection, namespace, dataConverter }), { connection });
 }
 
 interface ServerParts {

@@ -3,6 +3,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.ts';
 import type { WorkflowBuild } from './bundle.ts';
+import { payloadCodec } from './payload-codec.ts';
 import { activityFailures } from './interceptors/activity-failures.ts';
 
 /** A worker that is told to stop gives running activities this long to reach a place they can resume from. */
@@ -51,6 +52,7 @@ function workerOptions(
   return {
     connection,
     namespace: config.temporal.namespace,
+    dataConverter: { payloadCodecs: [payloadCodec] },
     taskQueue: queue.taskQueue,
     activities: queue.activities,
     maxConcurrentActivityTaskExecutions: queue.slots,

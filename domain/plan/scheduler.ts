@@ -58,13 +58,6 @@ export function giveBack(
   return sum(held, Object.fromEntries(returned), -1);
 }
 
-/** Needs that no waiting will ever meet, one line each. */
-export function neverMet({ id, needs }: Applicant, supplies: readonly Supply[]): string[] {
-  return supplies
-    .filter((supply) => (needs[supply.id] ?? 0) > supply.free)
-    .map(({ id: of, name, free }) => `${id} needs ${needs[of] ?? 0} ${name}, ${free} are free`);
-}
-
 function freeOf({ id, free }: Supply, held: Needs): number {
   return free - (held[id] ?? 0);
 }

@@ -120,11 +120,6 @@ describe('a run', () => {
       'groups: [{ name: a, consistent: true, members: [{ machine: db }, { machine: web }] }]\n',
       'consistent',
     ],
-    [
-      'a bound on cores',
-      'limits: { cores: 8 }\ngroups: [{ name: a, members: [{ machine: db }] }]\n',
-      'limits.cores',
-    ],
   ])('of a plan with %s does not begin', async (_, text, names) => {
     await apply('unready', plan('unready', text));
     const times = server.runbooks.times('runPlan');

@@ -1,18 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { failing, group, members, plan, PlanStage, RUN } from './support/plan-stage.ts';
+import { failing, PlanStage, RUN, shop, threeTiers } from './support/plan-stage.ts';
 
 let stage: PlanStage;
 beforeEach(() => {
   stage = new PlanStage();
 });
 afterEach(() => stage.driver.dispose());
-
-const threeTiers = plan([
-  group('database'),
-  group('application', { after: ['database'] }),
-  group('web', { after: ['application'] }),
-]);
-const shop = members('db@database', 'app@application', 'web-1@web', 'web-2@web');
 
 test('a drill that nobody comes back to is cleaned up after the time the plan names, and only that drill', async () => {
   await stage.run('test', threeTiers, shop);

@@ -1,7 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { waitsOf } from '../../domain/plan/order.ts';
-import { failing, group, members, plan, PlanStage, RUN, step, trouble } from './support/plan-stage.ts';
+import {
+  failing,
+  group,
+  members,
+  plan,
+  PlanStage,
+  RUN,
+  shop,
+  step,
+  threeTiers,
+  trouble,
+} from './support/plan-stage.ts';
 import { seededRandom } from '../support/random.ts';
 
 let stage: PlanStage;
@@ -9,13 +20,6 @@ beforeEach(() => {
   stage = new PlanStage();
 });
 afterEach(() => stage.driver.dispose());
-
-const threeTiers = plan([
-  group('database'),
-  group('application', { after: ['database'] }),
-  group('web', { after: ['application'] }),
-]);
-const shop = members('db@database', 'app@application', 'web-1@web', 'web-2@web');
 
 describe('the order', () => {
   test('groups begin when those they wait for are done, machines of one together', async () => {
@@ -60,6 +64,13 @@ describe('the order', () => {
     expect(stage.begun).toEqual(['test db', 'test app', 'test web-1', 'test web-2']);
     const [first] = stage.operations;
     expect(first).toMatchObject({ phase: 'start', member: { operationId: `${RUN}-0-m-1` } });
+  });
+
+  test('the result says what each machine was like', async () => {
+    const [db] = members('db@database');
+    const digest = { 'disk 1': '8 GiB' };
+    await stage.run('test', plan([group('database')]), db === undefined ? [] : [{ ...db, digest }]);
+    expect((await stage.job()).result).toMatchObject({ members: [{ machineName: 'db', digest }] });
   });
 
   test('the way home is made group by group, nothing of it ahead', async () => {
@@ -276,148 +287,4 @@ describe('what fails', () => {
     ]);
     expect(await stage.job()).toMatchObject({ state: 'failed', error: { code: 'DR_INTERNAL' } });
   });
-});
-
-describe('people', () => {
-  const asks = (onSilence: 'wait' | 'approve' | 'fail') =>
-    plan([
-      group('web', {
-        steps: {
-          before: [
-            step('ask', {
-              does: { kind: 'manual', text: 'May it go down?', approvers: ['duty'], onSilence },
-            }),
-          ],
-          after: [],
-        },
-      }),
-    ]);
-
-  test('a manual step waits for one of its approvers', async () => {
-    await stage.run('failover', asks('wait'), members('w@web'));
-    await stage.driver.advance(3_600_000);
-    expect(await stage.job()).toMatchObject({
-      state: 'waitingForInput',
-      error: { code: 'DR_STEP_WAITS', message: 'May it go down?' },
-    });
-    expect(await stage.decide('approve')).toBe('DR_APPROVER_UNKNOWN');
-    expect(await stage.decide('approve', { principal: 'duty', reason: 'told' })).toBeUndefined();
-    const { state, result } = await stage.job();
-    expect(state).toBe('succeeded');
-    expect(result).toMatchObject({ steps: [{ observed: { approvedBy: 'duty', reason: 'told' } }] });
-  });
-
-  test.each([
-    ['approve', 'succeeded', undefined],
-    ['fail', 'waitingForInput', 'DR_STEP_UNANSWERED'],
-  ] as const)('silence means %s where the plan says so', async (onSilence, state, code) => {
-    await stage.run('failover', asks(onSilence), members('w@web'));
-    await stage.driver.advance(599_000);
-    expect((await stage.job()).state).toBe('waitingForInput');
-    await stage.driver.advance(2_000);
-    const job = await stage.job();
-    expect({ state: job.state, code: job.error?.code }).toEqual({ state, code });
-  });
-
-  test('a rejected step asks how to go on', async () => {
-    await stage.run('failover', asks('wait'), members('w@web'));
-    await stage.decide('reject', { principal: 'duty', reason: 'month end' });
-    const { error, choices } = await stage.job();
-    expect(error).toMatchObject({ code: 'DR_STEP_REJECTED' });
-    expect(choices?.map(({ decision }) => decision)).toEqual(['retry', 'skip', 'hold', 'keep', 'rollBack']);
-    expect(stage.begun).toEqual([]);
-  });
-
-  test('a held run begins nothing further until it is resumed', async () => {
-    stage.fate = (what) => ({ kind: what === 'failover db' ? 'hold' : 'run' });
-    await stage.run('failover', threeTiers, shop);
-    expect(await stage.decide('hold')).toBeUndefined();
-    await stage.release();
-    expect(stage.begun).toEqual(['failover db']);
-    expect((await stage.job()).state).toBe('waitingForInput');
-    expect(await stage.decide('finish')).toBeUndefined();
-    expect((await stage.job()).state).toBe('succeeded');
-  });
-});
-
-describe('ending a run', () => {
-  const dns = step('dns', {
-    undo: { kind: 'command', on: 'configurationServer', argv: ['back'], environment: {}, secrets: {} },
-  });
-  const withDns = plan([
-    group('database'),
-    group('web', { after: ['database'], steps: { before: [dns], after: [step('check')] } }),
-  ]);
-  const who = members('db@database', 'web@web');
-
-  test('keep leaves everything as it is', async () => {
-    stage.fate = failing('step check');
-    await stage.run('failover', withDns, who);
-    expect(await stage.decide('keep')).toBeUndefined();
-    expect((await stage.job()).state).toBe('cancelled');
-    expect(stage.begun).toEqual(['failover db', 'step dns', 'failover web', 'step check']);
-  });
-
-  test('keep lets go of what waits for its turn, and says so', async () => {
-    stage.fate = failing('failover db');
-    await stage.run('failover', withDns, who);
-    expect(await stage.decide('keep')).toBeUndefined();
-    expect(stage.turns).toEqual(['ready db', 'ready web', 'leave web']);
-    expect(stage.begun).toEqual(['failover db']);
-    expect(stage.records[0]?.members).toMatchObject([
-      { machineName: 'db', outcome: 'failed' },
-      { machineName: 'web', outcome: 'skipped', detail: 'its turn to start did not come' },
-    ]);
-  });
-
-  test('roll back takes machines and steps back, the last one first', async () => {
-    stage.fate = failing('step check');
-    await stage.run('failover', withDns, who);
-    expect(await stage.decide('rollBack')).toBeUndefined();
-    expect(stage.begun.slice(4)).toEqual(['undo failover web', 'step dns', 'undo failover db']);
-    expect(stage.steps.at(-1)?.action).toMatchObject({ argv: ['back'] });
-    expect((await stage.job()).state).toBe('cancelled');
-  });
-
-  test('what is under way ends by its own rules before anything is taken back', async () => {
-    stage.fate = (what) => ({ kind: what === 'failover db' ? 'hold' : 'run' });
-    await stage.run('failover', withDns, who);
-    await stage.decide('rollBack');
-    expect(stage.begun).toEqual(['failover db']);
-    await stage.release();
-    expect(stage.begun).toEqual(['failover db', 'undo failover db', 'undo failover web']);
-    const [, , back] = stage.operations;
-    expect(back?.member).toMatchObject({ machineName: 'web', prepared: `${RUN}-1-m-1` });
-  });
-
-  test('an undo that fails waits; left as it is, the rest is taken back', async () => {
-    stage.fate = failing('step check', 'undo failover web');
-    await stage.run('failover', withDns, who);
-    await stage.decide('rollBack');
-    expect(await stage.job()).toMatchObject({ state: 'waitingForInput' });
-    expect(await stage.decide('hold')).toBe('DR_DECISION_REFUSED');
-    expect(await stage.decide('abandon', { reason: 'done by hand' })).toBeUndefined();
-    expect(stage.begun.slice(4)).toEqual(['undo failover web', 'step dns', 'undo failover db']);
-    expect((await stage.job()).state).toBe('cancelled');
-  });
-
-  test('a commit is not taken back: it is not offered', async () => {
-    stage.fate = failing('commit db');
-    await stage.run('commit', withDns, who);
-    expect(await stage.decide('rollBack')).toBe('DR_DECISION_REFUSED');
-  });
-});
-
-test('every run leaves its record, however it ended', async () => {
-  stage.fate = failing('failover app');
-  await stage.run('failover', threeTiers, shop);
-  await stage.decide('skip', { reason: 'moved by hand' });
-  expect(stage.records).toMatchObject([
-    {
-      run: { id: RUN, kind: 'failover', startedBy: 'olga', outcome: 'succeeded' },
-      plan: { name: 'shop', version: 3 },
-      members: [{ outcome: 'succeeded' }, { machineName: 'app', outcome: 'skipped' }, {}, {}],
-      decisions: [{ by: 'olga', decision: 'skip', step: 'machine-app', reason: 'moved by hand' }],
-    },
-  ]);
 });

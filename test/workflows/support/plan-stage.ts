@@ -11,8 +11,10 @@ import type {
   RecoveryPlan,
   StepAction,
 } from '../../../domain/plan/plan.ts';
+import type { MachinePrice } from '../../../domain/ports.ts';
 import type { KeepBootLogsInput } from '../../../workflows/contracts/evidence.ts';
 import { workflowIds } from '../../../workflows/contracts/ids.ts';
+import type { PriceMachinesInput } from '../../../workflows/contracts/plan-look.ts';
 import type {
   AskedMember,
   MemberEnd,
@@ -71,10 +73,18 @@ export function members(...names: readonly string[]): RunMember[] {
       site: 'berlin',
       location: 'westeurope',
       vmSize: 'Standard_D8s_v5',
+      guestFamily: 'linux',
       subnetId: '/networks/production/subnets/shop',
     };
   });
 }
+
+export const threeTiers = plan([
+  group('database'),
+  group('application', { after: ['database'] }),
+  group('web', { after: ['application'] }),
+]);
+export const shop = members('db@database', 'app@application', 'web-1@web', 'web-2@web');
 
 /** What was asked of one machine. */
 export interface AskedOperation extends Omit<OperateMembersInput, 'members'> {
@@ -100,6 +110,10 @@ export class PlanStage implements Stagehand {
   facts: MemberFacts = {};
   /** What Azure says of the region. */
   region: RegionLook = { location: 'westeurope', sizes: [], usages: [], subnets: [] };
+  /** What the price list says, of every machine that is asked about. */
+  perHour: number | undefined = undefined;
+  /** Questions to the price list. */
+  readonly priced: PriceMachinesInput[] = [];
   /** What a scheduled drill finds. */
   pinned: Pick<PlanRunInput, 'plan' | 'members' | 'subnetId'> | undefined;
   /** By what was begun. */
@@ -168,6 +182,7 @@ export class PlanStage implements Stagehand {
 
   fateOf(call: ActivityCall): Fate {
     if (call.name === 'lookAtRegion') return this.fate('look', call);
+    if (call.name === 'priceMachines') return this.fate('price', call);
     const what = named(call);
     if (what === undefined) return { kind: 'run' };
     this.begun.push(what);
@@ -182,11 +197,18 @@ export class PlanStage implements Stagehand {
     }
     if (call.name === 'recordJob') this.jobs.push((call.input as { readonly job: Job }).job);
     if (call.name === 'lookAtRegion') return this.region;
+    if (call.name === 'priceMachines') return this.#price(call.input as PriceMachinesInput);
     if (call.name === 'keepBootLogs') return this.#keep(call.input as KeepBootLogsInput);
     if (call.name === 'pinPlan') return this.pinned;
     if (call.name !== 'runStep') return null;
     this.steps.push(call.input as StepInput);
     return { detail: 'done', observed: {} } satisfies StepResult;
+  }
+
+  #price(input: PriceMachinesInput): readonly MachinePrice[] {
+    this.priced.push(input);
+    const { perHour } = this;
+    return perHour === undefined ? [] : input.machines.map((machine) => ({ ...machine, perHour }));
   }
 
   #keep(input: KeepBootLogsInput): Readonly<Record<string, BootLogRecord>> {

@@ -2,6 +2,7 @@
 import { FAILURES_MAX, type FailureRecord } from '../../../domain/evidence/record.ts';
 import type { JobError } from '../../../domain/job.ts';
 import type { StepAction } from '../../../domain/plan/plan.ts';
+import type { MemberDigest } from '../../../domain/plan/member-digest.ts';
 import type { MemberFacts } from '../../contracts/plan.ts';
 
 export interface StepDone {
@@ -31,6 +32,8 @@ export interface MemberDone {
   readonly address: string | null;
   readonly vmId?: string;
   readonly facts: MemberFacts;
+  /** What the machine was like when the run began: with what was drilled it is compared later. */
+  readonly digest?: MemberDigest;
   readonly error?: JobError;
 }
 

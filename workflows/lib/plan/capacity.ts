@@ -9,6 +9,7 @@ import type { RunMember } from '../../contracts/plan.ts';
 import { jobError, refusal } from '../failures.ts';
 import { azureLooks } from '../proxies.ts';
 import type { PlanContext } from './context.ts';
+import { refuseTooDear } from './cost.ts';
 
 const LOOK_AGAIN_SECONDS = 60;
 
@@ -25,7 +26,10 @@ export function demandOf({ input }: PlanContext, member: RunMember): MemberDeman
   };
 }
 
-/** @throws DR_PLAN_NOT_READY when the machines need more cores than the plan allows: waiting would not help */
+/**
+ * @throws DR_PLAN_NOT_READY when the machines need more cores than the plan allows: waiting would not help;
+ * DR_DRILL_TOO_DEAR, DR_DRILL_PRICE_UNKNOWN
+ */
 export async function lookAtCapacity(context: PlanContext): Promise<void> {
   const { kind, plan, members } = context.input;
   const own = planSupplies(plan.plan, members);
@@ -35,6 +39,7 @@ export async function lookAtCapacity(context: PlanContext): Promise<void> {
   const words = (looks: readonly RegionLook[]) => wordsOf(context, looks);
   const looks = await context.log.step('capacity', 'See what Azure has room for', look, words);
   refuseTooMany(context);
+  await refuseTooDear(context);
   context.fleet.supply([...own, ...looks.flatMap(azureSupplies)]);
   // Ends with the workflow.
   lookAgain(context).catch(() => undefined);

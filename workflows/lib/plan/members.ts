@@ -114,9 +114,19 @@ async function playMove(
 
 /** What is said of the machine whatever became of it. */
 function toldOf({ moves }: PlanContext, member: RunMember, operationId: OperationId) {
-  const { machineName, itemId, group } = member;
+  const { machineName, itemId, group, digest } = member;
   const { startedAt = now() } = moves.of(member);
-  return { machineName, itemId, group, operationId, startedAt, endedAt: now(), address: null, facts: {} };
+  return {
+    machineName,
+    itemId,
+    group,
+    operationId,
+    startedAt,
+    endedAt: now(),
+    address: null,
+    facts: {},
+    ...(digest === undefined ? {} : { digest }),
+  };
 }
 
 /** Newest first: a machine that starts is owed its undo anew. */
