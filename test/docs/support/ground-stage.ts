@@ -19,7 +19,8 @@ const SHOP: Readonly<Record<string, Application>> = {
   'shop-web-01': { name: 'web', http: [{ port: 8080, pages: { '/health': 'shop is open' } }] },
 };
 const WAITS_WITHIN_MS = 120_000;
-const WRITTEN_BYTES = 64 * 1024;
+const WRITTEN_PER_SECOND = 64 * 1024;
+const BEHIND_MS = 3_000;
 
 const ASKING = `apiVersion: switchback/v1
 kind: RecoveryPlan
@@ -33,6 +34,20 @@ groups:
           when: [test]
           timeout: 1h
           manual: { text: May it begin? }
+`;
+
+/** Its first step cannot be carried out as the plan has it. */
+const SWITCHING = `apiVersion: switchback/v1
+kind: RecoveryPlan
+name: switching
+groups:
+  - name: only
+    members: [{ machine: web-02 }]
+    steps:
+      before:
+        - name: switch-dns
+          when: [test]
+          command: { on: configurationServer, argv: [/nonexistent/switch-dns] }
 `;
 
 export class GroundStage {
@@ -80,6 +95,11 @@ export class GroundStage {
     }
   }
 
+  /** What a step does in place of what the plan says. */
+  get stepFile(): string {
+    return join(this.folder, 'switch-dns.yaml');
+  }
+
   async close(): Promise<void> {
     await this.practice.stop();
     await rm(this.folder, { recursive: true });
@@ -122,9 +142,14 @@ export class GroundStage {
   /** A drill that waits for a person. */
   async askingDrill(): Promise<void> {
     await this.importsTake(0);
-    const { isolatedSubnetId } = this.practice.lab.addresses;
-    this.job = await this.#flow.start('plan', 'run', 'asking', 'test', '--subnet', isolatedSubnetId);
+    await this.#drill('asking');
     await this.waitsFor('approve');
+  }
+
+  /** A drill whose step has failed; a file says what to do in its place. */
+  async switchingDrill(): Promise<void> {
+    await this.#drill('switching');
+    await this.waitsFor('retry');
   }
 
   async waitsFor(decision: JobDecision): Promise<void> {
@@ -135,8 +160,9 @@ export class GroundStage {
     await waitFor(isOffered, { what: `job ${this.job} to offer ${decision}`, withinMs: WAITS_WITHIN_MS });
   }
 
-  async ends(): Promise<void> {
+  async endsAndIsCleanedUp(plan: string): Promise<void> {
     await this.#flow.succeeds(this.job);
+    await this.must('plan', 'run', plan, 'cleanup', '--wait');
   }
 
   /** Its machine cannot be made, and somebody has locked its group. */
@@ -168,40 +194,36 @@ export class GroundStage {
     this.olderPoint = items.at(-1)?.pointId ?? '';
   }
 
-  /** The first two segments of a disk, and the sealed key, as somebody downloads them on the night without a server. */
+  /** Two segments of a disk, one after the other, and the sealed key, as somebody downloads them who has no server. */
   async downloadSegments(machine: string): Promise<void> {
+    const { guest } = this.practice.lab;
     const { spec } = await new Flow(this.practice, machine).item();
     const storage = await vaultStorage(await this.practice.configuration());
-    const itemId = asId<ProtectedItemId>(spec?.itemId ?? '');
-    const disk = asId<DiskId>(spec?.disks[0]?.diskId ?? '');
-    const download = async (blob: string, name: string) => {
+    const key = blobNames.key(asId<ProtectedItemId>(spec?.itemId ?? ''));
+    const journal = blobNames.journalPrefix(asId<DiskId>(spec?.disks[0]?.diskId ?? ''));
+    const download = async (blob: string, name: string): Promise<string> => {
       const found = await storage.get(blob);
-      if (found === null) throw new Error(`there is no blob ${blob}`);
       const file = join(this.folder, name);
-      await writeFile(file, found.body);
-      return file;
+      if (found !== null) await writeFile(file, found.body);
+      return found === null ? '' : file;
     };
-    const { guest } = this.practice.lab;
-    const [written] = (await guest.machine(machine)).disks;
-    await guest.write({
-      machine,
-      deviceKey: written?.deviceKey ?? 0,
-      offset: 0,
-      seed: 1,
-      length: WRITTEN_BYTES,
-    });
-    const blobs = await waitFor(
+    // What is applied is removed: segments lie there together only while the recovery site is behind.
+    this.practice.delayStorage([{ method: 'PUT', path: /\/replica\//, ms: BEHIND_MS }]);
+    await guest.startWorkload({ machine, seed: 1, bytesPerSecond: WRITTEN_PER_SECOND });
+    const downloaded = await waitFor(
       async () => {
-        const all = (await Array.fromAsync(storage.list(blobNames.journalPrefix(disk)))).map(
-          ({ name }) => name,
-        );
-        return all.length >= 2 ? all : undefined;
+        const segments = (await Array.fromAsync(storage.list(journal))).map(({ name }) => name);
+        const [first, second] = segments.toSorted().slice(-2);
+        if (first === undefined || second === undefined) return undefined;
+        const files = [await download(first, 'first.seg'), await download(second, 'second.seg')] as const;
+        return files.includes('') ? undefined : files;
       },
       { what: `two segments of ${machine}`, withinMs: WAITS_WITHIN_MS },
     );
-    const [first = '', second = ''] = blobs;
-    this.itemKey = await download(blobNames.key(itemId), 'web-01.json');
-    this.segments = [await download(first, 'first.seg'), await download(second, 'second.seg')];
+    this.practice.delayStorage([]);
+    await guest.stopWorkload(machine);
+    this.itemKey = await download(key, 'web-01.json');
+    this.segments = downloaded;
   }
 
   /** Applications are installed, machines protected, the plan applied. */
@@ -217,9 +239,17 @@ export class GroundStage {
     await this.#flow.addVCenter();
     await this.must('policy', 'create', POLICY, '--interval', '5s', '--retention', '1h');
     await this.#protect('web-02');
-    const file = join(this.folder, 'asking.yaml');
-    await writeFile(file, ASKING);
-    await this.must('plan', 'apply', file);
+    for (const [name, text] of Object.entries({ asking: ASKING, switching: SWITCHING })) {
+      const file = join(this.folder, `${name}.yaml`);
+      await writeFile(file, text);
+      await this.must('plan', 'apply', file);
+    }
+    await writeFile(this.stepFile, 'wait: 1s\n');
+  }
+
+  async #drill(plan: string): Promise<void> {
+    const { isolatedSubnetId } = this.practice.lab.addresses;
+    this.job = await this.#flow.start('plan', 'run', plan, 'test', '--subnet', isolatedSubnetId);
   }
 
   async #protect(machine: string): Promise<void> {

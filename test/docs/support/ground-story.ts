@@ -103,22 +103,21 @@ export const groundStory: readonly GroundScene[] = [
     after: (stage) => stage.waitsFor('skip'),
   },
   {
-    line: `switchback job retry ${JOB} --wait`,
-    fill: job,
-    goesOn: true,
-    after: (stage) => stage.waitsFor('reject'),
-  },
-  {
     line: `switchback job skip ${JOB} --reason "the load balancer is changed by hand"`,
     fill: job,
-    before: async (stage) => {
-      await stage.must('job', 'reject', stage.job);
-      await stage.waitsFor('skip');
-    },
-    after: async (stage) => {
-      await stage.ends();
-      await stage.must('plan', 'run', 'asking', 'cleanup', '--wait');
-    },
+    after: (stage) => stage.endsAndIsCleanedUp('asking'),
+  },
+  {
+    line: `switchback job retry ${JOB} --task step-switch-dns --action switch-dns.yaml`,
+    fill: { ...job, 'switch-dns.yaml': ({ stepFile }) => stepFile },
+    before: (stage) => stage.switchingDrill(),
+    after: (stage) => stage.endsAndIsCleanedUp('switching'),
+  },
+  {
+    line: 'switchback job retry <job> --task step-switch-dns --action switch-dns.yaml --reason "the load balancer has another name"',
+    fill: { '<job>': ({ job: id }) => id, 'switch-dns.yaml': ({ stepFile }) => stepFile },
+    before: (stage) => stage.switchingDrill(),
+    after: (stage) => stage.endsAndIsCleanedUp('switching'),
   },
   {
     line: `switchback job keep ${JOB} --wait`,
