@@ -171,8 +171,9 @@ class PlanRun implements PlanContext {
 
   /** What a drill leaves running is cleaned up by itself later. */
   async #startExpiry(): Promise<void> {
-    const { kind, runId, plan } = this.input;
-    if (kind !== 'test') return;
+    const { kind, runId, plan, members } = this.input;
+    const hasBegun = members.some((member) => this.moves.of(member).tries > 0);
+    if (kind !== 'test' || !hasBegun) return;
     await startChild('drillExpiry', {
       workflowId: workflowIds.drillExpiry(runId),
       args: [{ drill: this.input, afterSeconds: plan.plan.drill.cleanupAfterSeconds }],

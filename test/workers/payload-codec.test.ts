@@ -3,7 +3,7 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { MiB } from '../../domain/units.ts';
 import { payloadCodec } from '../../workers/payload-codec.ts';
 
-const payloadOf = (value: unknown) => defaultPayloadConverter.toPayload<unknown>(value) as Payload;
+const payloadOf = (value: unknown) => defaultPayloadConverter.toPayload<unknown>(value);
 const through = async (payload: Payload) => payloadCodec.decode(await payloadCodec.encode([payload]));
 
 test('what is small stays as it is, readable in every tool', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { waitsOf } from '../../domain/plan/order.ts';
+import { workflowIds } from '../../workflows/contracts/ids.ts';
 import {
   failing,
   group,
@@ -135,6 +136,8 @@ describe('the order', () => {
         state: 'failed',
         error: { code: 'DR_PLAN_NOT_READY', message: expect.stringContaining('allows 20 cores') },
       });
+      await stage.run('test', small, members('a@web', 'b@web', 'c@web'));
+      expect(stage.driver.has(workflowIds.drillExpiry(RUN))).toBe(false);
     });
 
     test('a region that does not answer bounds nothing, and the run says so', async () => {
