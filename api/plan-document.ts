@@ -1,7 +1,15 @@
 /** The written form of a recovery plan. `planDocumentSchema` is published as api/recovery-plan.schema.json. */
 import { z } from 'zod';
 import { parseDurationMs } from '../domain/duration.ts';
-import type { PlanStep, PlanTargets, RecoveryPlan, StepAction, StepsAround } from '../domain/plan/plan.ts';
+import { priceCurrencies } from '../domain/plan/drill-cost.ts';
+import type {
+  DrillSettings,
+  PlanStep,
+  PlanTargets,
+  RecoveryPlan,
+  StepAction,
+  StepsAround,
+} from '../domain/plan/plan.ts';
 import { planRunKinds } from '../domain/plan/plan.ts';
 import { nameSchema, subnetIdSchema, textSchema } from './common.ts';
 
@@ -25,6 +33,20 @@ function durationUpTo(secondsMax: number) {
       `must be above 0 and at most ${secondsMax / 3600}h`,
     );
 }
+
+const COST_WORDS = `must be an amount above 0 and its currency, such as 25 EUR; Azure has prices in ${priceCurrencies.join(', ')}`;
+const costPattern = new RegExp(
+  `^(?!0+(?:\\.0+)? )\\d{1,9}(?:\\.\\d{1,2})? (?:${priceCurrencies.join('|')})$`,
+);
+
+/** Written `25 EUR`, `9.50 USD`. */
+const costSchema = z
+  .string(COST_WORDS)
+  .regex(costPattern, COST_WORDS)
+  .transform((text) => {
+    const [amount = '', currency = ''] = text.split(' ');
+    return { amount: Number(amount), currency };
+  });
 
 const probeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tcp'), machine, port }),
@@ -167,6 +189,11 @@ export const planDocumentSchema = z
         cleanupAfter: durationUpTo(TIMEOUT_SECONDS_MAX)
           .prefault('4h')
           .describe('A drill that nobody comes back to is cleaned up then'),
+        costLimit: costSchema
+          .exactOptional()
+          .describe(
+            'What the machines of a drill may cost in that time by the price list of Azure, such as 25 EUR; a dearer drill does not begin',
+          ),
       })
       .prefault({}),
     targets: z
@@ -197,10 +224,7 @@ export function planOf(written: WrittenPlan): RecoveryPlan {
   const { kind: _, drill, targets, steps, groups, ...rest } = written;
   return {
     ...rest,
-    drill: {
-      cleanupAfterSeconds: drill.cleanupAfter,
-      ...(drill.subnet === undefined ? {} : { subnetId: drill.subnet }),
-    },
+    drill: drillOf(drill),
     ...(targets === undefined ? {} : { targets: targetsOf(targets) }),
     steps: stepsOf(steps),
     groups: groups.map(({ consistent, members, steps: around, ...group }) => ({
@@ -213,6 +237,14 @@ export function planOf(written: WrittenPlan): RecoveryPlan {
         return 'tag' in member ? { by: 'tag', tag: member.tag } : { by: 'folder', folder: member.folder };
       }),
     })),
+  };
+}
+
+function drillOf({ subnet, cleanupAfter, costLimit }: WrittenPlan['drill']): DrillSettings {
+  return {
+    cleanupAfterSeconds: cleanupAfter,
+    ...(subnet === undefined ? {} : { subnetId: subnet }),
+    ...(costLimit === undefined ? {} : { costLimit }),
   };
 }
 

@@ -47,7 +47,7 @@ export function readPlan(text: string): ReadPlan {
   if (unkept.length > 0) {
     return { problems: unkept.map((path) => at(path, 'holds a character that no database keeps')) };
   }
-  const parsed = planDocumentSchema.safeParse(content);
+  const parsed = planDocumentSchema.safeParse(content, { reportInput: true });
   if (!parsed.success) return { problems: inOrder(parsed.error.issues.flatMap((issue) => told(issue, at))) };
   const plan = planOf(parsed.data);
   const problems = [...orderTold(plan, at), ...stepsTold(parsed.data, at)];

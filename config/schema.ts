@@ -172,7 +172,18 @@ export const settingsSchema = z.strictObject({
     endpoint: httpsUrl('an https:// address')
       .exactOptional()
       .describe('Azure Resource Manager; absent: the public Microsoft cloud'),
-    caFile: path('a PEM file').exactOptional().describe('Further authority to trust for `azure.endpoint`'),
+    caFile: path('a PEM file')
+      .exactOptional()
+      .describe('Further authority to trust for `azure.endpoint` and `azure.prices.endpoint`'),
+    prices: z
+      .strictObject({
+        endpoint: httpsUrl()
+          .exactOptional()
+          .describe(
+            'Price list that `drill.costLimit` of plans is held against; absent: https://prices.azure.com',
+          ),
+      })
+      .prefault({}),
     pollInterval: duration('milliseconds', { min: '10ms', max: '10m' })
       .exactOptional()
       .describe('Time between looks at a long-running operation; absent: what Azure advises'),

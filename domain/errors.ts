@@ -470,6 +470,20 @@ export const errorCatalogue = {
     'The scheduled drill of plan "{plan}" did not succeed: job {job}',
     'Look at it with `switchback job show {job}`; the schedule is paused until `switchback plan schedule {plan} --resume`.',
   ),
+  DR_DRILL_TOO_DEAR: entry(
+    'fail',
+    409,
+    4,
+    'The drill of plan "{plan}" would cost {cost} for {hours} h, its limit is {limit}: {machines}',
+    'Raise `drill.costLimit` or shorten `drill.cleanupAfter` in the plan and apply it, or choose smaller sizes for the machines.',
+  ),
+  DR_DRILL_PRICE_UNKNOWN: entry(
+    'fail',
+    409,
+    4,
+    'The drill of plan "{plan}" may cost {limit}, and what it would cost is not known: {reason}',
+    'Look whether the recovery-site worker reaches `azure.prices.endpoint` and what sizes the machines have, then run it again; or apply the plan without `drill.costLimit`.',
+  ),
   DR_PLAN_NOT_READY: entry(
     'fail',
     409,
@@ -543,6 +557,13 @@ export const errorCatalogue = {
     6,
     'Azure Resource Manager does not answer: {reason}',
     'Check network and credentials; the step goes on by itself.',
+  ),
+  DR_AZURE_PRICES_UNREADABLE: entry(
+    'retry',
+    503,
+    6,
+    'The price list of Azure cannot be read: {reason}',
+    'Look whether the recovery-site worker reaches `azure.prices.endpoint`; no credential is needed there.',
   ),
   DR_AZURE_BUSY: entry(
     'retry',

@@ -6,6 +6,7 @@
 export * from './ports/azure.ts';
 export * from './ports/disks.ts';
 export * from './ports/notify.ts';
+export * from './ports/prices.ts';
 export * from './ports/progress.ts';
 export * from './ports/secret.ts';
 export * from './ports/steps.ts';

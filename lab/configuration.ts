@@ -61,6 +61,7 @@ async function write(
       location: arm.location,
       endpoint: arm.url,
       caFile: arm.caFile,
+      prices: { endpoint: arm.url },
       pollInterval: '200ms',
       identity: {
         kind: 'clientSecret',

@@ -139,6 +139,7 @@ function runMember(group: string, item: ItemView, spec: ItemSpec, machine?: Disc
     digest: memberDigest(spec, machine),
     rpoThresholdSeconds: spec.policy.rpoThresholdSeconds,
     vmSize: spec.target.vmSize,
+    guestFamily: spec.guestFamily,
     subnetId: spec.target.subnetId,
   };
 }

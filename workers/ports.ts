@@ -13,6 +13,7 @@ import {
   Secret,
   type Cloud,
   type DiskTransport,
+  type PriceList,
   type SiteGuests,
   type VaultKey,
   type VaultStorage,
@@ -21,6 +22,7 @@ import {
 import { createCloud, type CloudOptions } from '../providers/azure/cloud/cloud.ts';
 import { createCloudGuests } from '../providers/azure/cloud/guests.ts';
 import { createAzureCredential } from '../providers/azure/credential.ts';
+import { createPriceList } from '../providers/azure/prices.ts';
 import { createVaultStorage, ensureContainer } from '../providers/azure/storage/vault-storage.ts';
 import { createSecretsFolder } from '../providers/steps/secrets-folder.ts';
 import { createFileVaultKey } from '../providers/vault/file-vault-key.ts';
@@ -87,6 +89,14 @@ async function cloudOptions(config: Config): Promise<CloudOptions> {
     ...(caFile === undefined ? {} : { tlsCa: await readFile(caFile, 'utf8') }),
     ...(pollInterval === undefined ? {} : { pollIntervalMs: pollInterval }),
   };
+}
+
+export async function priceList(config: Config): Promise<PriceList> {
+  const { prices, caFile } = config.azure;
+  return createPriceList({
+    ...(prices.endpoint === undefined ? {} : { endpoint: prices.endpoint }),
+    ...(caFile === undefined ? {} : { tlsCa: await readFile(caFile, 'utf8') }),
+  });
 }
 
 /** Steps of recovery plans, with what this process can ask about machines. */

@@ -1,10 +1,19 @@
 /** Recovery-site worker: applies segments to replicas, makes recovery points, provisions Azure. */
 import { createAzureActivities } from '../activities/azure/create-azure-activities.ts';
+import { createPriceActivities } from '../activities/azure/create-price-activities.ts';
 import { createHomeAzureActivities } from '../activities/home/create-home-azure-activities.ts';
 import { createApplyActivities } from '../activities/replication/create-apply-activities.ts';
 import { createCompareActivities } from '../activities/replication/create-compare-activities.ts';
 import { taskQueues } from '../workflows/contracts/task-queues.ts';
-import { bootLogActivities, cloud, ensureVault, stepActivities, vaultKey, vaultStorage } from './ports.ts';
+import {
+  bootLogActivities,
+  cloud,
+  ensureVault,
+  priceList,
+  stepActivities,
+  vaultKey,
+  vaultStorage,
+} from './ports.ts';
 import { runRoleProcess, type RoleContext } from './role.ts';
 import { runWorkers } from './run-workers.ts';
 import { connectWorker } from './temporal.ts';
@@ -25,6 +34,7 @@ export async function recoverySite({ config, log, signal }: RoleContext): Promis
     ...createAzureActivities({ cloud: azure, storage, vaultKey: key }),
     ...createHomeAzureActivities({ cloud: azure, storage }),
     ...createCompareActivities({ storage, vaultKey: key }),
+    ...createPriceActivities({ prices: await priceList(config) }),
     ...apply,
   };
   const steps = {

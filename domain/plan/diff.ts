@@ -3,6 +3,7 @@
  * run follows it, between the steps of one place; comments and the order of groups and members do not.
  */
 import { writtenDuration } from '../duration.ts';
+import { limitWords } from './drill-cost.ts';
 import { selectorWords } from './members.ts';
 import type { PlanGroup, PlanStep, RecoveryPlan, StepAction, StepsAround } from './plan.ts';
 
@@ -98,8 +99,10 @@ function fieldChanges(before: Fields, after: Fields): FieldChange[] {
 }
 
 function planThing(plan: RecoveryPlan): Thing {
-  const { name, apiVersion: _, groups: __, steps: ___, ...settings } = plan;
-  return { key: 'plan', name, fields: leaves(settings) };
+  const { name, apiVersion: _, groups: __, steps: ___, drill, ...settings } = plan;
+  const { costLimit, ...rest } = drill;
+  const written = costLimit === undefined ? rest : { ...rest, costLimit: limitWords(costLimit) };
+  return { key: 'plan', name, fields: leaves({ ...settings, drill: written }) };
 }
 
 function groupThing({ name, after, isConsistent }: PlanGroup): Thing {

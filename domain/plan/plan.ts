@@ -140,6 +140,14 @@ export interface DrillSettings {
   readonly subnetId?: string;
   /** A drill that nobody comes back to is cleaned up this long after it has started. */
   readonly cleanupAfterSeconds: number;
+  /** What its machines may cost until then, by Azure's price list; a dearer drill does not begin. Absent: nothing is asked. */
+  readonly costLimit?: CostLimit;
+}
+
+export interface CostLimit {
+  readonly amount: number;
+  /** ISO 4217. */
+  readonly currency: string;
 }
 
 export interface PlanLimits {

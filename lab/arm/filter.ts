@@ -8,9 +8,14 @@ const clause = /^\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*$/i;
 /** ARM's `$filter` as far as `field eq 'text'` joined by `and` goes: tagName, tagValue, resourceType, name, location. */
 export function parseFilter(filter: string | null): Test {
   if (filter === null || filter.trim() === '') return () => true;
-  const wanted = new Map(filter.split(/\s+and\s+/i).map(parseClause));
+  const wanted = clausesOf(filter);
   const tests = [...wanted].map(([field, text]) => testOf(field, text, wanted.get('tagname')));
   return (resource) => tests.every((test) => test(resource));
+}
+
+/** `field eq 'text'` joined by `and`: the texts by field, in lower case. */
+export function clausesOf(filter: string): ReadonlyMap<string, string> {
+  return new Map(filter.split(/\s+and\s+/i).map(parseClause));
 }
 
 function parseClause(text: string): [string, string] {

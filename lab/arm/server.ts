@@ -11,6 +11,7 @@ import type { Route } from './router.ts';
 import { findRoute } from './router.ts';
 import { routes } from './routes.ts';
 import { answerBootDiagnostics, isBootDiagnosticsPath } from './resources/boot-diagnostics.ts';
+import { answerPrices, isPricesPath } from './resources/prices.ts';
 import type { Simulator } from './simulator.ts';
 import type { TokenService } from './token.ts';
 
@@ -18,7 +19,7 @@ const READING = new Set(['GET', 'HEAD']);
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-/** The order of a request: faults, tokens or disk bytes, authentication, ARM's own checks, the handler, the log. */
+/** The order of a request: faults, tokens, prices or disk bytes, authentication, ARM's own checks, the handler, the log. */
 export function createListener(simulator: Simulator, tokens: TokenService): RequestListener {
   const locks = new KeyedLock();
 
@@ -69,6 +70,7 @@ export function createListener(simulator: Simulator, tokens: TokenService): Requ
     return guarded(async () => {
       if (isDiskBlobPath(url.pathname)) return answerDiskBlob(simulator, method, url, incoming.headers);
       if (isBootDiagnosticsPath(url.pathname)) return answerBootDiagnostics(simulator, method, url);
+      if (isPricesPath(url.pathname)) return answerPrices(simulator, method, url);
       const token = tokens.answer(method, url.pathname, body, simulator.store.settings.tokenSeconds);
       if (token !== null) return token;
       tokens.check(incoming.headers.authorization);

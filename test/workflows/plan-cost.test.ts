@@ -73,7 +73,7 @@ test('a drill that nobody can price begins nothing: a list that is away, or with
       message: expect.stringContaining('no price for a (Standard_D8s_v5), b (Standard_D8s_v5)'),
     },
   });
-  stage.driver.dispose();
+  await stage.driver.dispose();
   stage = new PlanStage();
   const away = new DrError('DR_AZURE_PRICES_UNREADABLE', { reason: 'ETIMEDOUT' });
   stage.fate = (what) => (what === 'price' ? { kind: 'fail', error: away } : { kind: 'run' });
@@ -88,7 +88,7 @@ test('nobody asks for a price in a failover, and in a drill without a limit', as
   stage.perHour = undefined;
   await stage.run('failover', limited(0.01), two);
   expect(stage.begun).toEqual(['failover a', 'failover b']);
-  stage.driver.dispose();
+  await stage.driver.dispose();
   stage = new PlanStage();
   await stage.run('test', plan([group('web')]), two);
   expect(stage.begun).toEqual(['test a', 'test b']);

@@ -3,6 +3,7 @@ import type { DiskRecord, PredictionRecord } from '../../domain/evidence/record.
 import type { ErrorCode, ErrorContext } from '../../domain/errors.ts';
 import type { MachineId, OperationId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import type { Requester } from '../../domain/job.ts';
+import type { ItemSpec } from '../../domain/machine.ts';
 import type { MemberDigest } from '../../domain/plan/member-digest.ts';
 import type { PlanRunKind, RecoveryPlan, StepAction } from '../../domain/plan/plan.ts';
 import type { RecoveryPointChoice } from '../../domain/replication.ts';
@@ -28,6 +29,7 @@ export interface RunMember {
   /** Azure region. */
   readonly location: string;
   readonly vmSize?: string;
+  readonly guestFamily?: ItemSpec['guestFamily'];
   /** Of a real failover. */
   readonly subnetId?: string;
   /** Of its policy: the newest durable recovery point is to be no older. */

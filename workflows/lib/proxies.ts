@@ -19,6 +19,7 @@ import type {
 } from '../contracts/home.ts';
 import type { BootLogActivities } from '../contracts/evidence.ts';
 import type { VerifyActivities, VerifyMoveActivities } from '../contracts/verify.ts';
+import type { PriceActivities } from '../contracts/plan-look.ts';
 import type { PlanActivities, StepActivities } from '../contracts/plan.ts';
 import { taskQueues } from '../contracts/task-queues.ts';
 
@@ -220,6 +221,16 @@ export const azureLooks = (region: string) =>
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumAttempts: 3 },
+    taskQueue: taskQueues.azure(region),
+  });
+
+/** Prices for a drill, which is no emergency: without them it does not begin. */
+export const priceLooks = (region: string) =>
+  proxyActivities<PriceActivities>({
+    startToCloseTimeout: '5 minutes',
+    scheduleToStartTimeout: '1 minute',
+    heartbeatTimeout: '10 seconds',
+    retry: { initialInterval: '2 seconds', maximumAttempts: 3 },
     taskQueue: taskQueues.azure(region),
   });
 

@@ -58,7 +58,7 @@ describe('the difference of two plans', () => {
   test('names settings, groups, members and steps by what was and what is', () => {
     expect(
       told(
-        ['2h', '4h'],
+        ['2h }', '4h, costLimit: 25 EUR }'],
         ['after: db', 'after: [db]\n    consistent: true'],
         ['      - tag: tier/db\n', '      - tag: tier/database\n'],
         ['port: 5432', 'port: 5433'],
@@ -68,6 +68,7 @@ describe('the difference of two plans', () => {
     ).toEqual([
       '~ plan shop',
       'drill.cleanupAfter: 2h → 4h',
+      'drill.costLimit: - → 25 EUR',
       '~ group web',
       'consistent: false → true',
       '- member tag tier/db (group db)',
