@@ -178,6 +178,8 @@ async function comesToTurn(
     wait.signal.throwIfAborted();
     try {
       if (await runbooks.isAtTurn(itemId, operationId, TURN_MS)) return true;
+      // The one look of a run that ended under it is refused for ever.
+      if (await hasEnded(runbooks, member)) return false;
     } catch (error) {
       if (!isUnknown(error)) throw error;
       if (await hasEnded(runbooks, member)) return false;

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { operateMembers } from '../../activities/plan/operate-members.ts';
 import { watchOutcomes } from '../../activities/plan/outcomes.ts';
+import { DrError } from '../../domain/errors.ts';
 import { asId, type OperationId } from '../../domain/ids.ts';
 import type { PlanRunKind } from '../../domain/plan/plan.ts';
 import { createTemporalRunbooks } from '../../server/temporal-runbooks.ts';
@@ -126,6 +127,20 @@ describe('a machine of a plan', () => {
     await decide(operationId, 'skip');
     expect((await jobEnds(operationId)).state).toBe('succeeded');
     expect(made()).toEqual([1, 1]);
+  });
+
+  it('whose job somebody rolls back while it is made ready is told as failed', async () => {
+    const never = new DrError('DR_AZURE_BUSY', { attempted: 'a', azureCode: 'c', reason: 'stuck' });
+    stage.world.failing.set('beginNic', never);
+    await protect();
+    await isProtected();
+    const operationId = operation();
+    const asked = ask({ kind: 'test', phase: 'prepare', operationId });
+    await until('the drill to be tried', () => stage.world.count('beginNic') > 0);
+    await decide(operationId, 'rollBack');
+    expect(await asked).toMatchObject({
+      error: { code: 'DR_MEMBER_FAILED', context: { ending: 'was undone' } },
+    });
   });
 
   it('whose job somebody has rolled back by hand is told as failed', async () => {
