@@ -12,7 +12,7 @@ import type { Practice } from '../../test/support/harness.ts';
 const OUT_OF_REACH = 6;
 const TRIES_MAX = 600;
 const TRY_EVERY_MS = 200;
-const LOOK_EVERY_MS = 250;
+const LOOK_EVERY_MS = 500;
 const DECIDED_WITHIN_MS = 20_000;
 /** Of one run, faults and decisions included. */
 export const RUN_WITHIN_MS = 900_000;
