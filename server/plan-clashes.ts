@@ -95,9 +95,11 @@ export async function targetClashes(
     regions.map(([location, here]) => regionClashes(deps, location, here, { mode, limits: plan.limits })),
   );
   const never = 'what an Azure policy forbids, and whether Azure has room for the sizes';
+  const isLimited = mode === 'test' && plan.drill.costLimit !== undefined;
+  const cost = 'what the drill costs: it is held against drill.costLimit when the drill begins';
   return {
     clashes: [...clashes, ...looks.flatMap((look) => look.clashes)],
-    notChecked: [...looks.flatMap(({ notChecked }) => notChecked), never],
+    notChecked: [...looks.flatMap(({ notChecked }) => notChecked), never, ...(isLimited ? [cost] : [])],
   };
 }
 
