@@ -5,7 +5,14 @@
  */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { toApplicationFailure } from '../../activities/failure.ts';
 import { asId } from '../../domain/ids.ts';
 import { handlersOf } from '../../test/workflows/support/world/handlers.ts';
@@ -25,6 +32,11 @@ const QUEUES = [
   taskQueues.urgentAzure(REGION),
 ];
 
+// Resting sessions are no errors.
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+});
 const [address = '', floorBundle = ''] = process.argv.slice(2);
 const connection = await NativeConnection.connect({ address });
 const activities = estateActivities();
