@@ -54,7 +54,7 @@ export function jobWords({ kind, subject }: Pick<Job, 'kind' | 'subject'>): stri
 }
 
 interface Question {
-  /** Tells it from another question of the same job. */
+  /** Tells it from another question of the same job; the same for as long as the question is open. */
   readonly mark: string;
   /** Absent: the job as a whole waits. */
   readonly taskId?: string;
@@ -63,20 +63,20 @@ interface Question {
   readonly error?: JobError;
 }
 
-/** One for each task that waits. A job that somebody holds asks nobody. */
-function questionsOf({ state, choices = [], tasks, error }: Job): Question[] {
+/** One for each task that waits. A job that somebody holds asks nobody, and neither does what a plan's run as a whole offers. */
+function questionsOf({ kind, state, choices = [], tasks, error }: Job): Question[] {
   if (state !== 'waitingForInput') return [];
   const all = flat(tasks);
   const byTask = [...Map.groupBy(choices, ({ taskId }) => taskId ?? '')].filter(([id]) => id !== '');
   if (byTask.length === 0) {
-    if (choices.some(({ decision }) => decision === 'finish')) return [];
+    if (isPlanJob(kind) || choices.some(({ decision }) => decision === 'finish')) return [];
     const task = all.findLast((each) => each.state === 'waitingForInput' || each.state === 'failed');
     return [{ mark: `${task?.id} ${task?.endedAt}`, choices, ...withKnown(task, error) }];
   }
   return byTask.map(([taskId, choices]) => {
     const task = all.find(({ id }) => id === taskId);
     const failure = task?.error ?? (byTask.length === 1 ? error : undefined);
-    return { mark: `${taskId} ${failure?.message}`, taskId, choices, ...withKnown(task, failure) };
+    return { mark: `${taskId} ${task?.error?.message}`, taskId, choices, ...withKnown(task, failure) };
   });
 }
 

@@ -182,12 +182,13 @@ class PlanRun implements PlanContext {
   }
 }
 
-/** What changes with every machine is left out: the run itself tells it. */
+/** What changes with every machine is left out, but for what waits for a decision: the run itself tells it. */
 function withoutMembers(tasks: readonly JobTask[]): readonly JobTask[] {
   return tasks.map((task) => {
     const { children, ...rest } = task;
     if (children === undefined || task.endedAt !== undefined) return rest;
     const { detail: _, ...still } = rest;
-    return still;
+    const waiting = children.filter(({ state }) => state === 'waitingForInput');
+    return waiting.length === 0 ? still : { ...still, children: waiting };
   });
 }

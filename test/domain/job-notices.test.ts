@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { noticesOfJob, planRunOf } from '../../domain/job-notices.ts';
-import { MISSED_DRILL_TASK, type Job, type JobTask } from '../../domain/job.ts';
+import { MISSED_DRILL_TASK, type Job, type JobChoice, type JobTask } from '../../domain/job.ts';
 import { sampleJob } from '../support/samples.ts';
 
 const at = '2026-11-21T10:00:00.000Z';
@@ -52,6 +52,16 @@ test('every task that waits is asked about once, with the commands to copy', () 
   expect(rest).toEqual([]);
   expect(second?.text).toContain('Why: the page says 500 (DR_STEP_FAILED)\nRemedy: Look at it.');
   expect(tell({ ...both, revision: 4 }, both)).toEqual([]);
+});
+
+test('an answer tells nothing, and neither does that a question is the only one again', () => {
+  const [first, second] = [approval('may it'), approval('may that')];
+  const asking = (revision: number, ...choices: readonly (readonly JobChoice[])[]) =>
+    planRun({ state: 'waitingForInput', revision, error, choices: [...choices.flat(), ...ofRun] });
+  expect(tell(asking(2, first))).toHaveLength(1);
+  expect(tell(asking(3, first, second), asking(2, first))).toMatchObject([{ about: { task: 'may that' } }]);
+  expect(tell(asking(4, second), asking(3, first, second))).toEqual([]);
+  expect(tell(asking(5), asking(4, second))).toEqual([]);
 });
 
 test('a question that comes back after an answer is asked again, under another key', () => {

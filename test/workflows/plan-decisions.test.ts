@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { noticesOfJob } from '../../domain/job-notices.ts';
 import {
   failing,
   group,
@@ -9,6 +10,7 @@ import {
   shop,
   step,
   threeTiers,
+  trouble,
 } from './support/plan-stage.ts';
 
 let stage: PlanStage;
@@ -16,6 +18,17 @@ beforeEach(() => {
   stage = new PlanStage();
 });
 afterEach(() => stage.driver.dispose());
+
+/** What everybody was told, by what it is about and why. */
+function told() {
+  return stage.jobs
+    .flatMap((job, at) => {
+      const before = stage.jobs[at - 1];
+      const since = { at: job.startedAt, isPartOfPlanRun: false };
+      return noticesOfJob({ job, ...(before === undefined ? {} : { before }), ...since });
+    })
+    .map(({ subject, text }) => `${subject.split(': ')[1]}: ${/^Why: (.*)$/m.exec(text)?.[1]}`);
+}
 
 describe('people', () => {
   const asks = (onSilence: 'wait' | 'approve' | 'fail') =>
@@ -41,6 +54,7 @@ describe('people', () => {
     });
     expect(await stage.decide('approve')).toBe('DR_APPROVER_UNKNOWN');
     expect(await stage.decide('approve', { principal: 'duty', reason: 'told' })).toBeUndefined();
+    expect(told()).toEqual(['ask: May it go down? (DR_STEP_WAITS)']);
     const { state, result } = await stage.job();
     expect(state).toBe('succeeded');
     expect(result).toMatchObject({ steps: [{ observed: { approvedBy: 'duty', reason: 'told' } }] });
@@ -65,6 +79,21 @@ describe('people', () => {
     expect(error).toMatchObject({ code: 'DR_STEP_REJECTED' });
     expect(choices?.map(({ decision }) => decision)).toEqual(['retry', 'skip', 'hold', 'keep', 'rollBack']);
     expect(stage.begun).toEqual([]);
+  });
+
+  test('each question is told once, by its name and its reason, however many machines a run has', async () => {
+    const many = Array.from({ length: 52 }, (_, n) => `m-${n}@web`);
+    stage.fate = failing('failover m-1', 'failover m-2', 'failover m-3');
+    await stage.run('failover', plan([group('web')]), members(...many));
+    for (const taskId of ['machine-m-2', 'machine-m-1', 'machine-m-3']) {
+      expect(await stage.decide('retry', { taskId })).toBeUndefined();
+    }
+    expect((await stage.job()).state).toBe('succeeded');
+    expect(told().toSorted()).toEqual([1, 2, 3].map((n) => `m-${n}: ${trouble.message} (DR_INTERNAL)`));
+    const children = stage.jobs
+      .slice(0, -1)
+      .flatMap(({ tasks }) => tasks.flatMap((task) => task.children ?? []));
+    expect(new Set(children.map(({ name }) => name))).toEqual(new Set(['m-1', 'm-2', 'm-3']));
   });
 
   test('a held run begins nothing further until it is resumed', async () => {

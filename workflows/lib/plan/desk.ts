@@ -158,7 +158,7 @@ export class Desk {
 
   #show(): void {
     const choices = this.#choices();
-    const [first] = this.#waiting;
+    const first = this.#waiting.find(({ answer }) => answer === undefined);
     if (first !== undefined) this.#log.wait(choices, first.error);
     else if (this.#isHeld) this.#log.wait(choices);
     else {
