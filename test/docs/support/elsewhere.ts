@@ -4,7 +4,10 @@ export type Elsewhere =
   { readonly by: string } | { readonly because: string };
 
 const tests: Elsewhere = { because: 'it runs the tests, this one among them' };
-const takesHours = (what: string): Elsewhere => ({ because: `${what} takes longer than all tests together` });
+const takesLong = (what: string): Elsewhere => ({ because: `${what} takes longer than all tests together` });
+const measuresASite: Elsewhere = {
+  because: 'it keeps two cores busy for minutes; test/bench checks how it reckons',
+};
 const installs: Elsewhere = { because: 'it writes outside the clone, as root' };
 const evidencePage: Elsewhere = { by: 'test/evidence/docs.test.ts' };
 const labOfTheClone: Elsewhere = {
@@ -27,24 +30,26 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   },
   'npm run test:postgres -- --minutes 3 --points 10': { because: 'it needs root and PostgreSQL' },
   'npm run test:postgres -- --sample --seed 7': { because: 'it needs root and PostgreSQL' },
-  'npm run fuzz': takesHours('a million inputs for each reader'),
-  'npm run fuzz -- --inputs 1000000 --seed 7': takesHours('a million inputs for each reader'),
+  'npm run fuzz': takesLong('a million inputs for each reader'),
+  'npm run fuzz -- --inputs 1000000 --seed 7': takesLong('a million inputs for each reader'),
   'npm run fuzz -- --target "segment forged with the key" --seed 7 --index 4711': {
     by: 'test/dataplane/fuzz.test.ts',
   },
-  'npm run test:crash': takesHours('every process at every step'),
-  'npm run test:crash -- --minutes 20': takesHours('every process at every step'),
-  'npm run test:crash -- --only failback --seed 7': takesHours('every process at every step'),
-  'npm run test:drills': takesHours('five hundred drills'),
-  'npm run test:drills -- --seed 7 --only 42': takesHours('a practice ground of ten machines'),
+  'npm run test:crash': takesLong('every process at every step'),
+  'npm run test:crash -- --minutes 20': takesLong('every process at every step'),
+  'npm run test:crash -- --only failback --seed 7': takesLong('every process at every step'),
+  'npm run test:drills': takesLong('five hundred drills'),
+  'npm run test:drills -- --seed 7 --only 42': takesLong('a practice ground of ten machines'),
   'switchback item failover shop-01 --point latest --yes --operation-id demo-failover --wait': {
     by: 'scripts/demo/story.ts',
   },
   // docs/bench.md
-  'sudo npm run bench': takesHours('the bench'),
-  'sudo npm run bench -- --only copy --only floor': takesHours('the bench'),
-  'sudo npm run bench -- --quick': takesHours('the bench'),
-  'npm run bench:prediction': takesHours('a thousand drills'),
+  'sudo npm run bench': takesLong('the bench'),
+  'sudo npm run bench -- --only copy --only floor': takesLong('the bench'),
+  'sudo npm run bench -- --quick': takesLong('the bench'),
+  'npm run bench:prediction': takesLong('a thousand drills'),
+  'npm run bench:site': measuresASite,
+  'npm run bench:site -- --machines 20 --groups 2': measuresASite,
   'npm run bench -- --plot': { because: 'it rewrites the pictures of the newest results in bench/results' },
   // docs/evidence.md
   'cd examples/evidence': evidencePage,
