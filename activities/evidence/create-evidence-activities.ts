@@ -1,5 +1,6 @@
 /** Seals the record of a run and puts it into the vault's storage account, once. */
 import { createHash } from 'node:crypto';
+import { mapBounded } from '../../dataplane/budget.ts';
 import { canonical, wellFormed } from '../../domain/evidence/canonical.ts';
 import {
   recordOf,
@@ -14,6 +15,9 @@ import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
 import { blobNames } from '../../domain/names.ts';
 import type { VaultStorage } from '../../domain/ports.ts';
+
+/** Boot logs of a run that are read at the same time. */
+const READS_AT_ONCE = 16;
 
 export interface EvidencePorts {
   readonly storage: Pick<VaultStorage, 'putOnce' | 'get'>;
@@ -77,12 +81,11 @@ async function completed(record: RunRecord, ports: EvidencePorts): Promise<RunRe
     withText(plan, ports.planText),
     showsMachines ? ports.lastVerifications(members.map(({ itemId }) => itemId)) : new Map<string, never>(),
   ]);
-  const completedMembers: MemberRecord[] = [];
-  for (const member of members) {
+  const completedMembers = await mapBounded(members, READS_AT_ONCE, async (member) => {
     const verification = verifications.get(member.itemId);
     const withLog = await withBootLog(record, member, ports);
-    completedMembers.push({ ...withLog, ...(verification === undefined ? {} : { verification }) });
-  }
+    return { ...withLog, ...(verification === undefined ? {} : { verification }) };
+  });
   return { ...record, plan: named, members: completedMembers };
 }
 

@@ -110,6 +110,33 @@ describe('boot logs and verifications', () => {
     expect(await activities().writeEvidence({ record: withLog('run-b1') })).toEqual(first);
   });
 
+  test('of many machines are read beside each other, but not all at once', async () => {
+    const first = sampleRecord.members[0];
+    if (first === undefined) throw new Error('the sample has machines');
+    const bootLog = { at: '2026-11-21T19:14:00.000Z', bytes: BOOT.length, sha256 };
+    const many = Array.from({ length: 40 }, (_, n) => ({ ...first, itemId: `item-${n}`, bootLog }));
+    let underWay = 0;
+    let most = 0;
+    const counting: EvidencePorts['storage'] = {
+      putOnce: (...given) => storage.putOnce(...given),
+      async get(blob) {
+        underWay += 1;
+        most = Math.max(most, underWay);
+        try {
+          return await storage.get(blob);
+        } finally {
+          underWay -= 1;
+        }
+      },
+    };
+    const record = { ...ofRun('run-b3'), members: many };
+    const { blob } = await activities({ storage: counting }).writeEvidence({ record });
+    expect(most).toBe(16);
+    const verdict = verdictOf((await storage.get(blob))?.body ?? new Uint8Array());
+    const named = 'record' in verdict && verdict.record.members.map(({ itemId }) => itemId);
+    expect(named).toEqual(many.map(({ itemId }) => itemId));
+  });
+
   test('that are not what was kept are left out: the hash stays', async () => {
     await storage.putOnce(blobOf('run-b2'), Buffer.from('another log'));
     const { blob } = await activities().writeEvidence({ record: withLog('run-b2') });

@@ -178,9 +178,10 @@ export const members = proxyActivities<PlanActivities>({
   taskQueue: taskQueues.plans,
 });
 
-/** Written once; a storage account that is away for long leaves the run without, and its job says so. */
+/** Written once, boot logs and all; a storage account that is away for long leaves the run without, and its job says so. */
 export const evidence = proxyActivities<EvidenceActivities>({
   ...CALL,
+  startToCloseTimeout: '5 minutes',
   taskQueue: taskQueues.control,
   scheduleToCloseTimeout: '15 minutes',
 });
