@@ -1,6 +1,19 @@
 /** What the record of a run says: of tries, of people, of objectives, of what was predicted, of what machines said. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { failing, group, members, plan, PlanStage, step, trouble } from './support/plan-stage.ts';
+import type { PlanRunInput } from '../../workflows/contracts/plan.ts';
+import { PlanBook, type MemberDone, type StepDone } from '../../workflows/lib/plan/book.ts';
+import { evidenceOf } from '../../workflows/lib/plan/evidence.ts';
+import {
+  failing,
+  group,
+  members,
+  plan,
+  PlanStage,
+  requester,
+  RUN,
+  step,
+  trouble,
+} from './support/plan-stage.ts';
 
 let stage: PlanStage;
 beforeEach(() => {
@@ -121,6 +134,75 @@ describe('objectives', () => {
     await stage.run('test', plan([group('web')], promised), web, { unattended: true });
     expect(record().run).toMatchObject({ outcome: 'undone', rtoSeconds: { target: 1_800 } });
     expect(record().run.rtoSeconds).not.toHaveProperty('reached');
+  });
+});
+
+describe('what a run has reached', () => {
+  const who = members('a@web', 'b@web');
+  const input: PlanRunInput = {
+    runId: RUN,
+    requestedBy: requester,
+    kind: 'failover',
+    plan: { name: 'shop', version: 3, sha256: 'a'.repeat(64), plan: plan([group('web')]) },
+    members: who,
+    choice: { kind: 'latest' },
+    shutdownSource: true,
+  };
+  const at = '2026-01-01T00:00:00.000Z';
+  const reached = (
+    outcomes: readonly MemberDone['outcome'][],
+    { rpos = [30, 90], steps = [] }: { rpos?: (number | undefined)[]; steps?: StepDone['outcome'][] } = {},
+  ) => {
+    const book = new PlanBook();
+    const shared = { startedAt: at, endedAt: at, detail: '' };
+    outcomes.forEach((outcome, index) => {
+      const { machineName = '', itemId = '' } = who[index] ?? {};
+      const rpoSeconds = rpos[index];
+      const facts = rpoSeconds === undefined ? {} : { rpoSeconds };
+      book.told({
+        ...shared,
+        machineName,
+        itemId,
+        group: 'web',
+        operationId: '',
+        outcome,
+        address: null,
+        facts,
+      });
+    });
+    for (const outcome of steps) {
+      const told = {
+        taskId: 'step-dns',
+        step: 'dns',
+        where: 'the run',
+        action: 'wait',
+        observed: {},
+      } as const;
+      book.steps.push({ ...shared, ...told, outcome });
+    }
+    const endedAt = '2026-01-01T00:10:00.000Z';
+    const end = { startedAt: at, endedAt, outcome: 'succeeded', decided: [], bootLogs: {} } as const;
+    const { rpoSeconds, rtoSeconds } = evidenceOf(input, book, end).run;
+    return [rpoSeconds?.reached, rtoSeconds?.reached];
+  };
+
+  test('is that of its worst machine, and of the whole of it', () => {
+    expect(reached(['succeeded', 'succeeded'])).toEqual([90, 600]);
+    expect(reached(['succeeded', 'succeeded'], { steps: ['succeeded', 'failed'] })).toEqual([90, 600]);
+  });
+
+  test('is no time where a machine was there already or a step was skipped', () => {
+    expect(reached(['succeeded', 'reached'])).toEqual([90, undefined]);
+    expect(reached(['succeeded', 'succeeded'], { steps: ['skipped'] })).toEqual([90, undefined]);
+  });
+
+  test.each(['skipped', 'failed', 'undone'] as const)('is nothing where a machine is %s', (outcome) => {
+    expect(reached(['succeeded', outcome])).toEqual([undefined, undefined]);
+  });
+
+  test('is no RPO where a machine has not begun, or one of them is not known', () => {
+    expect(reached(['succeeded'])[0]).toBeUndefined();
+    expect(reached(['succeeded', 'succeeded'], { rpos: [30, undefined] })[0]).toBeUndefined();
   });
 });
 

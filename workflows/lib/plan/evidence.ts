@@ -31,7 +31,7 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
       endedAt,
       outcome,
       ...(error === undefined ? {} : { error }),
-      ...objectivesOf(input, members, end),
+      ...objectivesOf(input, book, end),
     },
     plan: { name: plan.name, version: plan.version, sha256: plan.sha256 },
     members,
@@ -52,14 +52,14 @@ export function evidenceOf(input: PlanRunInput, book: PlanBook, end: RunEnd): Ru
 /** Targets are the plan's; for the RPO, where it names none, the threshold that the policies of all machines share. */
 function objectivesOf(
   input: PlanRunInput,
-  members: RunRecord['members'],
+  book: PlanBook,
   { startedAt, endedAt, outcome }: RunEnd,
 ): Pick<RunRecord['run'], 'rpoSeconds' | 'rtoSeconds'> {
   if (!measuresRto(input)) return {};
   const { rpoSeconds: rpo, rtoSeconds: rto } = input.plan.plan.targets ?? {};
   const took = (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
-  const rpoSeconds = objective(rpo ?? sharedThreshold(input), worst(members.map((each) => each.rpoSeconds)));
-  const rtoSeconds = objective(rto, outcome === 'succeeded' ? took : undefined);
+  const rpoSeconds = objective(rpo ?? sharedThreshold(input), worstRpo(input, book));
+  const rtoSeconds = objective(rto, outcome === 'succeeded' && isWhole(book) ? took : undefined);
   return {
     ...(rpoSeconds === undefined ? {} : { rpoSeconds }),
     ...(rtoSeconds === undefined ? {} : { rtoSeconds }),
@@ -104,7 +104,18 @@ function measuresRto({ kind }: PlanRunInput): boolean {
   return kind === 'test' || kind === 'failover' || kind === 'failback';
 }
 
-function worst(seconds: readonly (number | undefined)[]): number | undefined {
-  const known = seconds.filter((each) => each !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+/** Undefined: a machine of the run was left behind, or what it lost is not known. */
+function worstRpo(input: PlanRunInput, { members }: PlanBook): number | undefined {
+  const known = members.flatMap(({ outcome, facts }) =>
+    outcome === 'succeeded' || outcome === 'reached' ? (facts.rpoSeconds ?? []) : [],
+  );
+  return known.length === 0 || known.length < input.members.length ? undefined : Math.max(...known);
+}
+
+/** Nothing was skipped, and no machine was there already: the time that was measured is that of the whole plan. */
+function isWhole({ members, steps }: PlanBook): boolean {
+  return (
+    members.every(({ outcome }) => outcome === 'succeeded') &&
+    steps.every(({ outcome }) => outcome !== 'skipped')
+  );
 }
