@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import type { PredictionRecord } from '../domain/evidence/record.ts';
 import type { DurationModel } from '../domain/plan/duration-model.ts';
 import type { PlanRunKind } from '../domain/plan/plan.ts';
+import type { RecoveryPointChoice } from '../domain/replication.ts';
 import type { RunShape } from '../domain/plan/simulated-run.ts';
 import type { PlanRunInput } from '../workflows/contracts/plan.ts';
 import type { ServerDeps } from './deps.ts';
@@ -20,7 +21,10 @@ const PARTS_MAX = 30_000;
 /** Runs that bring an application up on another side: the others have no RTO. */
 const predicted: readonly PlanRunKind[] = ['test', 'failover', 'failback'];
 
-type Begun = Pick<PlanRunInput, 'kind' | 'plan' | 'members'>;
+/** Those that take the newest recovery point. */
+const newest: readonly RecoveryPointChoice['kind'][] = ['latest', 'latestProcessed'];
+
+type Begun = Pick<PlanRunInput, 'kind' | 'plan' | 'members' | 'choice'>;
 
 /**
  * Undefined: nothing can be said, or not soon enough. Times are there only when every machine and step has earlier
@@ -44,14 +48,14 @@ export async function predictionOf(
 
 async function predict(
   deps: Pick<ServerDeps, 'catalogue' | 'points'>,
-  { kind, plan, members }: Begun,
+  { kind, plan, members, choice }: Begun,
 ): Promise<PredictionRecord | undefined> {
   const estate = await estateOf(deps.catalogue);
   const [{ shape, model }, ages] = await Promise.all([
     modelOf(deps, { name: plan.name, plan: plan.plan }, { kind, members, estate }),
     pointAges(deps, kind, members),
   ]);
-  const takesNewest = members.every(({ pointId }) => pointId === undefined);
+  const takesNewest = newest.includes(choice.kind) && members.every(({ pointId }) => pointId === undefined);
   const isRpoKnown = takesNewest && members.length > 0 && ages.seconds.size === members.length;
   const rpo = isRpoKnown ? { rpoSeconds: Math.max(...ages.seconds.values()) } : {};
   const rto = model.isObserved ? await rtoOf(shape, model) : {};

@@ -92,7 +92,10 @@ interface StepTimes {
   readonly endedAt: string;
 }
 
-/** Also of steps that were told to have failed and did not stop the run: they took their time. */
+/**
+ * Also of steps that were told to have failed and did not stop the run: they took their time. Without those that did
+ * something else than the plan says.
+ */
 async function stepsOfPlan(
   database: Database,
   plan: string,
@@ -100,7 +103,7 @@ async function stepsOfPlan(
 ): Promise<readonly StepTimes[]> {
   const steps = sql<
     StepTimes[]
-  >`jsonb_path_query_array(${jobs.view}, '$.result.steps[*] ? (@.outcome == "succeeded" || @.outcome == "failed")')`;
+  >`jsonb_path_query_array(${jobs.view}, '$.result.steps[*] ? ((@.outcome == "succeeded" || @.outcome == "failed") && !(@.taskId == $.result.decisions[*] ? (exists (@.action)).taskId))')`;
   const rows = await database
     .select({ steps })
     .from(jobs)

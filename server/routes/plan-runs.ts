@@ -22,14 +22,15 @@ export function planRunHandlers(deps: ServerDeps) {
       const operationId = operationIdOf(body);
       const members = await pinnedTo(deps, pinned.members, body.notLaterThan);
       const { kind } = body;
-      const prediction = await predictionOf(deps, { kind, plan: pinned.plan, members });
+      const choice = choiceOf(body, pinned.members);
+      const prediction = await predictionOf(deps, { kind, plan: pinned.plan, members, choice });
       const input: PlanRunInput = {
         runId: operationId,
         requestedBy: requester,
         kind,
         plan: pinned.plan,
         members,
-        choice: choiceOf(body, pinned.members),
+        choice,
         shutdownSource: body.shutdownSource,
         ...subnetOf(body, pinned.subnetId),
         ...(body.place === undefined ? {} : { place: { alternate: body.place } }),

@@ -78,6 +78,10 @@ test('without earlier runs it says what it assumes; with them it draws from what
   for (const id of ['r-1', 'r-2', 'r-3']) {
     await server.catalogue.recordJob({ ...run, id: asId(id), result: { steps } });
   }
+  const taskId = 'step-answers';
+  const other = steps.map((each) => ({ ...each, taskId, endedAt: at(900) }));
+  const decisions = [{ decision: 'retry', taskId, action: { kind: 'wait', seconds: 900 } }];
+  await server.catalogue.recordJob({ ...run, id: asId('r-4'), result: { steps: other, decisions } });
   const played = await simulate();
   expect(played).toMatchObject({
     name: 'shop',
@@ -133,8 +137,9 @@ describe('what is in the way', () => {
 });
 
 describe('a run', () => {
-  const begun = async (kind: 'test' | 'commit') => {
-    await server.client.call(contract.runPlan, { params: { name: 'shop' }, body: { kind } });
+  const begun = async (kind: 'test' | 'commit', choice?: 'latest' | 'latestAppConsistent') => {
+    const body = { kind, ...(choice === undefined ? {} : { choice: { kind: choice } }) };
+    await server.client.call(contract.runPlan, { params: { name: 'shop' }, body });
     const { args } = server.runbooks.calls.findLast(({ name }) => name === 'runPlan') ?? { args: [] };
     return args[0] as PlanRunInput;
   };
@@ -145,6 +150,13 @@ describe('a run', () => {
     expect(prediction?.rtoSecondsP90).toBeGreaterThanOrEqual(prediction?.rtoSecondsP50 ?? Infinity);
     expect(prediction?.rpoSeconds).toBeGreaterThanOrEqual(120);
     expect(await begun('commit')).not.toHaveProperty('prediction');
+  });
+
+  test('that does not take the newest points is told no RPO', async () => {
+    expect((await begun('test', 'latest')).prediction).toHaveProperty('rpoSeconds');
+    const { prediction } = await begun('test', 'latestAppConsistent');
+    expect(prediction).toHaveProperty('rtoSecondsP50');
+    expect(prediction).not.toHaveProperty('rpoSeconds');
   });
 
   test('begins all the same when recovery points cannot be read: then nothing is said of the RPO', async () => {
