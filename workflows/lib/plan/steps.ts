@@ -6,7 +6,7 @@ import { jobError } from '../failures.ts';
 import { now, wasSkipped, type TaskLog } from '../job-log.ts';
 import { topLevel, type PlanContext } from './context.ts';
 import { runStep } from './step-run.ts';
-import { untilDone } from './tries.ts';
+import { untilDone, type Part } from './tries.ts';
 
 /** Those that take part in runs of this kind, one after the other. */
 export async function playSteps(
@@ -19,6 +19,8 @@ export async function playSteps(
   for (const step of steps) if (step.when.includes(kind)) await playStep(context, step, where, below);
 }
 
+const OTHER_UNDONE = "the plan's undo; the step had done something else";
+
 const words = ({ detail }: StepResult) => detail;
 
 async function playStep(context: PlanContext, step: PlanStep, where: string, below: TaskLog): Promise<void> {
@@ -30,12 +32,18 @@ async function playStep(context: PlanContext, step: PlanStep, where: string, bel
   const told = () => ({ taskId, step: name, where, action: action.kind, startedAt, endedAt: now() });
   let isOwed = false;
   const attempt = (log: TaskLog, instead?: StepAction) => {
-    if (!isOwed) oweUndo(context, step, where);
+    if (!isOwed) oweUndo(context, step, { where, didOther: () => action !== does });
     isOwed = true;
     action = instead ?? does;
     return runStep(step, action, context, { taskId, log });
   };
-  const part = { id: taskId, name, skip: 'The run goes on without this step.', isStep: true } as const;
+  const part: Part = {
+    id: taskId,
+    name,
+    skip: 'The run goes on without this step.',
+    isStep: true,
+    approvers: does.kind === 'manual' ? does.approvers : [],
+  };
   try {
     const { done } = isCritical
       ? await untilDone(context, part, below, (_number, log, instead) => attempt(log, instead), words)
@@ -53,7 +61,7 @@ async function playStep(context: PlanContext, step: PlanStep, where: string, bel
 /** A failure is told and nothing more. */
 async function noted(
   { desk, book }: PlanContext,
-  { id, name }: { readonly id: string; readonly name: string },
+  { id, name }: Pick<Part, 'id' | 'name'>,
   below: TaskLog,
   attempt: (log: TaskLog) => Promise<StepResult>,
 ): Promise<StepResult> {
@@ -69,7 +77,13 @@ async function noted(
   }
 }
 
-function oweUndo(context: PlanContext, step: PlanStep, where: string): void {
+interface Begun {
+  readonly where: string;
+  /** Something else than the plan says, which the plan's undo does not know. */
+  readonly didOther: () => boolean;
+}
+
+function oweUndo(context: PlanContext, step: PlanStep, { where, didOther }: Begun): void {
   const { undo, name } = step;
   if (undo === undefined) return;
   const id = `undo-step-${name}`;
@@ -78,10 +92,9 @@ function oweUndo(context: PlanContext, step: PlanStep, where: string): void {
     name: `Undo ${name}`,
     async run() {
       const startedAt = now();
-      const { detail, observed } = await runStep(step, undo, context, {
-        taskId: id,
-        log: topLevel(context),
-      });
+      const result = await runStep(step, undo, context, { taskId: id, log: topLevel(context) });
+      const { observed } = result;
+      const detail = didOther() ? `${OTHER_UNDONE}: ${result.detail}` : result.detail;
       const told = { taskId: id, step: name, where, action: undo.kind, startedAt, endedAt: now() };
       context.book.steps.push({ ...told, outcome: 'undone', detail, observed });
       return detail;

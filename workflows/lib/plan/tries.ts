@@ -17,6 +17,8 @@ export interface Part {
   readonly skip: string;
   /** A retry may come with another action. */
   readonly isStep?: true;
+  /** Principals that decide about it; absent or empty: anybody. */
+  readonly approvers?: readonly string[];
 }
 
 /** @throws CancelledFailure when the run ends, and what it failed with when nobody is there to decide */
@@ -60,6 +62,8 @@ async function askAfter(
   const { input, desk } = context;
   if (input.unattended === true) {
     context.fail(error);
+    // What can be cleaned up is; the run fails in the end.
+    if (input.kind === 'cleanup') return { skipped: `left: ${jobError(error).message}` };
     desk.end(undoOfMove[input.kind] === null ? 'keep' : 'rollBack');
     throw error;
   }
@@ -74,7 +78,7 @@ async function askAfter(
 /** The task shows what it failed with until somebody has decided. */
 export async function askAboutFailure(
   desk: Desk,
-  { id, name, isStep }: Pick<Part, 'id' | 'name' | 'isStep'>,
+  { id, name, isStep, approvers = [] }: Omit<Part, 'skip'>,
   log: TaskLog,
   failure: unknown,
   choices: readonly JobChoice[],
@@ -85,7 +89,7 @@ export async function askAboutFailure(
     taskId: id,
     name,
     error,
-    approvers: [],
+    approvers,
     choices,
     ...(isStep === undefined ? {} : { isStep }),
   });
