@@ -5,7 +5,10 @@
 import type { JobError } from '../job.ts';
 import type { PlanRunKind, StepAction } from '../plan/plan.ts';
 
-/** Of the record, of the chain and of the page alike: a change to any of them is another version. */
+/**
+ * Of the record, of the chain and of the page alike: what changes a bundle that exists is another version. Optional fields
+ * are added to this one; a page without them stays what it was, byte for byte.
+ */
 export const EVIDENCE_VERSION = 'switchback/evidence/v1';
 
 export interface RunRecord {

@@ -42,6 +42,15 @@ test('the example is the bundle that version 1 has always made of its record', a
   expect(verdictOf(example)).toMatchObject({ verdict: 'verified', isKeyTrusted: true });
 });
 
+test('every field of a record is named in the page', async () => {
+  const types = await readFile('domain/evidence/record.ts', 'utf8');
+  const fields = [...types.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name = '']) => name);
+  expect(fields).toContain('instead');
+  const lists = ['members', 'steps', 'decisions'];
+  const unnamed = fields.filter((name) => !lists.includes(name) && !page.match(`\`(\\w+\\.)?${name}[.\`]`));
+  expect(unnamed).toEqual([]);
+});
+
 test('the command line answers what the page says', async () => {
   const [, argv = '', answer] = /^\$ switchback (.*)\n([\s\S]*?)^```$/m.exec(page) ?? [];
   expect(await runCli(argv.split(' '))).toEqual({ exit: 0, stdout: answer, stderr: '' });
