@@ -14,7 +14,7 @@ export interface PastRun {
   readonly itemIds: readonly string[];
   /** What those machines were like, by item; of one that is absent it is not known. */
   readonly digests: Readonly<Record<string, MemberDigest>>;
-  /** Machines and steps were skipped by an operator. */
+  /** Machines or steps were skipped by an operator, or a step did something else than the plan says. */
   readonly wasCutShort: boolean;
   /** ISO 8601 UTC. */
   readonly startedAt: string;
@@ -99,7 +99,7 @@ export function verificationOf(plan: PlanProof): Verification {
   };
 }
 
-/** The newest drill nothing of which was skipped, and after which a cleanup went over every one of its machines. */
+/** The newest drill that did all of what the plan says, and after which a cleanup went over every one of its machines. */
 function lastGoodDrill(drills: readonly PastRun[], cleanups: readonly PastRun[]): PastRun | undefined {
   return drills
     .filter((drill) => !drill.wasCutShort && isCleanedUp(drill, cleanups))

@@ -79,7 +79,7 @@ export async function pastRunsOfPlans(database: Database, names: readonly string
       ),
       wasCutShort: sql<
         boolean | null
-      >`jsonb_path_exists(${result}, '$.*[*] ? (@.outcome == "skipped" || @.outcome == "undone")')`.as(
+      >`jsonb_path_exists(${result}, '$.*[*] ? (@.outcome == "skipped" || @.outcome == "undone")') or jsonb_path_exists(${result}, '$.decisions[*].action')`.as(
         'was_cut_short',
       ),
       startedAt: sql<string>`${jobs.view} ->> 'startedAt'`.as('began'),

@@ -41,6 +41,7 @@ const planRun = (
   outcome = 'succeeded',
   version = 1,
   digest?: Readonly<Record<string, string>>,
+  decisions: readonly object[] = [],
 ) => {
   const { itemId: _, ...job } = ended({
     kind,
@@ -54,6 +55,7 @@ const planRun = (
         ...(digest === undefined ? {} : { digest }),
       })),
       steps: [],
+      decisions,
     },
   });
   return server.catalogue.recordJob(job);
@@ -85,6 +87,16 @@ test('a plan is verified by a drill that was cleaned up, and no longer once it i
   expect(await plan()).toMatchObject({ verified: false });
   await planRun('cleanupPlan', 'reached');
   expect(await plan()).toMatchObject({ verified: true });
+  const before = (await plan()).lastGoodDrillAt;
+  const decision = { decision: 'retry', taskId: 'step-dns', reason: '' };
+  await planRun('testPlan', 'succeeded', 1, undefined, [
+    { ...decision, action: { kind: 'wait', seconds: 1 } },
+  ]);
+  await planRun('cleanupPlan');
+  expect(await plan()).toMatchObject({ lastGoodDrillAt: before });
+  await planRun('testPlan', 'succeeded', 1, undefined, [decision]);
+  await planRun('cleanupPlan');
+  expect((await plan()).lastGoodDrillAt).not.toBe(before);
   const text = SHOP.replace('name: shop\n', 'name: shop\ndescription: edited\n');
   await server.client.call(contract.applyPlan, { params: { name: 'shop' }, body: { text } });
   const { plans } = await all();
