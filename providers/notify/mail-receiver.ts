@@ -44,7 +44,7 @@ export function createMailReceiver(options: MailOptions): NotificationReceiver {
         if (rejected.length === 0) return { detail };
         return { detail, problem: `not taken for ${rejected.map(addressOf).join(', ')}` };
       } catch (error) {
-        const context = { receiver: name, reason: reasonOf(error, password) };
+        const context = { receiver: name, reason: reasonOf(error, credentialsOf(login?.user, password)) };
         throw new DrError('DR_NOTIFICATION_FAILED', context);
       } finally {
         transport.close();
@@ -82,13 +82,18 @@ function contentOf({ id, event, subject, text, at }: Notification, from: string)
   };
 }
 
+/** The password as it is, and as AUTH LOGIN and AUTH PLAIN send it (RFC 4616). */
+function credentialsOf(user: string | undefined, password: Secret | undefined): string[] {
+  if (password === undefined) return [];
+  const secret = password.reveal();
+  return [secret, ...[secret, `\0${user}\0${secret}`].map((sent) => Buffer.from(sent).toString('base64'))];
+}
+
 /** A server that repeats what it was sent repeats no password. */
-function reasonOf(error: unknown, password: Secret | undefined): string {
+function reasonOf(error: unknown, credentials: readonly string[]): string {
   if (!Error.isError(error)) return 'unknown';
   const reason = error.name === 'TimeoutError' ? 'its time was over' : error.message;
-  const secret = password?.reveal();
-  const needles = secret === undefined ? [] : [secret, Buffer.from(secret).toString('base64')];
-  return oneLine(redact(reason, needles), REASON_LENGTH_MAX);
+  return oneLine(redact(reason, credentials), REASON_LENGTH_MAX);
 }
 
 function addressOf(recipient: string | { readonly address: string }): string {

@@ -88,6 +88,10 @@ interface Mailbox {
   readonly wasSecure: boolean[];
 }
 
+/** What AUTH PLAIN sends. */
+const plain = (...login: readonly (string | null | undefined)[]) =>
+  Buffer.from(['', ...login].join('\0')).toString('base64');
+
 async function mailbox(over: SMTPServerOptions = {}): Promise<Mailbox> {
   const raw: string[] = [];
   const wasSecure: boolean[] = [];
@@ -98,7 +102,7 @@ async function mailbox(over: SMTPServerOptions = {}): Promise<Mailbox> {
     onAuth: ({ username, password }, _session, done) =>
       username === 'dr' && password === PASSWORD
         ? done(null, { user: username })
-        : done(new Error(`${password} is not the password`)),
+        : done(new Error(`${password} is not the password, ${plain(username, password)} no login`)),
     onData: (stream, session, done) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -196,10 +200,10 @@ test('a wrong password is told without it, and a server without TLS is not spoke
   const wrong = mail(port, { login: { user: 'dr', passwordSecret: 'wrong' } });
   await expect(wrong.send(notification, soon())).rejects.toMatchObject({
     code: 'DR_NOTIFICATION_FAILED',
-    message: expect.stringMatching(/••• is not the password/),
+    message: expect.stringMatching(/: [^:]*••• is not the password, ••• no login/),
   });
-  const { port: plain, raw } = await mailbox({ hideSTARTTLS: true, disabledCommands: ['STARTTLS'] });
-  await expect(mail(plain).send(notification, soon())).rejects.toMatchObject({
+  const { port: open, raw } = await mailbox({ hideSTARTTLS: true, disabledCommands: ['STARTTLS'] });
+  await expect(mail(open).send(notification, soon())).rejects.toMatchObject({
     message: expect.stringMatching(/STARTTLS/),
   });
   const { tlsCa: _, ...distrusting } = {
