@@ -1,6 +1,6 @@
 /** What would be in the way of a run of a plan, as the catalogue and Azure know it now. Reads only. */
 import { DrError } from '../domain/errors.ts';
-import { isPlanJob } from '../domain/job.ts';
+import { planJobKinds } from '../domain/job.ts';
 import { azureClashes, recordedClashes, type Clash, type PlannedMachine } from '../domain/plan/clashes.ts';
 import { memberMove, operationOfRun } from '../domain/plan/member-move.ts';
 import type { PlanRunKind, RecoveryPlan } from '../domain/plan/plan.ts';
@@ -40,12 +40,12 @@ export async function otherPlans(
   const [running, plans] = await Promise.all([
     Promise.all(
       (['inProgress', 'waitingForInput'] as const).map((state) =>
-        catalogue.listJobs({ state, limit: RUNNING_MAX }),
+        catalogue.listJobs({ state, kinds: Object.values(planJobKinds), limit: RUNNING_MAX }),
       ),
     ),
     catalogue.newestPlans(),
   ]);
-  const jobs = running.flatMap(({ items }) => items).filter(({ kind }) => isPlanJob(kind));
+  const jobs = running.flatMap(({ items }) => items);
   return jobs.flatMap(({ id, subject }): Clash[] => {
     if (subject === name)
       return [{ kind: 'busy', message: `plan ${name} runs already, job ${id}`, machines: [] }];

@@ -2,10 +2,10 @@
  * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
  * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
  */
-import { and, asc, desc, eq, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
-import type { Job, JobState } from '../../domain/job.ts';
+import type { Job, JobKind, JobState } from '../../domain/job.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { VerificationRecord } from '../../domain/evidence/record.ts';
 import type { PastDurations } from '../../domain/plan/duration-model.ts';
@@ -292,7 +292,11 @@ export class Catalogue {
 
   /** Newest first. */
   async listJobs(
-    page: PageRequest & { readonly item?: ProtectedItemId; readonly state?: JobState },
+    page: PageRequest & {
+      readonly item?: ProtectedItemId;
+      readonly state?: JobState;
+      readonly kinds?: readonly JobKind[];
+    },
   ): Promise<Page<Job>> {
     const rows = await this.#database
       .select({ view: jobs.view, startedAt: jobs.startedAt })
@@ -301,6 +305,7 @@ export class Catalogue {
         and(
           page.item === undefined ? undefined : eq(jobs.itemId, page.item),
           page.state === undefined ? undefined : eq(jobs.state, page.state),
+          page.kinds === undefined ? undefined : inArray(sql`${jobs.view} ->> 'kind'`, [...page.kinds]),
           afterCursor([jobs.startedAt, jobs.id], 'descending', page.cursor),
         ),
       )

@@ -167,6 +167,12 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     expect(second.nextCursor).toBeUndefined();
     const failed = await catalogue.listJobs({ limit: 3, item, state: 'failed' });
     expect(failed.items.map((job) => job.id)).toEqual(['paged-3']);
+    const { itemId: _, ...ofNobody } = sampleJob('a-run', { kind: 'failoverPlan', state: 'inProgress' });
+    await catalogue.recordJob({ ...ofNobody, startedAt: '2026-11-21T09:00:00.000Z' });
+    await catalogue.recordJob(sampleJob('newer', { itemId: item, state: 'inProgress' }));
+    const runs = await catalogue.listJobs({ limit: 1, kinds: ['testPlan', 'failoverPlan'] });
+    expect(runs.items.map((job) => job.id)).toEqual(['a-run']);
+    expect(runs.nextCursor).toBeUndefined();
   });
 
   test('a cursor that is not ours is refused', async () => {
