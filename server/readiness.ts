@@ -20,12 +20,6 @@ export type Looked = Pick<ServerDeps, 'catalogue' | 'points' | 'log'>;
 type ItemAnswer = ReturnType<typeof itemAnswerOf>;
 
 export async function readinessOfAll(deps: Looked) {
-  const { at, items, plans } = await lookAtAll(deps);
-  return { at, items, plans };
-}
-
-/** With the items it was worked out from. */
-export async function lookAtAll(deps: Looked) {
   const [estate, plans] = await Promise.all([estateOf(deps.catalogue), deps.catalogue.newestPlans()]);
   const at = new Date().toISOString();
   const [items, runs] = await Promise.all([
@@ -33,7 +27,26 @@ export async function lookAtAll(deps: Looked) {
     deps.catalogue.pastRunsOfPlans(plans.map(({ name }) => name)),
   ]);
   const answers = plans.map((plan) => planAnswer(plan, { estate, items, runs }));
-  return { at, estate, items: [...items.values()], plans: answers.map(({ summary }) => summary) };
+  return { at, items: [...items.values()], plans: answers.map(({ summary }) => summary) };
+}
+
+/** What is ready and why not, with the items it was worked out from. Reads no earlier runs: they tell times and proofs only. */
+export async function whatIsReady(deps: Looked) {
+  const [estate, plans] = await Promise.all([estateOf(deps.catalogue), deps.catalogue.newestPlans()]);
+  const views = [...estate.items.values()];
+  const points = await newestPoints(deps, views);
+  const items = itemAnswers(views, { at: new Date().toISOString(), points, runs: [] });
+  const answers = plans.map((plan) => planAnswer(plan, { estate, items, runs: [] }));
+  return {
+    estate,
+    items: [...items.values()].map(({ itemId, machineName, ready, reasons }) => ({
+      itemId,
+      machineName,
+      ready,
+      reasons,
+    })),
+    plans: answers.map(({ summary: { name, ready, reasons } }) => ({ name, ready, reasons })),
+  };
 }
 
 export async function readinessOfStoredPlan(deps: Looked, stored: StoredPlan) {
@@ -79,6 +92,21 @@ async function itemsOf(deps: Looked, views: readonly ItemView[], at: string) {
     deps.catalogue.pastRunsOfItems(views.map(({ itemId }) => itemId)),
     newestPoints(deps, views),
   ]);
+  return itemAnswers(views, { at, points, runs });
+}
+
+function itemAnswers(
+  views: readonly ItemView[],
+  {
+    at,
+    points,
+    runs,
+  }: {
+    readonly at: string;
+    readonly points: ReadonlyMap<ProtectedItemId, PointsSeen>;
+    readonly runs: readonly ItemRun[];
+  },
+) {
   const ofItem = Map.groupBy(runs, ({ itemId }) => itemId);
   return new Map(
     views.map((view) => {
@@ -98,12 +126,20 @@ function itemAnswerOf(view: ItemView, seen: Omit<ItemEvidence, 'rtoSeconds'>, ru
 
 type PointsSeen = Pick<ItemEvidence, 'newestPointTime' | 'pointsProblem'>;
 
-/** Of items that would fail over. What is on its way home is asked of nobody: its points lie on premises. */
+/**
+ * Of items that would fail over. What is on its way home is asked of nobody: its points lie on premises. After a storage
+ * account that is away it is not asked again: the problem is that of every item that was not asked about.
+ */
 async function newestPoints(deps: Looked, views: readonly ItemView[]) {
   const seen = new Map<ProtectedItemId, PointsSeen>();
   const queue = views.filter((view) => nextMove(view) === 'failover').values();
+  let away: PointsSeen | undefined;
   const readNext = async () => {
-    for (const { itemId } of queue) seen.set(itemId, await newestPoint(deps, itemId));
+    for (const { itemId } of queue) {
+      const known = away ?? (await newestPoint(deps, itemId));
+      if (known.pointsProblem !== undefined) away ??= known;
+      seen.set(itemId, known);
+    }
   };
   await Promise.all(Array.from({ length: READS_MAX }, readNext));
   return seen;

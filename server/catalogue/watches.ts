@@ -1,5 +1,5 @@
 /** What watches have told: kept with the notifications that told it, so that a restart neither repeats nor forgets. */
-import { and, eq, inArray, lte, sql } from 'drizzle-orm';
+import { and, eq, lte, sql } from 'drizzle-orm';
 import type { Notice } from '../../domain/notification.ts';
 import { addNotices } from './notifications.ts';
 import type { Database } from './migrate.ts';
@@ -51,21 +51,21 @@ export function createWatchMemory(database: Database) {
       database.transaction(async (transaction) => {
         const all = [...kept.told];
         const gone = all.flatMap(([subject, state]) => (state === null ? [subject] : []));
-        const rows = all.flatMap(([subject, state]) => (state === null ? [] : [{ watch, subject, state }]));
-        if (gone.length > 0) {
-          await transaction
-            .delete(watched)
-            .where(and(eq(watched.watch, watch), inArray(watched.subject, gone)));
-        }
-        if (rows.length > 0) {
-          await transaction
-            .insert(watched)
-            .values(rows)
-            .onConflictDoUpdate({
-              target: [watched.watch, watched.subject],
-              set: { state: sql`excluded.state` },
-            });
-        }
+        const states = Object.fromEntries(all.filter(([, state]) => state !== null));
+        // However many there are, they are one parameter: PostgreSQL takes 65,535.
+        await transaction
+          .delete(watched)
+          .where(
+            and(
+              eq(watched.watch, watch),
+              sql`${watched.subject} in (select jsonb_array_elements_text(${JSON.stringify(gone)}::jsonb))`,
+            ),
+          );
+        await transaction.execute(
+          sql`insert into ${watched} (watch, subject, state)
+            select ${watch}, key, value from jsonb_each(${JSON.stringify(states)}::jsonb)
+            on conflict (watch, subject) do update set state = excluded.state`,
+        );
         await addNotices(transaction, kept.notices, kept.at);
       }),
   };

@@ -1,6 +1,6 @@
 /** Looks at everything once a minute, and tells when something is not ready any more, or is again. */
 import { lookAgain, type ReadinessSeen, type ReadinessTold } from '../../domain/readiness-watch.ts';
-import { lookAtAll, type Looked } from '../readiness.ts';
+import { whatIsReady, type Looked } from '../readiness.ts';
 
 /** Of several configuration servers one looks. */
 export const LOOK_EVERY_MS = 50_000;
@@ -15,7 +15,7 @@ export async function watchReadiness(deps: Looked, now: Date): Promise<void> {
 }
 
 async function readinessSeen(deps: Looked): Promise<ReadinessSeen[]> {
-  const { items, plans, estate } = await lookAtAll(deps);
+  const { items, plans, estate } = await whatIsReady(deps);
   const moving = new Set(
     [...estate.items.values()].flatMap(({ running, machineName }) =>
       running === undefined ? [] : [machineName],

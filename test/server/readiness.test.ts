@@ -145,6 +145,21 @@ test('a storage account that is away is a reason, not a failure', async () => {
   expect((await all()).plans[0]).toMatchObject({ ready: true });
 });
 
+test('a storage account that is away is not asked again for each machine', async () => {
+  const numbers = Array.from({ length: 40 }, (_, n) => 100 + n);
+  for (const n of numbers) await server.catalogue.recordItem(sampleItem(n, { spec: sampleSpec(n) }));
+  const away = new DrError('DR_STORAGE_UNREACHABLE', { account: 'acme', reason: 'ETIMEDOUT' });
+  server.pointFailures.push(...numbers.map(() => away));
+  server.pointReads.length = 0;
+  const { items } = await all();
+  server.pointFailures.length = 0;
+  expect(server.pointReads).toHaveLength(16);
+  expect(items).toHaveLength(42);
+  for (const { reasons } of items) expect(reasons).toMatchObject([{ code: 'DR_STORAGE_UNREACHABLE' }]);
+  for (const n of numbers)
+    await server.catalogue.recordItem(sampleItem(n, { revision: 2, state: 'disabled' }));
+});
+
 test('metrics say the same to Prometheus, and to nobody without a token', async () => {
   const text = await server.client.call(contract.getMetrics, {});
   const labels = `item="${machineUuid(1)}",machine="machine-0001"`;
