@@ -14,6 +14,9 @@ export interface ScheduleSeen {
 
 export type ScheduleTold = Pick<ScheduleSeen, 'missed' | 'skipped' | 'pausedByFailure'>;
 
+/** Of a schedule that was removed: one that is made in its place counts from nothing. */
+export const NOTHING_TOLD: ScheduleTold = { missed: 0, skipped: 0, pausedByFailure: false };
+
 /** A drill whose own job says why it did not run. */
 export interface MissedDrill {
   /** ISO 8601 UTC. */
@@ -34,8 +37,6 @@ const reasons = {
   missed: 'nobody was there to begin it within the hour after it was due',
 } as const;
 
-const NEVER_TOLD: ScheduleTold = { missed: 0, skipped: 0, pausedByFailure: false };
-
 /** As far as it is known: jobs of missed drills are counted back to the oldest that is given. */
 export function missesOf(seen: ScheduleTold, drills: readonly MissedDrill[]): Misses[] {
   const counted = (['skipped', 'missed'] as const).flatMap((counter): Misses[] =>
@@ -51,13 +52,17 @@ export function missesOf(seen: ScheduleTold, drills: readonly MissedDrill[]): Mi
   return [...counted, ...told];
 }
 
-/** `at`: ISO 8601 UTC. A schedule that was made anew counts from nothing again. */
+/**
+ * `at`: ISO 8601 UTC. A schedule that was made anew counts from nothing again. Of one that is seen for the first time
+ * nobody knows when it missed what it missed: only that it is paused is told.
+ */
 export function noticesOfSchedule(
   plan: string,
-  told: ScheduleTold = NEVER_TOLD,
+  before: ScheduleTold | undefined,
   seen: ScheduleSeen,
   at: string,
 ): Notice[] {
+  const told = before ?? { ...seen, pausedByFailure: false };
   const missed = (['skipped', 'missed'] as const).flatMap((counter) => {
     const more = seen[counter] - told[counter];
     return more > 0 ? [missedNotice(plan, { counter, count: more, at })] : [];

@@ -40,12 +40,26 @@ export class Notifier {
     this.#now = now;
   }
 
-  /** One round: everything that is due, to every receiver beside the others. */
-  async deliver(signal: AbortSignal): Promise<void> {
+  /** Names. */
+  get receivers(): readonly string[] {
+    return this.#receivers.map(({ name }) => name);
+  }
+
+  /** Gives what is new to those who are to have it, and forgets what is old. */
+  async address(): Promise<void> {
     const now = this.#now();
     await this.#outbox.address(this.#receivers, now);
     await this.#outbox.forget(new Date(now.getTime() - KEPT_MS));
-    await Promise.all(this.#receivers.map((receiver) => this.#deliverTo(receiver, signal)));
+  }
+
+  /** Everything that is due to this receiver; one that takes one not is left alone until the next round. */
+  async deliverTo(name: string, signal: AbortSignal): Promise<void> {
+    const receiver = this.#receivers.find((each) => each.name === name);
+    if (receiver === undefined) return;
+    for (let sent = 0; sent < DELIVERIES_MAX && !signal.aborted; sent += 1) {
+      const claimed = await this.#outbox.claim(name, this.#now());
+      if (claimed === undefined || !(await this.#try(receiver, claimed, signal))) return;
+    }
   }
 
   /** Tells every receiver once, whatever it listens to; nothing of it is kept. */
@@ -65,18 +79,11 @@ export class Notifier {
           const { detail, problem } = await receiver.send(notification, AbortSignal.timeout(TRY_MS));
           return { receiver: name, ok: problem === undefined, detail: problem ?? detail };
         } catch (error) {
+          if (!(error instanceof DrError)) this.#log.error({ err: error, receiver: name }, 'a test failed');
           return { receiver: name, ok: false, detail: reasonOf(error) };
         }
       }),
     );
-  }
-
-  /** A receiver that takes one not is left alone until the next round. */
-  async #deliverTo(receiver: NotificationReceiver, signal: AbortSignal): Promise<void> {
-    for (let sent = 0; sent < DELIVERIES_MAX && !signal.aborted; sent += 1) {
-      const claimed = await this.#outbox.claim(receiver.name, this.#now());
-      if (claimed === undefined || !(await this.#try(receiver, claimed, signal))) return;
-    }
   }
 
   async #try(

@@ -1,9 +1,16 @@
 /** Asks the schedules of all plans once a minute which drills did not begin, and tells of each once. */
 import { DrError } from '../../domain/errors.ts';
-import { noticesOfSchedule, type ScheduleTold } from '../../domain/plan/missed-drills.ts';
+import { noticesOfSchedule, NOTHING_TOLD, type ScheduleTold } from '../../domain/plan/missed-drills.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { DrillScheduleView } from '../temporal-schedules.ts';
 import { LOOK_EVERY_MS } from './readiness-watch.ts';
+
+interface Kept extends ScheduleTold {
+  /** The schedule was removed; what is made in its place is told of from its first drill. */
+  readonly isGone?: true;
+}
+
+const GONE: Kept = { ...NOTHING_TOLD, isGone: true };
 
 /** Nothing, when somebody has looked a moment ago. @throws DR_TEMPORAL_UNREACHABLE */
 export async function watchDrills(
@@ -12,15 +19,17 @@ export async function watchDrills(
 ): Promise<void> {
   const { watches } = catalogue;
   if (!(await watches.claimLook('drills', { now, everyMs: LOOK_EVERY_MS }))) return;
-  const told = await watches.told<ScheduleTold>('drills');
+  const told = await watches.told<Kept>('drills');
+  const known = [...told].flatMap(([plan, { isGone }]) => (isGone === true ? [] : [plan]));
   const plans = await runbooks.scheduledPlans();
-  for (const plan of new Set([...told.keys(), ...plans])) {
+  for (const plan of new Set([...known, ...plans])) {
     const seen = await scheduleOf(runbooks, plan);
+    const before = told.get(plan);
     if (seen === null) {
-      await watches.keep('drills', { told: new Map([[plan, null]]), notices: [], at: now });
+      if (before === undefined) continue;
+      await watches.keep('drills', { told: new Map([[plan, GONE]]), notices: [], at: now });
       continue;
     }
-    const before = told.get(plan);
     const notices = noticesOfSchedule(plan, before, seen, now.toISOString());
     const { missed, skipped, pausedByFailure } = seen;
     const after = { missed, skipped, pausedByFailure };
@@ -39,9 +48,10 @@ async function scheduleOf(runbooks: ServerDeps['runbooks'], plan: string): Promi
   }
 }
 
-function isSame(a: ScheduleTold | undefined, b: ScheduleTold): boolean {
+function isSame(a: Kept | undefined, b: ScheduleTold): boolean {
   return (
     a !== undefined &&
+    a.isGone === undefined &&
     a.missed === b.missed &&
     a.skipped === b.skipped &&
     a.pausedByFailure === b.pausedByFailure

@@ -12,7 +12,13 @@ const ASK_EVERY_MS = 10_000;
 export async function runRounds(deps: ServerDeps, signal: AbortSignal): Promise<void> {
   const { log, notifier } = deps;
   const rounds = [
-    { what: 'delivering notifications', everyMs: DELIVER_EVERY_MS, work: () => notifier.deliver(signal) },
+    { what: 'addressing notifications', everyMs: DELIVER_EVERY_MS, work: () => notifier.address() },
+    // A round of its own for each: one that answers slowly delays no other.
+    ...notifier.receivers.map((name) => ({
+      what: `delivering notifications to ${name}`,
+      everyMs: DELIVER_EVERY_MS,
+      work: () => notifier.deliverTo(name, signal),
+    })),
     { what: 'watching readiness', everyMs: ASK_EVERY_MS, work: () => watchReadiness(deps, new Date()) },
     { what: 'watching schedules', everyMs: ASK_EVERY_MS, work: () => watchDrills(deps, new Date()) },
   ];

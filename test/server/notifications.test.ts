@@ -59,7 +59,12 @@ const notifier = (receivers: readonly NotificationReceiver[] = [hook, mail]) =>
     log: pino({ level: 'silent' }),
     now: () => clock,
   });
-const deliver = (by = notifier()) => by.deliver(new AbortController().signal);
+const deliver = (by = notifier(), signal = new AbortController().signal) => roundOf(by, signal);
+/** As all rounds of a server do it, once each. */
+async function roundOf(by: Notifier, signal: AbortSignal) {
+  await by.address();
+  await Promise.all(by.receivers.map((name) => by.deliverTo(name, signal)));
+}
 const later = (seconds: number) => {
   clock = new Date(clock.getTime() + seconds * 1_000);
 };
@@ -93,7 +98,7 @@ test('whoever dies between sending and noting it sends the same id again, and no
     dying.abort();
     throw new Error('killed');
   });
-  await expect(notifier().deliver(dying.signal)).rejects.toThrow('killed');
+  await expect(deliver(notifier(), dying.signal)).rejects.toThrow('killed');
   await deliver();
   expect(hook.sent).toHaveLength(1);
   later(pauseSeconds(1));
@@ -137,6 +142,31 @@ test('a receiver that is away is tried again after ever longer pauses, and given
   expect(givenUp?.deliveries).toMatchObject([{ state: 'givenUp', problem: away.message }]);
   const metrics = await server.client.call(contract.getMetrics, {});
   expect(metrics).toContain('switchback_notification_deliveries{receiver="hook",state="givenUp"} 1\n');
+});
+
+test('a receiver that takes its time delays no other one', async () => {
+  const { signal } = new AbortController();
+  const by = notifier();
+  const job = { kind: 'failover', state: 'waitingForInput' } as const;
+  const ask = (n: number) => server.catalogue.recordJob(sampleJob(`asking-${n}`, job));
+  const slow = Promise.withResolvers<void>();
+  hook.next.push(() => slow.promise);
+  await ask(1);
+  await by.address();
+  const stuck = by.deliverTo('hook', signal);
+  await ask(2);
+  await by.address();
+  await by.deliverTo('mail', signal);
+  expect(mail.sent).toHaveLength(2);
+  slow.resolve();
+  await stuck;
+  expect(hook.sent).toHaveLength(2);
+});
+
+test('what is no refusal of a receiver is logged when it is tried', async () => {
+  hook.next.push(() => Promise.reject(new TypeError('odd')));
+  expect(await server.notifier.test('olga')).toMatchObject([{ ok: false }, { ok: true }]);
+  expect(server.logged.find((line) => line.includes('TypeError'))).toContain('"receiver":"hook"');
 });
 
 test('what waits for a receiver that was taken out of the configuration is given up', async () => {
@@ -275,9 +305,41 @@ describe('watches', () => {
     ]);
     server.runbooks.schedules.delete('shop');
     await drills();
+    await drills();
     server.runbooks.schedules.set('shop', { ...shown, missed: 1 });
     await drills();
+    await drills();
     expect(await told()).toHaveLength(3);
+  });
+
+  test('a catalogue that was lost tells no drills again that were missed long ago', async () => {
+    const schedule = { cron: '0 3 * * 6', timeZone: 'UTC', jitterSeconds: 0, blackouts: [] };
+    const shown = await server.runbooks.putSchedule('old', schedule);
+    const drills = (missed: number) => {
+      server.runbooks.schedules.set('old', { ...shown, missed });
+      return watchDrills(deps(), nextMinute());
+    };
+    await drills(7);
+    expect(await told()).toEqual([]);
+    await drills(8);
+    expect(await told()).toMatchObject([{ subject: 'A drill of plan old was missed' }]);
+    server.runbooks.schedules.delete('old');
+  });
+
+  test('a watch remembers more than one statement can hold', async () => {
+    const all = Array.from({ length: 22_000 }, (_, n) => `item/${n}`);
+    const { watches } = server.catalogue;
+    const keep = (state: object | null) =>
+      watches.keep('readiness', {
+        told: new Map(all.map((subject) => [subject, state])),
+        notices: [],
+        at: new Date(),
+      });
+    const before = (await watches.told('readiness')).size;
+    await keep({ ready: true, otherwise: 0 });
+    expect((await watches.told('readiness')).size).toBe(before + all.length);
+    await keep(null);
+    expect((await watches.told('readiness')).size).toBe(before);
   });
 
   test('a schedule shows how many drills were missed, and why', async () => {

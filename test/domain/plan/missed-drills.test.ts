@@ -11,9 +11,9 @@ const schedule = (over: Partial<ScheduleSeen> = {}): ScheduleSeen => ({
 });
 
 test('every drill that did not run is told once, with why', () => {
-  expect(noticesOfSchedule('shop', undefined, schedule(), at)).toEqual([]);
+  expect(noticesOfSchedule('shop', schedule(), schedule(), at)).toEqual([]);
   const seen = schedule({ missed: 2, skipped: 1 });
-  expect(noticesOfSchedule('shop', undefined, seen, at)).toMatchObject([
+  expect(noticesOfSchedule('shop', schedule(), seen, at)).toMatchObject([
     {
       event: 'drillMissed',
       subject: 'A drill of plan shop was missed',
@@ -27,6 +27,14 @@ test('every drill that did not run is told once, with why', () => {
   ]);
   expect(noticesOfSchedule('shop', seen, seen, at)).toEqual([]);
   expect(noticesOfSchedule('shop', seen, schedule({ missed: 3, skipped: 1 }), at)).toHaveLength(1);
+});
+
+test('of a schedule that is seen for the first time only that it is paused is told', () => {
+  expect(noticesOfSchedule('shop', undefined, schedule({ missed: 7, skipped: 2 }), at)).toEqual([]);
+  const paused = schedule({ missed: 7, pausedByFailure: true });
+  expect(noticesOfSchedule('shop', undefined, paused, at)).toMatchObject([
+    { subject: 'Drills of plan shop are paused: one has failed' },
+  ]);
 });
 
 test('a schedule that was made anew tells nothing, one that a failure pauses tells once', () => {
