@@ -15,7 +15,7 @@ import {
   atTurnUpdate,
   decidePlanUpdate,
   jobQuery,
-  turnSignal,
+  turnUpdate,
   workflowTypes,
 } from '../workflows/contracts/messages.ts';
 import type { PlanDecision, PlanRunInput } from '../workflows/contracts/plan.ts';
@@ -127,7 +127,11 @@ export function planRunbooks(client: Client, temporal: Calls, lookMs: number): P
       temporal.to(
         workflowIds.run(item, operation),
         { code: 'DR_JOB_UNKNOWN', context: { job: operation } },
-        (handle) => handle.signal(turnSignal, { comes }),
+        async (handle) => {
+          // Told again it is the same update: the run hears of it once.
+          const updateId = comes ? 'turn-comes' : 'turn-never-comes';
+          await handle.executeUpdate(turnUpdate, { updateId, args: [{ comes }] });
+        },
       ),
   };
 }

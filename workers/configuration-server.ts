@@ -34,7 +34,7 @@ import { createDeployment, deploymentName } from './versions/deployment.ts';
 
 /** Catalogue writes at the same time. */
 const CONTROL_SLOTS = 32;
-/** Machines that a run of a plan moves together hold one slot that waits. */
+/** Each holds machines that a run of a plan moves together, and waits for them. */
 const PLAN_SLOTS = 1_000;
 /** Steps of recovery plans that run here. */
 const STEP_SLOTS = 256;

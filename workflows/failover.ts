@@ -295,11 +295,25 @@ const turn: FailoverStep = {
   held: 'Everything is made and the Azure machine does not run yet.',
   skip: 'The machine starts now, whatever the other machines of its plan do.',
   applies: (run) => run.startWhenTold === true,
-  async run({ item }, _facts, tools) {
-    if (await tools.turn(TURN_WITHIN_SECONDS)) return { detail: 'its turn has come' };
-    throw refusal('DR_TURN_MISSED', { machine: item.machineName });
+  async run({ item }, { offAtMs }, tools) {
+    if (!(await tools.turn(TURN_WITHIN_SECONDS))) {
+      throw refusal('DR_TURN_MISSED', { machine: item.machineName });
+    }
+    if (offAtMs !== undefined) await refuseSourceThatRuns(item);
+    return { detail: 'its turn has come' };
   },
 };
+
+/** Seen off it was perhaps hours ago. A site that is silent says nothing against it: the fence is Azure's. */
+async function refuseSourceThatRuns(item: FailoverRun['item']): Promise<void> {
+  const { machineId, machineName: machine } = item;
+  const seen = siteCalls(item.site).homePowerState({ item, machineId });
+  const state = await seen.then(
+    (answer) => answer.state,
+    (error: unknown) => rethrowIfCancelled(error),
+  );
+  if (state === 'poweredOn') throw refusal('DR_SOURCE_RUNS', { machine, state });
+}
 
 const vm: FailoverStep = {
   id: 'vm',

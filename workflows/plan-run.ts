@@ -3,8 +3,8 @@
  *
  * Theory of operation. Before: the plan's version, the machines its selectors found and the operator's choices are
  * pinned in the input; nothing looks at the plan again. In a drill and a failover the machines of all groups are made
- * ready together: their disks are one moment's, and the time to copy them is spent once. Then groups begin when those
- * they wait for are done; on the way home the arrows turn round. Inside a group steps come before, machines beside each
+ * ready together: their disks are one moment's, and the time to copy them is spent once. A group begins when its own
+ * machines are ready and the groups it waits for are done; on the way home the arrows turn round. Inside a group steps come before, machines beside each
  * other as far as what they need is free, steps after. Each machine is moved by its own protected item: this workflow only asks for the operation and awaits its
  * run, so everything that keeps one machine safe (state table, fence, undo) holds here too. After: every machine is
  * where the run was to bring it, or the job says for each why not.
@@ -44,7 +44,7 @@ import { Desk } from './lib/plan/desk.ts';
 import { evidenceOf } from './lib/plan/evidence.ts';
 import { Fleet } from './lib/plan/fleet.ts';
 import { playGroups } from './lib/plan/groups.ts';
-import { letGo, makeReady } from './lib/plan/members.ts';
+import { letGo, makeReady, settled } from './lib/plan/members.ts';
 import { Moves } from './lib/plan/moves.ts';
 import { rollBack } from './lib/plan/roll-back.ts';
 import { playSteps } from './lib/plan/steps.ts';
@@ -94,18 +94,24 @@ class PlanRun implements PlanContext {
     this.#failure ??= error;
   }
 
-  async play(): Promise<PlanRunOutcome['ended']> {
+  /** A run that is cancelled from outside ends by its own rules: a drill is taken back, everything else is kept. */
+  play(): Promise<PlanRunOutcome['ended']> {
+    const ending = this.input.kind === 'test' ? 'rollBack' : 'keep';
+    CancellationScope.current().cancelRequested.catch(() => this.desk.end(ending));
+    return CancellationScope.nonCancellable(() => this.#play());
+  }
+
+  async #play(): Promise<PlanRunOutcome['ended']> {
+    this.fleet.begin();
     if (this.input.kind === 'test') this.#endWhenForgotten().catch(() => undefined);
     await this.#untilEnding();
     this.#endedMs = Date.now();
     this.#bootLogs = await keepBootLogs(this);
-    const { ending } = this.desk;
-    if (ending === undefined) return this.#succeed();
-    if (ending === 'rollBack') await rollBack(this);
-    else {
-      await letGo(this);
-      await this.#startExpiry();
-    }
+    const ending = this.desk.close();
+    if (ending === undefined && this.#failure === undefined) return this.#succeed();
+    if (ending !== 'rollBack') await letGo(this);
+    const isTakenBack = ending === 'rollBack' && (await rollBack(this));
+    if (!isTakenBack) await this.#startExpiry();
     const isFailed = this.#failure !== undefined;
     await this.#leaveEvidence(ending === 'rollBack' ? 'undone' : isFailed ? 'failed' : 'cancelled');
     if (!isFailed) await this.log.cancelled();
@@ -119,8 +125,8 @@ class PlanRun implements PlanContext {
     try {
       await lookAtCapacity(this);
       await playSteps(this, before, 'the run', topLevel(this));
-      if (areMadeReadyTogether(this.input.kind, this.input.plan.plan.groups)) await makeReady(this);
-      await playGroups(this);
+      const isMadeReady = areMadeReadyTogether(this.input.kind, this.input.plan.plan.groups);
+      await settled([...(isMadeReady ? [makeReady(this)] : []), playGroups(this)]);
       await playSteps(this, after, 'the run', topLevel(this));
     } catch (error) {
       if (!isCancellation(error)) this.fail(error);
@@ -153,7 +159,7 @@ class PlanRun implements PlanContext {
       decided: this.desk.decided,
       ...(this.#failure === undefined ? {} : { error: jobError(this.#failure) }),
     });
-    const write = () => CancellationScope.nonCancellable(() => evidence.writeEvidence({ record }));
+    const write = () => evidence.writeEvidence({ record });
     await this.log
       .step('evidence', 'Seal the evidence', write, ({ blob, sha256 }) => `${blob}, SHA-256 ${sha256}`)
       .catch(() => undefined);

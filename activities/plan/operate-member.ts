@@ -121,11 +121,25 @@ async function hasBegun({ runbooks }: MemberCalls, { itemId, operationId }: Aske
   }
 }
 
+async function hasBegunAny(calls: MemberCalls, member: AskedMember): Promise<boolean> {
+  for (const operationId of member.operations ?? []) {
+    if (await hasBegun(calls, { ...member, operationId })) return true;
+  }
+  return false;
+}
+
+/** What others have done with the machine is not this run's to take back. */
+async function nothingBegun({ runbooks }: MemberCalls, { itemId }: AskedMember): Promise<MemberResult> {
+  const machine = machineOf(await runbooks.describeItem(itemId));
+  return { ended: 'reached', detail: 'this run has begun nothing of it', machine, facts: {} };
+}
+
 /** Null: the operation is booked. Waits for its turn where the plan says so. */
 async function begin(calls: MemberCalls, input: MemberAsked, wait: MemberWait): Promise<MemberResult | null> {
   const { runbooks } = calls;
   const { kind, member, onBusy, undo } = input;
   if (await hasBegun(calls, member)) return null;
+  if (undo === true && !(await hasBegunAny(calls, member))) return nothingBegun(calls, member);
   for (;;) {
     wait.signal.throwIfAborted();
     const view = await runbooks.describeItem(member.itemId);
@@ -217,9 +231,10 @@ async function awaitRun(
   }
 }
 
-/** A drill that another run has begun since is left alone. */
-function isMeant({ drill }: ItemView, { onlyDrillOf }: MemberAsked): boolean {
-  return onlyDrillOf === undefined || drill.runId?.startsWith(onlyDrillOf) !== false;
+/** A drill that another run has begun since is left alone, and so is one that this run did not begin. */
+function isMeant({ drill }: ItemView, { onlyDrillOf, undo, runId }: MemberAsked): boolean {
+  const only = undo === true ? runId : onlyDrillOf;
+  return only === undefined || drill.runId?.startsWith(only) !== false;
 }
 
 /** The run has ended; what that makes of the item, its entity says a moment later. */

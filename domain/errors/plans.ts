@@ -9,6 +9,13 @@ export const planErrors = {
     'The turn of "{machine}" to start has not come: the run of its recovery plan has ended or says nothing',
     'Roll the job back, or skip the step: then the machine starts now. `switchback job show` lists what is possible.',
   ),
+  DR_CAPACITY_MISSING: entry(
+    'pause',
+    409,
+    8,
+    'Machine "{machine}" {reason}, and nothing of the run moves that could free it',
+    'Raise the quota, free addresses, or correct the plan; then retry the machine, or skip it with a reason.',
+  ),
   DR_MEMBER_FAILED: entry(
     'pause',
     409,

@@ -57,6 +57,29 @@ export function together(plays: readonly Play[]): Play {
   };
 }
 
+/** Something that one play opens and others wait for. */
+export interface Gate {
+  readonly open: Play;
+  readonly pass: Play;
+}
+
+export function gateOf(): Gate {
+  let opened: Moment | undefined;
+  const waiting: ((at: Moment) => void)[] = [];
+  return {
+    open(from, done) {
+      opened = from;
+      for (const pass of waiting.splice(0)) pass(from);
+      done(from);
+    },
+    pass(from, done) {
+      const later = (at: Moment) => done(at.seconds > from.seconds ? at : from);
+      if (opened === undefined) waiting.push(later);
+      else later(opened);
+    },
+  };
+}
+
 interface Waiting {
   readonly order: number;
   readonly from: Moment;

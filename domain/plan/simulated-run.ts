@@ -6,7 +6,18 @@ import { directionOfRun } from './member-move.ts';
 import { memberSteps } from './member-steps.ts';
 import { areMadeReadyTogether, readyGroups, waitsOf } from './order.ts';
 import type { PlanGroup, PlanRunKind, PlanStep, RecoveryPlan } from './plan.ts';
-import { BEGIN, inTurn, lasting, Room, together, type Moment, type Part, type Play } from './plays.ts';
+import {
+  BEGIN,
+  gateOf,
+  inTurn,
+  lasting,
+  Room,
+  together,
+  type Gate,
+  type Moment,
+  type Part,
+  type Play,
+} from './plays.ts';
 import type { Supply } from './scheduler.ts';
 import { needsFor, planSupplies, type MemberDemand } from './supplies.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -43,6 +54,7 @@ class SimulatedRun {
   readonly #clock = new VirtualClock();
   readonly #room: Room;
   readonly #isMadeReady: boolean;
+  readonly #gates = new Map<string, Gate>();
 
   constructor(shape: RunShape, durations: RunDurations) {
     this.#shape = shape;
@@ -54,8 +66,8 @@ class SimulatedRun {
   play(): Moment {
     const { before, after } = this.#shape.plan.steps;
     let end = BEGIN;
-    const ready = this.#isMadeReady ? this.#ready() : inTurn();
-    const whole = inTurn(this.#steps(before), ready, this.#groups(), this.#steps(after));
+    const moves = this.#isMadeReady ? together([this.#ready(), this.#groups()]) : this.#groups();
+    const whole = inTurn(this.#steps(before), moves, this.#steps(after));
     whole(BEGIN, (at) => {
       end = at;
     });
@@ -74,10 +86,21 @@ class SimulatedRun {
 
   /** Machines of all groups, up to the moment before they start. */
   #ready(): Play {
-    return together(this.#shape.members.map((member) => this.#move(member, 'prepare')));
+    return together(
+      this.#shape.members.map((member) => {
+        const gate = this.#gateOf(member);
+        return inTurn(this.#move(member, 'prepare'), gate.open);
+      }),
+    );
   }
 
-  /** Each begins when those it waits for are done. */
+  #gateOf({ itemId }: ShapeMember): Gate {
+    const gate = this.#gates.get(itemId) ?? gateOf();
+    this.#gates.set(itemId, gate);
+    return gate;
+  }
+
+  /** Each begins when its machines are ready and those it waits for are done. */
   #groups(): Play {
     const { kind, plan, members } = this.#shape;
     const waits = waitsOf(plan.groups, directionOfRun[kind]);
@@ -106,7 +129,13 @@ class SimulatedRun {
   #group(group: PlanGroup, members: readonly ShapeMember[]): Play {
     const { before, after } = group.steps;
     const plays = members.map((member) => this.#member(group, member));
-    return inTurn(this.#steps(before, group.name), together(plays), this.#steps(after, group.name));
+    const ready = this.#isMadeReady ? members.map((member) => this.#gateOf(member).pass) : [];
+    return inTurn(
+      together(ready),
+      this.#steps(before, group.name),
+      together(plays),
+      this.#steps(after, group.name),
+    );
   }
 
   #member(group: PlanGroup, member: ShapeMember): Play {

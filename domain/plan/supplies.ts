@@ -84,16 +84,18 @@ export function needsFor(kind: PlanRunKind, demand: MemberDemand, phase: DemandP
   };
 }
 
+/** Taking back is bounded as moving is; what it frees it does not wait for. */
+export function needsOfUndo(kind: PlanRunKind, { site }: Pick<MemberDemand, 'site'>): Needs {
+  return { [TURN.id]: 1, ...(kind === 'test' ? {} : { [turnAt(site)]: 1 }) };
+}
+
 /** Unknown sizes count nothing. */
 export function coresOf({ vmSize = '' }: Pick<MemberDemand, 'vmSize'>, sizes: Sizes): number {
   return sizeOf(vmSize, sizes)?.cores ?? 0;
 }
 
-function interfaceNeeds({ location, subnetId }: MemberDemand): Needs {
-  return {
-    [quotaOf(location, 'networkInterfaces')]: 1,
-    ...(subnetId === undefined ? {} : { [addressesOf(subnetId)]: 1 }),
-  };
+function interfaceNeeds({ subnetId }: MemberDemand): Needs {
+  return subnetId === undefined ? {} : { [addressesOf(subnetId)]: 1 };
 }
 
 function machineNeeds({ location, vmSize = '' }: MemberDemand, sizes: Sizes): Needs {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { noticesOfJob } from '../../domain/job-notices.ts';
+import { workflowIds } from '../../workflows/contracts/ids.ts';
 import {
   failing,
   group,
@@ -136,6 +137,79 @@ describe('ending a run', () => {
       { machineName: 'db', outcome: 'failed' },
       { machineName: 'web', outcome: 'skipped', detail: 'its turn to start did not come' },
     ]);
+  });
+
+  describe('while machines wait for their start', () => {
+    const narrow = plan([group('database'), group('web', { after: ['database'] })], {
+      limits: { machinesAtOnce: 1 },
+    });
+    const crowd = members('db@database', 'w1@web', 'w2@web', 'w3@web');
+    beforeEach(async () => {
+      stage.fate = (what) => ({ kind: what === 'failover w1' ? 'hold' : 'run' });
+      await stage.run('failover', narrow, crowd);
+      expect(stage.begun).toEqual(['failover db', 'failover w1']);
+    });
+
+    test('keep lets go of them', async () => {
+      await stage.decide('keep');
+      await stage.release();
+      expect(stage.turns.filter((turn) => turn.startsWith('leave'))).toEqual(['leave w2', 'leave w3']);
+      const outcomes = stage.records[0]?.members.map(({ machineName, outcome }) => [machineName, outcome]);
+      expect(outcomes).toEqual([
+        ['db', 'succeeded'],
+        ['w1', 'succeeded'],
+        ['w2', 'skipped'],
+        ['w3', 'skipped'],
+      ]);
+    });
+
+    test('rolled back, what is ready of them is taken back first', async () => {
+      await stage.decide('rollBack');
+      await stage.release();
+      const waiting = stage.operations.filter(({ undo }) => undo === true).map(({ member }) => member);
+      const prepared = new Map<string, unknown>(waiting.map((each) => [each.machineName, each.prepared]));
+      expect(prepared.get('w2')).toBe(`${RUN}-2-m-1`);
+      expect(prepared.get('w3')).toBe(`${RUN}-3-m-1`);
+      expect(prepared.get('w1')).toBeUndefined();
+      expect((await stage.job()).state).toBe('cancelled');
+    });
+  });
+
+  test('a run that is cancelled from outside ends, and lets the plan go', async () => {
+    stage.fate = (what) => ({ kind: what === 'failover web' ? 'hold' : 'run' });
+    await stage.run('failover', withDns, who);
+    stage.driver.cancel(workflowIds.planRun('shop'));
+    await stage.driver.settle();
+    await stage.release();
+    expect((await stage.job()).state).toBe('cancelled');
+    expect(stage.driver.ending(workflowIds.planRun('shop'))?.status).toBe('completed');
+  });
+
+  test('after it has ended as it has, nothing is decided about it', async () => {
+    stage.fate = (what) => ({ kind: what === 'evidence' ? 'hold' : 'run' });
+    await stage.run('failover', withDns, who);
+    expect(await stage.decide('rollBack')).toBe('DR_DECISION_REFUSED');
+  });
+
+  test('the undo of a step is tried as often as the plan says', async () => {
+    const patient = plan([
+      group('web', { steps: { before: [{ ...dns, retries: 2 }], after: [step('check')] } }),
+    ]);
+    stage.fate = failing('step check');
+    await stage.run('failover', patient, members('web@web'));
+    const before = stage.begun.length;
+    stage.fate = failing('step dns', 'step dns');
+    await stage.decide('rollBack');
+    expect(stage.begun.slice(before)).toEqual(['undo failover web', 'step dns', 'step dns', 'step dns']);
+    expect((await stage.job()).state).toBe('cancelled');
+  });
+
+  test('a machine that was there already is not taken back', async () => {
+    stage.reached.add('db');
+    stage.fate = failing('step check');
+    await stage.run('failover', withDns, who);
+    await stage.decide('rollBack');
+    expect(stage.begun.filter((what) => what.startsWith('undo'))).toEqual(['undo failover web']);
   });
 
   test('roll back takes machines and steps back, the last one first', async () => {

@@ -56,11 +56,11 @@ describe('the order', () => {
     expect(stage.steps.at(-1)?.machines).toMatchObject({ db: { address: '10.0.0.4' } });
   });
 
-  test('makes the machines of all groups ready together, then starts them group by group', async () => {
+  test('makes the machines of all groups ready together; a group starts when its own are', async () => {
     stage.fate = (what) => ({ kind: what === 'ready web-1' ? 'hold' : 'run' });
     await stage.run('test', threeTiers, shop);
     expect(stage.turns).toEqual(['ready db', 'ready app', 'ready web-1', 'ready web-2']);
-    expect(stage.begun).toEqual([]);
+    expect(stage.begun).toEqual(['test db', 'test app']);
     await stage.release('ready web-1');
     expect(stage.begun).toEqual(['test db', 'test app', 'test web-1', 'test web-2']);
     const [first] = stage.operations;
@@ -115,9 +115,48 @@ describe('the order', () => {
       expect(stage.begun).toEqual(['test a', 'test b']);
       // What the two hold is in use now.
       stage.region = region(8);
-      await stage.driver.advance(61_000);
+      await stage.driver.advance(121_000);
       expect(stage.begun).toEqual(['test a', 'test b', 'test c']);
       expect((await stage.job()).state).toBe('succeeded');
+    });
+
+    describe('that nobody raises', () => {
+      const wait = 'machine-b';
+      beforeEach(() => {
+        stage.region = region(8);
+      });
+
+      test('somebody decides about the first that waits: without it the run goes on', async () => {
+        await stage.run('test', wide, members('a@web', 'b@web'));
+        stage.region = region(0);
+        await stage.driver.advance(200_000);
+        const { state, error, choices } = await stage.job();
+        expect([state, error?.code]).toEqual(['waitingForInput', 'DR_CAPACITY_MISSING']);
+        expect(error?.message).toContain('waits for 8 cores in westeurope');
+        const offered = choices?.filter(({ taskId }) => taskId === wait).map(({ decision }) => decision);
+        expect(offered).toEqual(['retry', 'skip']);
+        await stage.decide('skip', { taskId: wait, reason: 'not tonight' });
+        expect((await stage.job()).state).toBe('succeeded');
+      });
+
+      test('tried again it waits again, and begins when there is room', async () => {
+        await stage.run('test', wide, members('a@web', 'b@web'));
+        stage.region = region(0);
+        await stage.driver.advance(200_000);
+        await stage.decide('retry', { taskId: wait });
+        expect((await stage.job()).state).toBe('inProgress');
+        stage.region = region(8);
+        await stage.driver.advance(200_000);
+        expect(stage.begun).toEqual(['test a', 'test b']);
+      });
+
+      test('unattended the drill takes itself back', async () => {
+        await stage.run('test', wide, members('a@web', 'b@web'), { unattended: true });
+        stage.region = region(0);
+        await stage.driver.advance(200_000);
+        expect(stage.begun).toEqual(['test a', 'undo test b', 'undo test a']);
+        expect((await stage.job()).state).toBe('failed');
+      });
     });
 
     test('one that fails gives its cores back', async () => {

@@ -31,7 +31,7 @@ export const giveWaySignal = defineSignal('giveWay');
 /** To a run that was begun with `startWhenTold`: answers once it waits for its turn. A run that ends before answers nothing. */
 export const atTurnUpdate = defineUpdate<void>('atTurn');
 /** To such a run: its machine starts now; or its turn never comes, because the run of the plan has ended. */
-export const turnSignal = defineSignal<[{ readonly comes: boolean }]>('turn');
+export const turnUpdate = defineUpdate<void, [{ readonly comes: boolean }]>('turn');
 /** To every entity when workers of a new version are there: continue as new soon. */
 export const upgradeSignal = defineSignal('upgrade');
 

@@ -117,6 +117,8 @@ export interface AskedMember extends Pick<RunMember, 'itemId' | 'machineName' | 
   readonly operationId: OperationId;
   /** An operation of it that waits for its turn: taken back before anything else. */
   readonly prepared?: OperationId;
+  /** With `undo`: the operations that the run has asked for. Where none of them has begun, nothing is taken back. */
+  readonly operations?: readonly OperationId[];
 }
 
 /** What a run asks of machines that it moves together. */

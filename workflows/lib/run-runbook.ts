@@ -22,7 +22,7 @@ import {
   jobQuery,
   replicationStoppedSignal,
   stopReplicationSignal,
-  turnSignal,
+  turnUpdate,
 } from '../contracts/messages.ts';
 import type { Run, RunOutcome } from '../contracts/runs.ts';
 import type { DecisionInput } from '../contracts/types.ts';
@@ -248,8 +248,12 @@ class Player<I extends Run, F> {
     setHandler(atTurnUpdate, () => condition(() => this.#isAtTurn), {
       unfinishedPolicy: HandlerUnfinishedPolicy.ABANDON,
     });
-    setHandler(turnSignal, ({ comes }) => {
+    setHandler(turnUpdate, ({ comes }) => {
       this.#turnComes = comes;
+      // It had waited too long, and now it has come.
+      if (!comes || this.#phase !== 'failed' || !this.#isAtTurn) return;
+      const { requestedBy } = this.#input;
+      this.#decision ??= { decision: 'retry', reason: 'its turn has come', requestedBy };
     });
     setHandler(replicationStoppedSignal, ({ sessionEpoch }) => {
       this.#epoch = sessionEpoch;
@@ -303,7 +307,11 @@ class Player<I extends Run, F> {
   async #turn(withinSeconds: number): Promise<boolean> {
     this.#isAtTurn = true;
     await condition(() => this.#turnComes !== undefined, withinSeconds * 1_000);
-    return this.#turnComes === true;
+    const comes = this.#turnComes === true;
+    // A turn that did not come may still come when the step is tried again.
+    if (comes) this.#isAtTurn = false;
+    else this.#turnComes = undefined;
+    return comes;
   }
 
   /**

@@ -106,6 +106,8 @@ export class PlanStage implements Stagehand {
   readonly kept: KeepBootLogsInput[] = [];
   /** What was recorded, every change. */
   readonly jobs: Job[] = [];
+  /** Machines that are where a run wants them. */
+  readonly reached = new Set<string>();
   /** What machines say of themselves afterwards. */
   facts: MemberFacts = {};
   /** What Azure says of the region. */
@@ -182,6 +184,7 @@ export class PlanStage implements Stagehand {
 
   fateOf(call: ActivityCall): Fate {
     if (call.name === 'lookAtRegion') return this.fate('look', call);
+    if (call.name === 'writeEvidence') return this.fate('evidence', call);
     if (call.name === 'priceMachines') return this.fate('price', call);
     const what = named(call);
     if (what === undefined) return { kind: 'run' };
@@ -247,7 +250,8 @@ export class PlanStage implements Stagehand {
       return { operationId, error: { code, context } };
     }
     const machine = { machineName, address: '10.0.0.4', vmId: `/vms/${machineName}` };
-    const ended = asked.phase === 'prepare' ? 'prepared' : 'succeeded';
+    const made = asked.phase === 'prepare' ? 'prepared' : 'succeeded';
+    const ended = this.reached.has(machineName) ? 'reached' : made;
     return {
       operationId,
       result: { ended, detail: 'runs', machine, facts: this.facts } satisfies MemberResult,

@@ -79,6 +79,10 @@ export class PlanBook {
     this.#undoable = [...this.#undoable.filter(({ id }) => id !== undoable.id), undoable];
   }
 
+  disown(id: string): void {
+    this.#undoable = this.#undoable.filter((undoable) => undoable.id !== id);
+  }
+
   /** Newest first, in batches. */
   owed(): readonly (readonly Undoable[])[] {
     const batches: Undoable[][] = [];

@@ -12,6 +12,8 @@ import type { PlanContext } from './context.ts';
 import { refuseTooDear } from './cost.ts';
 
 const LOOK_AGAIN_SECONDS = 60;
+const LOOK_AGAIN_SECONDS_MAX = 900;
+const LOOKS_BEFORE_ASKING = 2;
 
 /** What the machine will be in Azure: a drill's interface is in the drill's subnet. */
 export function demandOf({ input }: PlanContext, member: RunMember): MemberDemand {
@@ -45,15 +47,32 @@ export async function lookAtCapacity(context: PlanContext): Promise<void> {
   lookAgain(context).catch(() => undefined);
 }
 
-/** Quota that was raised, and addresses that somebody gave back, are noticed while machines wait for them. */
+/**
+ * Quota that was raised, and addresses that somebody gave back, are noticed while machines wait for them and nothing
+ * moves. Where a look changes nothing somebody decides about the first that waits; unattended, the run ends.
+ */
 async function lookAgain(context: PlanContext): Promise<never> {
-  const { fleet, input } = context;
+  const { fleet, input, desk } = context;
+  let [pauseSeconds, looks] = [LOOK_AGAIN_SECONDS, 0];
   for (;;) {
     await condition(() => fleet.isStuck);
-    await sleep(LOOK_AGAIN_SECONDS * 1_000);
+    await sleep(pauseSeconds * 1_000);
     if (!fleet.isStuck) continue;
-    const looks = await lookAtRegions(context);
-    fleet.supplyAnew(planSupplies(input.plan.plan, input.members), looks.flatMap(azureSupplies));
+    const seen = await lookAtRegions(context);
+    if (!fleet.isStuck) continue;
+    looks += 1;
+    fleet.supplyAnew(planSupplies(input.plan.plan, input.members), seen.flatMap(azureSupplies));
+    await fleet.admitted();
+    if (!fleet.isStuck) [pauseSeconds, looks] = [LOOK_AGAIN_SECONDS, 0];
+    else if (looks >= LOOKS_BEFORE_ASKING) {
+      const member = fleet.giveUpFirst();
+      const tasks = ['ready', 'machine'].map((part) => `${part}-${member?.machineName ?? ''}`);
+      const isAsked = () => tasks.some((task) => desk.isAsking(task));
+      // What becomes of it may change what the others wait for.
+      await sleep(1_000);
+      await condition(() => !isAsked());
+      pauseSeconds = LOOK_AGAIN_SECONDS;
+    } else pauseSeconds = Math.min(pauseSeconds * 2, LOOK_AGAIN_SECONDS_MAX);
   }
 }
 

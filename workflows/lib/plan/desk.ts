@@ -46,6 +46,7 @@ export class Desk {
   readonly #decided: Decided[] = [];
   #isHeld = false;
   #isUndoing = false;
+  #isClosed = false;
   #ending: PlanEnding | undefined;
 
   constructor(input: PlanRunInput, log: JobLog) {
@@ -72,12 +73,25 @@ export class Desk {
   /** Waits while the run is held. @throws CancelledFailure when the run is to end: nothing further begins */
   async pass(): Promise<void> {
     await condition(() => !this.#isHeld || this.#ending !== undefined);
-    if (this.#ending !== undefined) throw new CancelledFailure('the run ends');
+    if (this.#ending !== undefined && !this.#isUndoing) throw new CancelledFailure('the run ends');
   }
 
   end(ending: PlanEnding): void {
+    if (this.#isClosed) return;
     this.#ending ??= ending;
     this.#show();
+  }
+
+  /** How the run ends is settled: from here on nothing is decided about it any more. */
+  close(): PlanEnding | undefined {
+    this.#isClosed = true;
+    this.#isHeld = false;
+    this.#show();
+    return this.#ending;
+  }
+
+  isAsking(taskId: string): boolean {
+    return this.#waiting.some((each) => each.taskId === taskId && each.answer === undefined);
   }
 
   /** From here on only what cannot be undone is asked about. */
@@ -171,7 +185,7 @@ export class Desk {
     const ofTasks = this.#waiting
       .filter(({ answer }) => answer === undefined)
       .flatMap(({ choices, taskId }) => choices.map((choice) => ({ ...choice, taskId })));
-    if (this.#isUndoing || this.#ending !== undefined) return ofTasks;
+    if (this.#isUndoing || this.#isClosed || this.#ending !== undefined) return ofTasks;
     const canGoBack = undoOfMove[this.#input.kind] !== null;
     return [
       ...ofTasks,

@@ -31,6 +31,8 @@ export interface Move {
   readonly undo?: true;
   /** An operation of it that waits for its turn. */
   readonly prepared?: OperationId;
+  /** With `undo`: those that the run has asked for. */
+  readonly operations?: readonly OperationId[];
   readonly needs: Needs;
 }
 
@@ -47,12 +49,21 @@ export class Fleet {
   #held: Needs = {};
   #waiting: Applied[] = [];
   #changes = 0;
+  #seen = '';
   #moving = 0;
+
+  /** What machines that are made ready keep until the run is over. */
+  readonly #kept = new Map<string, Needs>();
 
   constructor(context: PlanContext) {
     this.#context = context;
-    // Ends with the workflow.
-    this.#serve().catch(() => undefined);
+  }
+
+  /** Once; ends with the workflow. What waits when this fails fails with it. */
+  begin(): void {
+    this.#serve().catch((error: unknown) => {
+      for (const applied of this.#waiting.splice(0)) applied.reject(error);
+    });
   }
 
   /** From now on; what machines hold already is counted. */
@@ -64,13 +75,32 @@ export class Fleet {
   /** Measured while nothing moves: what machines have made is in use now, and no longer held. */
   supplyAnew(kept: readonly Supply[], measured: readonly Supply[]): void {
     const anew = new Set(measured.map(({ id }) => id));
+    this.#kept.clear();
     this.#held = Object.fromEntries(Object.entries(this.#held).filter(([id]) => !anew.has(id)));
     this.supply([...kept, ...measured]);
   }
 
   /** Machines wait, and none moves that could give anything back. */
   get isStuck(): boolean {
-    return this.#moving === 0 && this.#waiting.some(isForward) && !this.#context.desk.isHeld;
+    const { isHeld, ending } = this.#context.desk;
+    return this.#moving === 0 && !isHeld && ending === undefined && this.#waiting.some(isForward);
+  }
+
+  /** When everything that has changed was looked at. */
+  admitted(): Promise<void> {
+    return condition(() => this.#seen === this.#situation());
+  }
+
+  /** The first that waits goes no further by itself: whoever decides about it is told for what it waits. */
+  giveUpFirst(): RunMember | undefined {
+    const first = this.#waiting.find(isForward);
+    if (first === undefined) return undefined;
+    this.#waiting = this.#waiting.filter((applied) => applied !== first);
+    const { member, operationId: id, needs } = first;
+    const [wait] = admit([{ id, needs }], this.#held, this.#supplies).waits;
+    const reason = wait?.reason ?? 'waits';
+    first.reject(refusal('DR_CAPACITY_MISSING', { machine: member.machineName, reason }));
+    return member;
   }
 
   /** @throws what the machine's operation failed with; CancelledFailure when the run ends before it has begun */
@@ -83,8 +113,9 @@ export class Fleet {
 
   /** Everything that applies at the same moment is looked at together. */
   async #serve(): Promise<never> {
-    for (let seen = ''; ; seen = this.#situation()) {
-      await condition(() => this.#situation() !== seen);
+    for (;;) {
+      await condition(() => this.#situation() !== this.#seen);
+      this.#seen = this.#situation();
       this.#endWaiting();
       this.#admit();
     }
@@ -148,7 +179,16 @@ export class Fleet {
   #end(applied: Applied, end: MemberEnd | undefined): void {
     if (end === undefined) return;
     const failed = 'error' in end;
-    this.#return(applied.needs, failed || applied.undo === true ? 'nothing' : 'something');
+    const isMade = !failed && applied.undo !== true && end.result.ended !== 'reached';
+    const { itemId } = applied.member;
+    // A start that failed, and a machine that was taken back, leave nothing of what was made ready either.
+    const before = this.#kept.get(itemId) ?? {};
+    if (isMade) this.#kept.set(itemId, hold(before, applied.needs));
+    else {
+      this.#kept.delete(itemId);
+      this.#held = giveBack(this.#held, onlyKept(before, this.#supplies), this.#supplies, 'nothing');
+    }
+    this.#return(applied.needs, isMade ? 'something' : 'nothing');
     if (failed) applied.reject(refusal(end.error.code, end.error.context));
     else applied.resolve(end.result);
   }
@@ -158,6 +198,11 @@ export class Fleet {
     this.#moving -= 1;
     this.#changes += 1;
   }
+}
+
+function onlyKept(needs: Needs, supplies: readonly Supply[]): Needs {
+  const kept = new Set(supplies.filter(({ keptBy }) => keptBy === 'run').map(({ id }) => id));
+  return Object.fromEntries(Object.entries(needs).filter(([id]) => kept.has(id)));
 }
 
 /** Neither taking back nor letting go. */
@@ -178,7 +223,9 @@ function sharedOf(
     planName: plan.name,
     kind,
     phase,
-    ...(undo === true ? { undo, onBusy: 'queue' } : { onBusy: plan.plan.onBusy }),
+    ...(undo === true ? { undo } : {}),
+    // Nobody is there to ask again.
+    onBusy: undo === true || isCleaningUp(input) ? 'queue' : plan.plan.onBusy,
     choice,
     shutdownSource,
     ...(subnetId === undefined ? {} : { subnetId }),
@@ -188,7 +235,11 @@ function sharedOf(
   };
 }
 
-function askedOf({ member, operationId, prepared }: Move): AskedMember {
+function isCleaningUp({ kind, unattended }: PlanContext['input']): boolean {
+  return kind === 'cleanup' && unattended === true;
+}
+
+function askedOf({ member, operationId, prepared, operations }: Move): AskedMember {
   const { itemId, machineName, pointId } = member;
   return {
     itemId,
@@ -196,6 +247,7 @@ function askedOf({ member, operationId, prepared }: Move): AskedMember {
     operationId,
     ...(pointId === undefined ? {} : { pointId }),
     ...(prepared === undefined ? {} : { prepared }),
+    ...(operations === undefined ? {} : { operations }),
   };
 }
 

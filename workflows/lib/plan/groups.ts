@@ -5,7 +5,7 @@ import { readyGroups, waitsOf } from '../../../domain/plan/order.ts';
 import type { PlanGroup } from '../../../domain/plan/plan.ts';
 import type { TaskLog } from '../job-log.ts';
 import type { PlanContext } from './context.ts';
-import { playMembers } from './members.ts';
+import { playMembers, untilReady } from './members.ts';
 import { playSteps } from './steps.ts';
 
 /** After a failure no further group begins; it is thrown once those that have begun have ended. */
@@ -38,6 +38,7 @@ export async function playGroups(context: PlanContext): Promise<void> {
 
 async function playGroup(context: PlanContext, group: PlanGroup): Promise<void> {
   const { name, steps } = group;
+  await untilReady(context, group);
   const count = context.input.members.filter((member) => member.group === name).length;
   const work = async (below: TaskLog) => {
     await playSteps(context, steps.before, name, below);

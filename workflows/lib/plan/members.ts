@@ -1,9 +1,10 @@
 /** The machines of a run: made ready together, then moved group by group. */
+import { isCancellation } from '@temporalio/workflow';
 import { asId, type OperationId } from '../../../domain/ids.ts';
 import { undoOfMove } from '../../../domain/plan/member-move.ts';
 import { memberSteps } from '../../../domain/plan/member-steps.ts';
 import type { PlanGroup, StepsAround } from '../../../domain/plan/plan.ts';
-import { needsFor } from '../../../domain/plan/supplies.ts';
+import { needsFor, needsOfUndo } from '../../../domain/plan/supplies.ts';
 import type { MemberResult, RunMember } from '../../contracts/plan.ts';
 import { jobError } from '../failures.ts';
 import { now, wasSkipped, type TaskLog } from '../job-log.ts';
@@ -12,13 +13,25 @@ import type { PlanContext } from './context.ts';
 import { playSteps } from './steps.ts';
 import { untilDone } from './tries.ts';
 
-/** Machines of all groups, up to the moment before they start. */
+/** Machines of all groups, up to the moment before they start. Begun at once: from now on `untilReady` may be asked. */
 export async function makeReady(context: PlanContext): Promise<void> {
   const { members } = context.input;
   const work = (below: TaskLog) =>
-    settled(members.map((member) => playMove(context, member, 'prepare', below)));
+    settled(
+      members.map((member) => {
+        const readying = playMove(context, member, 'prepare', below);
+        context.moves.of(member).readying = readying;
+        return readying;
+      }),
+    );
   const words = () => `${members.length} machines`;
   await context.log.step('make-ready', 'Make the machines of all groups ready', work, words);
+}
+
+/** A group goes on with its own machines: those of others may take longer, or wait for somebody. */
+export async function untilReady({ input, moves }: PlanContext, group: PlanGroup): Promise<void> {
+  const members = input.members.filter((member) => member.group === group.name);
+  await settled(members.map(async (member) => moves.of(member).readying));
 }
 
 export async function playMembers(context: PlanContext, group: PlanGroup, below: TaskLog): Promise<void> {
@@ -40,7 +53,7 @@ export async function letGo(context: PlanContext): Promise<void> {
 }
 
 /** Those that have begun come to their end, whatever becomes of the others. */
-async function settled(moves: readonly Promise<void>[]): Promise<void> {
+export async function settled(moves: readonly Promise<void>[]): Promise<void> {
   const endings = await Promise.allSettled(moves);
   const failed = endings.find((each) => each.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -83,6 +96,11 @@ async function playMove(
     try {
       return await context.fleet.move({ member, ...asked, needs }, (reason) => log.say(reason));
     } catch (error) {
+      if (isCancellation(error)) {
+        // The run ends before it has begun: a start that never came still waits for its turn.
+        if (asked.phase === 'start') moves.prepared(member, operationId);
+        throw error;
+      }
       const known = jobError(error);
       book.told({ ...told(), outcome: 'failed', detail: known.message, error: known });
       throw error;
@@ -101,6 +119,8 @@ async function playMove(
   }
   const { address, vmId } = machine;
   standing.isThere = true;
+  // Somebody else has brought it there: it is not this run's to take back.
+  if (ended === 'reached') book.disown(undoIdOf(member));
   machines[machineName] = machine;
   book.told({
     ...told(),
@@ -134,14 +154,23 @@ function oweUndo(context: PlanContext, member: RunMember): void {
   const { input, book, moves } = context;
   if (undoOfMove[input.kind] === null) return;
   book.owe({
-    id: `undo-machine-${member.machineName}`,
+    id: undoIdOf(member),
     name: `Take back ${member.machineName}`,
     batch: member.group,
     async run() {
       const operationId = moves.nextUndo(member);
-      const { prepared } = moves.of(member);
+      const { prepared, operations } = moves.of(member);
       const waiting = prepared === undefined ? {} : { prepared };
-      const move = { member, operationId, phase: 'whole', undo: true, needs: {}, ...waiting } as const;
+      const needs = needsOfUndo(input.kind, demandOf(context, member));
+      const move = {
+        member,
+        operationId,
+        phase: 'whole',
+        undo: true,
+        needs,
+        operations,
+        ...waiting,
+      } as const;
       const { detail } = await context.fleet.move(move, () => undefined);
       delete moves.of(member).prepared;
       const earlier = book.members.find(({ itemId }) => itemId === member.itemId);
@@ -150,4 +179,8 @@ function oweUndo(context: PlanContext, member: RunMember): void {
       return detail;
     },
   });
+}
+
+function undoIdOf({ machineName }: RunMember): string {
+  return `undo-machine-${machineName}`;
 }

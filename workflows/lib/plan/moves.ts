@@ -7,6 +7,10 @@ interface Standing {
   undos: number;
   /** ISO 8601 UTC, of its first try. */
   startedAt?: string;
+  /** Its operations so far: what the run has begun of it. */
+  readonly operations: OperationId[];
+  /** Ends when it is made ready, or left out. */
+  readying?: Promise<void>;
   /** Waits for its turn. */
   prepared?: OperationId;
   /** It is where the run was to bring it. */
@@ -24,7 +28,10 @@ export class Moves {
   constructor({ runId, members }: Pick<PlanRunInput, 'runId' | 'members'>) {
     this.#runId = runId;
     this.#standings = Object.fromEntries(
-      members.map(({ itemId }) => [itemId, { tries: 0, undos: 0, isThere: false, isLeftOut: false }]),
+      members.map(({ itemId }) => [
+        itemId,
+        { tries: 0, undos: 0, operations: [], isThere: false, isLeftOut: false },
+      ]),
     );
     this.#places = Object.fromEntries(members.map(({ itemId }, index) => [itemId, index]));
   }
@@ -47,7 +54,9 @@ export class Moves {
       return { operationId: prepared, phase: 'start' };
     }
     standing.tries += 1;
-    return { operationId: this.#idOf(member, `m-${standing.tries}`), phase };
+    const operationId = this.#idOf(member, `m-${standing.tries}`);
+    standing.operations.push(operationId);
+    return { operationId, phase };
   }
 
   prepared(member: RunMember, operationId: OperationId): void {

@@ -5,15 +5,19 @@ import type { Undoable } from './book.ts';
 import type { PlanContext } from './context.ts';
 import { askAboutFailure } from './tries.ts';
 
-export async function rollBack(context: PlanContext): Promise<void> {
+/** False: something was left. */
+export async function rollBack(context: PlanContext): Promise<boolean> {
   context.desk.beginUndoing();
+  let isWhole = true;
   for (const batch of context.book.owed()) {
-    await Promise.all(batch.map((undoable) => undo(context, undoable)));
+    const undone = await Promise.all(batch.map((undoable) => undo(context, undoable)));
+    isWhole &&= undone.every(Boolean);
   }
+  return isWhole;
 }
 
-/** One that fails waits for an operator; unattended, it is left and told. */
-async function undo(context: PlanContext, undoable: Undoable): Promise<void> {
+/** One that fails waits for an operator; unattended, it is left and told. False: it was left. */
+async function undo(context: PlanContext, undoable: Undoable): Promise<boolean> {
   const { id, name } = undoable;
   const work = async (log: TaskLog): Promise<string | SkippedTask> => {
     for (;;) {
@@ -29,9 +33,13 @@ async function undo(context: PlanContext, undoable: Undoable): Promise<void> {
     }
   };
   try {
-    await context.log.step(id, name, work, (detail) => (wasSkipped(detail) ? detail.skipped : detail));
+    const done = await context.log.step(id, name, work, (detail) =>
+      wasSkipped(detail) ? detail.skipped : detail,
+    );
+    return !wasSkipped(done);
   } catch (error) {
     context.fail(error);
+    return false;
   }
 }
 
