@@ -7,6 +7,8 @@
  *   --only N      this drill of the seed only; may be repeated
  *   --at-once N   plans that drill beside each other (default 8)
  *   --minutes N   time budget: no drill begins after it, and what was not reached is said (default: none)
+ *
+ * Interrupted, it begins no further drill, sees those under way to their end, and says what was reached.
  */
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../test/support/random.ts';
@@ -64,6 +66,7 @@ async function drills(asked: {
     const around = { ground, witness, killer: new Killer() };
     const endsAt = startedAt + minutes * 60_000;
     const waiting = [...numbers];
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => waiting.splice(0));
     await Promise.all(lanes.map((lane) => playLane(around, lane, { waiting, tally, endsAt })));
     tally.atTheEnd.push(...(await witness.lookAtEverything()));
     tell(summary(tally));
