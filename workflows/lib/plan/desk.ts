@@ -202,4 +202,4 @@ export class Desk {
 }
 
 const ROLL_BACK =
-  'What has begun ends; then steps and machines are taken back, the last one first: drills are cleaned up, failovers and failbacks rolled back.';
+  "What has begun ends; then steps and machines are taken back, the last one first: drills are cleaned up, failovers and failbacks rolled back. A step runs the plan's undo, also where it did something else.";
