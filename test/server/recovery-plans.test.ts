@@ -155,12 +155,17 @@ describe('members of a plan', () => {
     });
   });
 
-  test('of a run have item, site and region; one that is still being enabled stands in its way', async () => {
+  test('of a run have item, site, region, size and subnet; one that is still being enabled stands in its way', async () => {
     const plan = (await server.catalogue.plan('shop'))?.plan;
     if (plan === undefined) throw new Error('no plan');
-    const site = { site: 'main', location: 'westeurope' };
+    const site = {
+      site: 'main',
+      location: 'westeurope',
+      vmSize: 'Standard_D2s_v5',
+      subnetId: '/subscriptions/s',
+    };
     const { members } = await resolveMembers(server.catalogue, plan);
-    expect(members).toEqual([
+    expect(members).toMatchObject([
       { itemId: machineUuid(1), machineName: 'db', group: 'db', ...site },
       { itemId: machineUuid(2), machineName: 'app', group: 'rest', ...site },
       { itemId: machineUuid(4), machineName: 'ledger', group: 'rest', ...site },

@@ -19,6 +19,7 @@ export interface Scenario {
   start(rig: Rig): Promise<{ readonly id: OperationId; readonly refused?: string }>;
 }
 
+const IN_A_PLAN = 'testFailover in a plan';
 const LATEST = { kind: 'latest' } as const;
 const ALTERNATE = { alternate: { datastore: 'ds', network: 'lan' } };
 
@@ -110,6 +111,22 @@ function scenario<O extends ItemOperation>(
   };
 }
 
+/** Its turn comes at once. */
+function inPlan(): Scenario {
+  const input = { choice: LATEST, subnetId: '/subnets/drill', startWhenTold: true } as const;
+  const drill = scenario('failover', 'protected', 'testFailover', input, IN_A_PLAN);
+  return {
+    ...drill,
+    async start(rig) {
+      const booked = await drill.start(rig);
+      if (booked.refused === undefined) {
+        await rig.driver.update(rig.runOf(booked.id), 'turn', { comes: true });
+      }
+      return booked;
+    },
+  };
+}
+
 /** What the runbooks say themselves that rolling back leaves; by runbook, and by the place it starts from. */
 const harmless: Readonly<Record<string, readonly Harmless[]>> = {
   // Disks at home may have been written to: a later reprotect compares them.
@@ -129,6 +146,7 @@ const harmless: Readonly<Record<string, readonly Harmless[]>> = {
 };
 
 const variants: readonly string[] = [
+  IN_A_PLAN,
   'failover to the newest processed point',
   'failover from failoverFailed',
   'changeRecoveryPoint from changeLost',
@@ -140,6 +158,7 @@ const variants: readonly string[] = [
 
 export const scenarios: readonly Scenario[] = [
   scenario('failover', 'protected', 'testFailover', { choice: LATEST, subnetId: '/subnets/drill' }),
+  inPlan(),
   scenario('failover', 'protected', 'failover', { choice: LATEST, shutdownSource: true }),
   scenario(
     'failover',
