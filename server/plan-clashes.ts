@@ -1,7 +1,13 @@
 /** What would be in the way of a run of a plan, as the catalogue and Azure know it now. Reads only. */
 import { DrError } from '../domain/errors.ts';
 import { planJobKinds } from '../domain/job.ts';
-import { azureClashes, recordedClashes, type Clash, type PlannedMachine } from '../domain/plan/clashes.ts';
+import {
+  azureClashes,
+  recordedClashes,
+  tellsInterfaces,
+  type Clash,
+  type PlannedMachine,
+} from '../domain/plan/clashes.ts';
 import { memberMove, operationOfRun } from '../domain/plan/member-move.ts';
 import type { PlanRunKind, RecoveryPlan } from '../domain/plan/plan.ts';
 import type { RunMember } from '../workflows/contracts/plan.ts';
@@ -138,7 +144,11 @@ async function regionClashes(
       vmSizes: [...new Set(machines.map(({ vmSize }) => vmSize))],
       subnetIds: [...new Set(machines.map(({ subnetId }) => subnetId))],
     });
-    return { clashes: azureClashes(machines, look, run), notChecked: [] };
+    const interfaces = `quota of network interfaces in ${location}: Azure does not tell it`;
+    return {
+      clashes: azureClashes(machines, look, run),
+      notChecked: tellsInterfaces(look) ? [] : [interfaces],
+    };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;
     log.warn({ err: error, location }, 'a region cannot be looked at');

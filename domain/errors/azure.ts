@@ -35,7 +35,7 @@ export const azureErrors = {
     409,
     8,
     'Quota {quota} in {location} allows {limit}, {used} are used, {needed} more are needed',
-    'Raise the quota, or choose a smaller VM size, then retry.',
+    'Raise the quota, or remove what is not needed, or choose a smaller VM size where cores are short; then retry.',
   ),
   DR_AZURE_SIZE_UNAVAILABLE: entry(
     'pause',

@@ -35,6 +35,14 @@ export interface RegionLook {
   readonly subnets: readonly { readonly subnetId: string; readonly facts?: SubnetFacts }[];
 }
 
+/** Azure's name of the quota. */
+export const INTERFACES = 'NetworkInterfaces';
+
+/** Not where the credential may not read the quota of networking. */
+export function tellsInterfaces({ usages }: Pick<RegionLook, 'usages'>): boolean {
+  return usages.some(({ name }) => isSame(name, INTERFACES));
+}
+
 export function recordedClashes(machines: readonly PlannedMachine[], mode: RunMode): Clash[] {
   return [
     ...twice(machines, 'address', ({ subnetId, privateIpAddress }) =>
@@ -99,7 +107,7 @@ function quotaClashes(machines: readonly PlannedMachine[], { sizes, usages, loca
   for (const { machineName, vmSize } of machines) {
     const size = sizeOf(sizes, vmSize);
     need('virtualMachines', 1, machineName);
-    need('networkInterfaces', 1, machineName);
+    need(INTERFACES, 1, machineName);
     if (size === undefined) continue;
     need('cores', size.cores, machineName);
     need(size.family, size.cores, machineName);

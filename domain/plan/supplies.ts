@@ -1,6 +1,6 @@
 /** What is scarce while the machines of a plan move, and what one of them needs of it. */
 import { usableAddresses } from '../network.ts';
-import type { RegionLook } from './clashes.ts';
+import { INTERFACES, type RegionLook } from './clashes.ts';
 import type { PlanRunKind, RecoveryPlan } from './plan.ts';
 import type { Needs, Supply } from './scheduler.ts';
 
@@ -70,7 +70,7 @@ export function azureSupplies({ location, usages, subnets }: RegionLook): Supply
   ];
 }
 
-/** An address is taken when the machine is made ready, a core when it starts. */
+/** An address and an interface are taken when the machine is made ready, a core when it starts. */
 export function needsFor(kind: PlanRunKind, demand: MemberDemand, phase: DemandPhase, sizes: Sizes): Needs {
   if (phase === 'leave') return {};
   const isInAzure = kind === 'test' || kind === 'failover';
@@ -94,8 +94,11 @@ export function coresOf({ vmSize = '' }: Pick<MemberDemand, 'vmSize'>, sizes: Si
   return sizeOf(vmSize, sizes)?.cores ?? 0;
 }
 
-function interfaceNeeds({ subnetId }: MemberDemand): Needs {
-  return subnetId === undefined ? {} : { [addressesOf(subnetId)]: 1 };
+function interfaceNeeds({ location, subnetId }: MemberDemand): Needs {
+  return {
+    [quotaOf(location, INTERFACES)]: 1,
+    ...(subnetId === undefined ? {} : { [addressesOf(subnetId)]: 1 }),
+  };
 }
 
 function machineNeeds({ location, vmSize = '' }: MemberDemand, sizes: Sizes): Needs {

@@ -39,6 +39,7 @@ export interface AzureVm {
 
 export interface Cloud {
   vmSizes(location: string): Promise<readonly VmSize[]>;
+  /** Of compute and of networking; without networking's where the credential may not read them. */
   usages(
     location: string,
   ): Promise<readonly { readonly name: string; readonly used: number; readonly limit: number }[]>;

@@ -34,7 +34,7 @@ import { deleteRunCommand, getRunCommand, listRunCommands, putRunCommand } from 
 import { getSnapshot, listSnapshots, putSnapshot } from './resources/snapshots.ts';
 import { checkAddress, deleteSubnet, getSubnet, listSubnets, putSubnet } from './resources/subnets.ts';
 import { getTags, patchTags, putTags } from './resources/tags.ts';
-import { listUsages } from './resources/usages.ts';
+import { listComputeUsages, listNetworkUsages } from './resources/usages.ts';
 import { powerAction } from './resources/vm-power.ts';
 import { getInstanceView, getVm, listVms, putVm } from './resources/vms.ts';
 import type { Handler, Route } from './router.ts';
@@ -117,7 +117,12 @@ export const routes: readonly Route[] = [
   {
     method: 'GET',
     pattern: `${SUBSCRIPTION}/providers/Microsoft.Compute/locations/:location/usages`,
-    handler: listUsages,
+    handler: listComputeUsages,
+  },
+  {
+    method: 'GET',
+    pattern: `${SUBSCRIPTION}/providers/Microsoft.Network/locations/:location/usages`,
+    handler: listNetworkUsages,
   },
   {
     method: 'GET',

@@ -130,6 +130,16 @@ test('everything that is missing is told at once', async () => {
   ]);
 });
 
+test('network interfaces have a quota too, and one that nobody may read stops nothing', async () => {
+  const interfaces = (used: number) => [
+    ...goodFacts.usages,
+    { name: 'NetworkInterfaces', used, limit: 350 },
+    { name: 'VirtualNetworks', used: 50, limit: 50 },
+  ];
+  expect(await problemsOf({ usages: interfaces(349) })).toEqual([]);
+  expect(await problemsOf({ usages: interfaces(350) })).toEqual(['DR_AZURE_QUOTA']);
+});
+
 test('an unknown size and an unknown network are told together', async () => {
   expect(await problemsOf({ sizes: [] }, { subnetId: `${NETWORKS}/gone/subnets/a` })).toEqual([
     'DR_AZURE_NETWORK_UNKNOWN',

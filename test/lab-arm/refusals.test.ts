@@ -75,6 +75,29 @@ test('addresses are given from the subnet once, and a taken or foreign one is re
   expect(await codeOf(lost)).toBe('InUseSubnetCannotBeDeleted');
 });
 
+test('networking tells what is used, and refuses an interface above the limit but not the same one again', async () => {
+  const { network } = rig.clients;
+  const interfaces = async () => {
+    for await (const { id, name, currentValue, limit } of network.usages.list(rig.facts.location)) {
+      if (name.value === 'NetworkInterfaces') return { id, used: currentValue, limit };
+    }
+    return undefined;
+  };
+  const before = (await interfaces())?.used ?? 0;
+  await rig.lab('POST', '/settings', { quotas: { NetworkInterfaces: before + 1 } });
+  expect(await nicCode('counted-a', '10.10.1.40')).toBe('it succeeded');
+  expect(await interfaces()).toEqual({
+    id: expect.stringMatching(
+      /\/providers\/Microsoft\.Network\/locations\/westeurope\/usages\/NetworkInterfaces$/,
+    ),
+    used: before + 1,
+    limit: before + 1,
+  });
+  expect(await nicCode('counted-b', '10.10.1.41')).toBe('NetworkInterfaceCountLimitReached');
+  expect(await nicCode('counted-a', '10.10.1.40')).toBe('it succeeded');
+  await rig.lab('POST', '/settings', { quotas: { NetworkInterfaces: 65_536 } });
+});
+
 test('a machine is refused for quota, size, disks and interfaces', async () => {
   const { compute } = rig.clients;
   const [first, second] = [await emptyDisk('vm-disk-1'), await emptyDisk('vm-disk-2')];

@@ -115,6 +115,14 @@ describe('what is in the way', () => {
     server.runbooks.region = regionWith({});
   });
 
+  test('interfaces whose quota Azure does not tell are told as not checked', async () => {
+    const untold = 'quota of network interfaces in westeurope: Azure does not tell it';
+    expect((await simulate()).notChecked).not.toContain(untold);
+    server.runbooks.region = regionWith({ usages: [{ name: 'cores', used: 0, limit: 100 }] });
+    expect(await simulate()).toMatchObject({ clashes: [], notChecked: expect.arrayContaining([untold]) });
+    server.runbooks.region = regionWith({});
+  });
+
   test('what the state of a machine refuses, and what runs', async () => {
     expect(await told('reprotect')).toEqual([
       expect.stringContaining('machine-0001: '),
@@ -195,7 +203,7 @@ function regionWith(more: Partial<RunningServer['runbooks']['region']>): Running
   };
   return {
     sizes: [{ name: 'Standard_D2s_v5', cores: 2, family: 'standardDSv5Family' }],
-    usages: [],
+    usages: [{ name: 'NetworkInterfaces', used: 0, limit: 65_536 }],
     subnets: [{ subnetId: SUBNET, facts }],
     ...more,
   };

@@ -166,6 +166,21 @@ describe('the order', () => {
       expect(stage.begun).toEqual(['test a', 'test b']);
     });
 
+    test('a machine is made ready when there is a network interface for it, cores or not', async () => {
+      const interfaces = (free: number) => [{ name: 'NetworkInterfaces', used: 350 - free, limit: 350 }];
+      stage.region = { ...region(100), usages: interfaces(2) };
+      const tiers = plan([group('database'), group('web', { after: ['database'] })]);
+      await stage.run('test', tiers, members('a@database', 'b@database', 'c@web'));
+      expect(stage.turns).toEqual(['ready a', 'ready b']);
+      expect(stage.begun).toEqual(['test a', 'test b']);
+      const task = (await stage.job()).tasks.find(({ id }) => id === 'make-ready')?.children?.[2];
+      expect(task).toMatchObject({ name: 'c', detail: 'waits for 1 NetworkInterfaces in westeurope' });
+      stage.region = { ...region(100), usages: interfaces(1) };
+      await stage.driver.advance(61_000);
+      expect(stage.turns).toEqual(['ready a', 'ready b', 'ready c']);
+      expect((await stage.job()).state).toBe('succeeded');
+    });
+
     test('a plan whose machines need more cores than it allows begins nothing', async () => {
       stage.region = region(100);
       const small = plan([group('web')], { limits: { cores: 20 } });

@@ -22,6 +22,7 @@ import {
   sameId,
   tagsOf,
 } from './common.ts';
+import { requireInterfaceQuota } from './usages.ts';
 
 const TYPE = 'Microsoft.Network/networkInterfaces';
 
@@ -52,7 +53,8 @@ export function putNic(simulator: Simulator, request: ArmRequest): Answer {
     const repeated = answerRepeated(simulator, existing, render(simulator, existing), status);
     if (repeated !== null) return repeated;
   }
-  if (existing !== undefined) requireIdle(simulator, id);
+  if (existing === undefined) requireInterfaceQuota(simulator);
+  else requireIdle(simulator, id);
   const nic: Nic = {
     id: existing?.id ?? id,
     type: TYPE,

@@ -1,7 +1,8 @@
 import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError } from '../http.ts';
+import type { JsonObject, ResourceType } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
-import { sameId } from './common.ts';
+import { requireLocation, sameId } from './common.ts';
 import type { Sku } from './skus.ts';
 import { findSku, skus } from './skus.ts';
 
@@ -12,12 +13,17 @@ interface Usage {
   readonly limit: number;
 }
 
+/** Azure's own default limits of networking; those of compute are small, so that they are met. */
 const limits: Readonly<Record<string, number>> = {
   cores: 100,
   virtualMachines: 25_000,
   standardBSFamily: 64,
   standardDSv5Family: 64,
   standardDSv6Family: 64,
+  NetworkInterfaces: 65_536,
+  NetworkSecurityGroups: 5_000,
+  PublicIPAddresses: 1_000,
+  VirtualNetworks: 1_000,
 };
 
 const localizedNames: Readonly<Record<string, string>> = {
@@ -26,14 +32,30 @@ const localizedNames: Readonly<Record<string, string>> = {
   standardBSFamily: 'Standard BS Family vCPUs',
   standardDSv5Family: 'Standard DSv5 Family vCPUs',
   standardDSv6Family: 'Standard DSv6 Family vCPUs',
+  NetworkInterfaces: 'Network Interfaces',
+  NetworkSecurityGroups: 'Network Security Groups',
+  PublicIPAddresses: 'Public IP Addresses',
+  VirtualNetworks: 'Virtual Networks',
 };
 
-export function listUsages(simulator: Simulator, _request: ArmRequest): Answer {
-  const value = usages(simulator, null).map(({ name, localized, used, limit }) => ({
-    unit: 'Count',
-    currentValue: used,
-    limit,
-    name: { value: name, localizedValue: localized },
+const networkTypes: readonly (readonly [name: string, type: ResourceType])[] = [
+  ['VirtualNetworks', 'Microsoft.Network/virtualNetworks'],
+  ['NetworkInterfaces', 'Microsoft.Network/networkInterfaces'],
+  ['NetworkSecurityGroups', 'Microsoft.Network/networkSecurityGroups'],
+  ['PublicIPAddresses', 'Microsoft.Network/publicIPAddresses'],
+];
+
+export function listComputeUsages(simulator: Simulator, _request: ArmRequest): Answer {
+  return { status: 200, json: { value: computeUsages(simulator, null).map(rendered) } };
+}
+
+export function listNetworkUsages(simulator: Simulator, { params }: ArmRequest): Answer {
+  const { subscriptionId } = simulator.identity;
+  const location = requireLocation(simulator, params.location ?? '');
+  const folder = `/subscriptions/${subscriptionId}/providers/Microsoft.Network/locations/${location}/usages`;
+  const value = networkUsages(simulator).map((usage) => ({
+    id: `${folder}/${usage.name}`,
+    ...rendered(usage),
   }));
   return { status: 200, json: { value } };
 }
@@ -41,7 +63,7 @@ export function listUsages(simulator: Simulator, _request: ArmRequest): Answer {
 /** Refuses a VM whose cores would exceed the region's or the family's limit, in Azure's words. */
 export function requireQuota(simulator: Simulator, sku: Sku, vmId: string): void {
   const wanted: Record<string, number> = { cores: sku.cores, [sku.family]: sku.cores, virtualMachines: 1 };
-  for (const { name, used, limit } of usages(simulator, vmId)) {
+  for (const { name, used, limit } of computeUsages(simulator, vmId)) {
     const additional = wanted[name] ?? 0;
     if (used + additional <= limit) continue;
     const what = name === 'cores' ? 'Total Regional Cores' : `${name} Cores`;
@@ -53,8 +75,19 @@ export function requireQuota(simulator: Simulator, sku: Sku, vmId: string): void
   }
 }
 
+/** Refuses one more network interface than the region's limit. */
+export function requireInterfaceQuota(simulator: Simulator): void {
+  const usage = networkUsages(simulator).find(({ name }) => name === 'NetworkInterfaces');
+  if (usage === undefined || usage.used < usage.limit) return;
+  throw new ArmError(
+    400,
+    'NetworkInterfaceCountLimitReached',
+    `Cannot create more than ${usage.limit} network interfaces for this subscription in this region.`,
+  );
+}
+
 /** Cores of all VMs count, deallocated ones too. `except`: a VM that is being replaced. */
-function usages(simulator: Simulator, except: string | null): Usage[] {
+function computeUsages(simulator: Simulator, except: string | null): Usage[] {
   const vms = simulator.store
     .ofType('Microsoft.Compute/virtualMachines')
     .filter(({ id }) => except === null || !sameId(id, except));
@@ -69,10 +102,18 @@ function usages(simulator: Simulator, except: string | null): Usage[] {
         .reduce((sum, { facts }) => sum + facts.cores, 0),
     ]),
   ]);
-  return [...used].map(([name, count]) => ({
-    name,
-    localized: localizedNames[name] ?? name,
-    used: count,
-    limit: simulator.store.settings.quotas[name] ?? limits[name] ?? 0,
-  }));
+  return [...used].map(([name, count]) => usageOf(simulator, name, count));
+}
+
+function networkUsages(simulator: Simulator): Usage[] {
+  return networkTypes.map(([name, type]) => usageOf(simulator, name, simulator.store.ofType(type).length));
+}
+
+function usageOf(simulator: Simulator, name: string, used: number): Usage {
+  const limit = simulator.store.settings.quotas[name] ?? limits[name] ?? 0;
+  return { name, localized: localizedNames[name] ?? name, used, limit };
+}
+
+function rendered({ name, localized, used, limit }: Usage): JsonObject {
+  return { unit: 'Count', currentValue: used, limit, name: { value: name, localizedValue: localized } };
 }

@@ -50,6 +50,7 @@ const invalidParameter: Translation = (facts, failure) =>
 const byCode: Readonly<Record<string, Translation>> = {
   QuotaExceeded: quotaExceeded,
   OperationNotAllowed: notAllowed,
+  NetworkInterfaceCountLimitReached: interfacesExceeded,
   SkuNotAvailable: sizeUnavailable,
   AllocationFailed: sizeUnavailable,
   ZonalAllocationFailed: sizeUnavailable,
@@ -115,6 +116,15 @@ function quotaExceeded(facts: CallFacts, { message }: Failure): readonly [ErrorC
       needed: find(/Additional Required: (\d+)/i) ?? 'unknown',
     },
   ];
+}
+
+/** Azure's text: "Cannot create more than 350 network interfaces for this subscription in this region.". */
+function interfacesExceeded(
+  { location = 'unknown' }: CallFacts,
+  { message }: Failure,
+): readonly [ErrorCode, ErrorContext] {
+  const limit = /more than (\d+)/i.exec(message)?.[1] ?? 'unknown';
+  return ['DR_AZURE_QUOTA', { quota: 'NetworkInterfaces', location, limit, used: limit, needed: 1 }];
 }
 
 /** The last id of the message: before it Azure names the resource that was to be made. */

@@ -1,9 +1,13 @@
 /** VM sizes a machine from VMware can run on, and what the subscription still allows. */
-import type { ResourceSku } from '@azure/arm-compute';
+import type { ResourceSku, Usage as ComputeUsage } from '@azure/arm-compute';
+import type { Usage as NetworkUsage } from '@azure/arm-network';
 import type { Cloud, VmSize } from '../../../domain/ports.ts';
 import { call, collect } from './clients.ts';
 import type { Clients } from './clients.ts';
+import { failureOf } from './failure.ts';
 import { isSameId } from './resource-id.ts';
+
+type Usage = Awaited<ReturnType<Cloud['usages']>>[number];
 
 export function createSizes(clients: Clients): Pick<Cloud, 'vmSizes' | 'usages'> {
   return {
@@ -16,12 +20,28 @@ export function createSizes(clients: Clients): Pick<Cloud, 'vmSizes' | 'usages'>
         ),
       ),
     usages: (location) =>
-      call({ attempted: `list usages of ${location}`, location }, () =>
-        collect(clients.compute.usage.list(location), ({ name, currentValue, limit }) =>
-          name.value === undefined ? null : { name: name.value, used: currentValue, limit },
-        ),
-      ),
+      call({ attempted: `list usages of ${location}`, location }, async () => {
+        const lists = [
+          collect(clients.compute.usage.list(location), usageOf),
+          unlessRefused(collect(clients.network.usages.list(location), usageOf)),
+        ];
+        return (await Promise.all(lists)).flat();
+      }),
   };
+}
+
+function usageOf({ name, currentValue, limit }: ComputeUsage | NetworkUsage): Usage | null {
+  return name.value === undefined ? null : { name: name.value, used: currentValue, limit };
+}
+
+/** Custom roles from before networking was looked at may not read its list. */
+async function unlessRefused(usages: Promise<Usage[]>): Promise<Usage[]> {
+  try {
+    return await usages;
+  } catch (error) {
+    if (failureOf(error)?.status === 403) return [];
+    throw error;
+  }
 }
 
 function sizeOf(sku: ResourceSku): VmSize {

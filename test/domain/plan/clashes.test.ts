@@ -72,6 +72,18 @@ describe('from what Azure says', () => {
     ]);
   });
 
+  test('a network interface for each machine against quota', () => {
+    const usages = [{ name: 'NetworkInterfaces', used: 349, limit: 350 }];
+    expect(azureClashes([machine('a')], look({ usages }), real)).toEqual([]);
+    expect(azureClashes([machine('a'), machine('b')], look({ usages }), real)).toEqual([
+      {
+        kind: 'quota',
+        message: 'quota NetworkInterfaces in westeurope: the run needs 2, 1 of 350 are free',
+        machines: ['a', 'b'],
+      },
+    ]);
+  });
+
   test('a size that the region does not offer', () => {
     expect(messages(azureClashes([machine('a', { vmSize: 'Standard_X' })], look(), real))).toEqual([
       'size Standard_X in westeurope: the region does not offer it',

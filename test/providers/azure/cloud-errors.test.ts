@@ -37,6 +37,15 @@ describe('Azure errors', () => {
     ['lock', restError(409, 'ScopeLocked'), 'DR_AZURE_REFUSED'],
     ['bad token', restError(401, 'InvalidAuthenticationToken'), 'DR_AZURE_REFUSED'],
     ['quota', restError(409, 'OperationNotAllowed', QUOTA), 'DR_AZURE_QUOTA'],
+    [
+      'interfaces',
+      restError(
+        400,
+        'NetworkInterfaceCountLimitReached',
+        'Cannot create more than 350 network interfaces for this subscription in this region.',
+      ),
+      'DR_AZURE_QUOTA',
+    ],
     ['not allowed for another reason', restError(409, 'OperationNotAllowed'), 'DR_AZURE_OPERATION_FAILED'],
     ['size not offered', restError(409, 'SkuNotAvailable'), 'DR_AZURE_SIZE_UNAVAILABLE'],
     ['no capacity', operationError('AllocationFailed'), 'DR_AZURE_SIZE_UNAVAILABLE'],

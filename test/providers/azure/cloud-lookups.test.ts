@@ -53,6 +53,35 @@ describe('what is looked up', () => {
     await runs.deleteGroup(scope);
   });
 
+  test('usages count network interfaces, and one above their quota is refused as quota', async () => {
+    const scope = await runs.newGroup();
+    await runs.createNic(scope);
+    const interfaces = async () =>
+      (await cloud.usages(practice.location)).find(({ name }) => name === 'NetworkInterfaces');
+    await practice.lab('POST', '/_lab/settings', { quotas: { NetworkInterfaces: 1 } });
+    expect(await interfaces()).toEqual({ name: 'NetworkInterfaces', used: 1, limit: 1 });
+    const another = { name: 'web-nic1', subnetId: practice.subnets.isolated };
+    await expect(cloud.beginNic(scope, another)).rejects.toMatchObject({
+      code: 'DR_AZURE_QUOTA',
+      context: { quota: 'NetworkInterfaces', limit: '1' },
+    });
+    await practice.lab('POST', '/_lab/settings', { quotas: { NetworkInterfaces: 65_536 } });
+    await runs.deleteGroup(scope);
+  });
+
+  test('a credential that may not read the quota of networking is told that of compute', async () => {
+    const names = async () => (await cloud.usages(practice.location)).map(({ name }) => name);
+    const all = await names();
+    const refused = (path: string) =>
+      practice.lab('POST', '/_lab/faults', { path, status: 403, code: 'AuthorizationFailed' });
+    await refused('Microsoft.Network/locations/.*/usages');
+    const left = await names();
+    expect(left).toContain('cores');
+    expect(all).toEqual([...left, 'VirtualNetworks', 'NetworkInterfaces', ...all.slice(-2)]);
+    await refused('Microsoft.Compute/locations/.*/usages');
+    await expect(cloud.usages(practice.location)).rejects.toEqual(failsWith('DR_AZURE_REFUSED'));
+  });
+
   test('a subnet tells what its network reaches and which addresses are used by whom', async () => {
     const scope = await runs.newGroup();
     const isolated = await cloud.subnet(practice.subnets.isolated);

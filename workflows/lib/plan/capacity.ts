@@ -3,7 +3,7 @@
  * answer bounds nothing: on the worst night a look must not stop a failover, and Azure itself refuses what does not fit.
  */
 import { condition, sleep } from '@temporalio/workflow';
-import type { RegionLook } from '../../../domain/plan/clashes.ts';
+import { tellsInterfaces, type RegionLook } from '../../../domain/plan/clashes.ts';
 import { azureSupplies, coresOf, planSupplies, type MemberDemand } from '../../../domain/plan/supplies.ts';
 import type { RunMember } from '../../contracts/plan.ts';
 import { jobError, refusal } from '../failures.ts';
@@ -103,7 +103,10 @@ function wordsOf({ unseen, sizes, input }: PlanContext, looks: readonly RegionLo
   const silent = Object.entries(unseen).map(
     ([location, reason]) => `${location} is not looked at: ${reason}`,
   );
-  return [`${cores} cores needed`, ...seen, ...silent].join('; ');
+  const uncounted = looks
+    .filter((look) => !tellsInterfaces(look))
+    .map(({ location }) => `${location} does not tell its quota of network interfaces`);
+  return [`${cores} cores needed`, ...seen, ...uncounted, ...silent].join('; ');
 }
 
 function refuseTooMany({ input, sizes }: PlanContext): void {
