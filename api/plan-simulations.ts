@@ -31,6 +31,20 @@ const simulationSchema = z
           .describe('Age of the newest recovery point; a failover with the source shut down loses less'),
       }),
     ),
+    cost: z
+      .object({
+        amount: z.number().describe('Of its machines that have a price'),
+        currency: z.string().describe("Of the plan's limit, else USD"),
+        hours: z.number().int().describe('`drill.cleanupAfter`: begun hours count as whole ones'),
+        limit: z.number().optional().describe('`drill.costLimit` of the plan'),
+        counted: z.string().describe('What is in the amount, and what is not'),
+        machines: z
+          .array(z.object({ machineName: z.string(), amount: z.number() }))
+          .describe('The dearest first'),
+        unpriced: z.array(z.string()).describe('Machines without a price, not in the amount'),
+      })
+      .optional()
+      .describe('Of a drill, as it is held against the limit when it begins. Absent: not known'),
     criticalPath: z.object({
       share: share.describe('Of the repetitions, those that ended by this very chain'),
       links: z.array(

@@ -180,7 +180,7 @@ export const settingsSchema = z.strictObject({
         endpoint: httpsUrl()
           .exactOptional()
           .describe(
-            'Price list that `drill.costLimit` of plans is held against; absent: https://prices.azure.com',
+            'Price list that drills are priced by, in simulations and for `drill.costLimit` of plans; absent: https://prices.azure.com',
           ),
       })
       .prefault({}),

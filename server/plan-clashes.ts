@@ -7,6 +7,7 @@ import {
   tellsInterfaces,
   type Clash,
   type PlannedMachine,
+  type RegionLook,
 } from '../domain/plan/clashes.ts';
 import { memberMove, operationOfRun } from '../domain/plan/member-move.ts';
 import type { PlanRunKind, RecoveryPlan } from '../domain/plan/plan.ts';
@@ -68,7 +69,11 @@ export async function otherPlans(
 interface TargetLook {
   readonly clashes: readonly Clash[];
   readonly notChecked: readonly string[];
+  /** Those of its machines, as the regions that answered have them. */
+  readonly sizes: RegionLook['sizes'];
 }
+
+const unseen = { clashes: [], sizes: [] } satisfies Partial<TargetLook>;
 
 /** Only drills and failovers make anything in Azure. */
 export async function targetClashes(
@@ -79,7 +84,7 @@ export async function targetClashes(
   members: readonly RunMember[],
 ): Promise<TargetLook> {
   if (kind !== 'test' && kind !== 'failover') {
-    return { clashes: [], notChecked: ['the site at home: its datastores, networks and addresses'] };
+    return { ...unseen, notChecked: ['the site at home: its datastores, networks and addresses'] };
   }
   const mode = kind === 'test' ? 'test' : 'real';
   const views = members.flatMap(({ itemId }) => items.get(itemId) ?? []);
@@ -101,11 +106,10 @@ export async function targetClashes(
     regions.map(([location, here]) => regionClashes(deps, location, here, { mode, limits: plan.limits })),
   );
   const never = 'what an Azure policy forbids, and whether Azure has room for the sizes';
-  const isLimited = mode === 'test' && plan.drill.costLimit !== undefined;
-  const cost = 'what the drill costs: it is held against drill.costLimit when the drill begins';
   return {
     clashes: [...clashes, ...looks.flatMap((look) => look.clashes)],
-    notChecked: [...looks.flatMap(({ notChecked }) => notChecked), never, ...(isLimited ? [cost] : [])],
+    notChecked: [...looks.flatMap(({ notChecked }) => notChecked), never],
+    sizes: looks.flatMap(({ sizes }) => sizes),
   };
 }
 
@@ -148,10 +152,11 @@ async function regionClashes(
     return {
       clashes: azureClashes(machines, look, run),
       notChecked: tellsInterfaces(look) ? [] : [interfaces],
+      sizes: look.sizes,
     };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;
     log.warn({ err: error, location }, 'a region cannot be looked at');
-    return { clashes: [], notChecked: [`quota, sizes and subnets in ${location}: ${error.message}`] };
+    return { ...unseen, notChecked: [`quota, sizes and subnets in ${location}: ${error.message}`] };
   }
 }

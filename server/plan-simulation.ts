@@ -9,6 +9,7 @@ import type { RunShape } from '../domain/plan/simulated-run.ts';
 import { simulation, type Simulation, type SimulationOptions } from '../domain/plan/simulation.ts';
 import type { RunMember } from '../workflows/contracts/plan.ts';
 import type { ServerDeps } from './deps.ts';
+import { drillPrice } from './drill-price.ts';
 import { pointAges } from './point-ages.ts';
 import { refusalsOf } from './pin-plan.ts';
 import { otherPlans, refusedMoves, targetClashes } from './plan-clashes.ts';
@@ -39,13 +40,17 @@ export async function simulateStoredPlan(deps: Looked, stored: StoredPlan, reque
     otherPlans(deps, stored.name, estate, members),
     targetClashes(deps, stored.plan, request, estate, members),
   ]);
-  const played = await playedOut(shape, model, { ...request, partsMax: PARTS_MAX });
+  const [played, price] = await Promise.all([
+    playedOut(shape, model, { ...request, partsMax: PARTS_MAX }),
+    request.kind === 'test' ? drillPrice(deps, stored, members, target.sizes) : undefined,
+  ]);
   const moved = members.filter(({ itemId }) => !reached.has(itemId));
   const clashes: Clash[] = [
     ...refusalsOf(stored.plan, resolved).map((message) => ({ kind: 'plan' as const, message, machines: [] })),
     ...refusedMoves(request.kind, estate, moved),
     ...busy,
     ...target.clashes,
+    ...(price?.clashes ?? []),
     ...tooLong(stored, request.kind, played),
   ];
   const worstRpo = worst(members.map(({ itemId }) => ages.seconds.get(itemId)));
@@ -62,7 +67,8 @@ export async function simulateStoredPlan(deps: Looked, stored: StoredPlan, reque
     }),
     clashes,
     assumptions: model.assumptions,
-    notChecked: [...ages.notChecked, ...target.notChecked],
+    ...(price?.cost === undefined ? {} : { cost: price.cost }),
+    notChecked: [...ages.notChecked, ...target.notChecked, ...(price?.notChecked ?? [])],
   };
 }
 

@@ -6,7 +6,7 @@ import type { ScrubTotalsView } from '../api/replication.ts';
 import type { OperationId, ProtectedItemId, VCenterId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { RegionLook } from '../domain/plan/clashes.ts';
-import type { PeerCertificate } from '../domain/ports.ts';
+import type { MachinePrice, PeerCertificate } from '../domain/ports.ts';
 import type { ReplicationProgress, ReplicationTotals } from '../domain/replication.ts';
 import type {
   AddVCenterInput,
@@ -19,7 +19,7 @@ import type {
   OperationRequest,
   ProtectInput,
 } from '../workflows/contracts/types.ts';
-import type { RegionLookInput } from '../workflows/contracts/plan-look.ts';
+import type { PriceMachinesInput, RegionLookInput } from '../workflows/contracts/plan-look.ts';
 import type { PlanRunbooks } from './temporal-plans.ts';
 import type { DrillSchedules } from './temporal-schedules.ts';
 
@@ -51,6 +51,8 @@ export interface Runbooks extends PlanRunbooks, DrillSchedules {
   check(input: ItemCheckInput): Promise<ItemCheckResult>;
   /** Sizes, quota and subnets of a region; changes nothing. @throws DR_AZURE_UNREACHABLE */
   lookAtRegion(input: RegionLookInput): Promise<RegionLook>;
+  /** Of those that Azure's price list has. @throws DR_AZURE_PRICES_UNREADABLE */
+  priceMachines(input: PriceMachinesInput): Promise<readonly MachinePrice[]>;
   /** @throws DR_VCENTER_UNREACHABLE */
   probeVCenter(site: string, url: string): Promise<PeerCertificate>;
   /** A job that ends with the first discovery. @throws DR_VCENTER_CERTIFICATE_CHANGED, DR_VCENTER_UNREACHABLE, … */

@@ -46,8 +46,9 @@ const replicationActivities = new Set([
 /** A close-up has the catalogue to fall back on: it need not wait as long as a command. */
 const LOOK_MS_MAX = 4_000;
 
-/** A simulation goes on without it. */
+/** A simulation goes on without. */
 const REGION_LOOK_MS = 10_000;
+const PRICE_LOOK_MS = 20_000;
 
 const detailsSchema = z.object({
   progress: replicationProgressSchema.optional().catch(undefined),
@@ -134,6 +135,17 @@ export function createTemporalRunbooks(options: TemporalRunbooksOptions): Runboo
         boundMs: REGION_LOOK_MS,
         whenSilent: new DrError('DR_AZURE_UNREACHABLE', {
           reason: `no recovery-site worker of ${input.location} answers`,
+        }),
+      }),
+
+    priceMachines: (input) =>
+      temporal.run({
+        type: workflowTypes.priceLook,
+        workflowId: workflowIds.priceLook(randomUUID()),
+        input,
+        boundMs: PRICE_LOOK_MS,
+        whenSilent: new DrError('DR_AZURE_PRICES_UNREADABLE', {
+          reason: `the recovery-site worker of ${input.location} has not answered within ${PRICE_LOOK_MS / 1_000} s`,
         }),
       }),
 

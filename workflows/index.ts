@@ -12,6 +12,7 @@ export { itemCheck } from './item-check.ts';
 export { pause, resume } from './pause.ts';
 export { drillExpiry } from './drill-expiry.ts';
 export { planRun } from './plan-run.ts';
+export { priceLook } from './price-look.ts';
 export { protectedItem } from './protected-item.ts';
 export { regionLook } from './region-look.ts';
 export { reEnable } from './re-enable.ts';

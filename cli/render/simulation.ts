@@ -1,9 +1,12 @@
 /** A simulation as people read it: how long, what decides, how much is lost, what is in the way, what it stands on. */
 import type { PlanSimulationView } from '../../api/plan-simulations.ts';
+import { costWords, limitWords } from '../../domain/plan/drill-cost.ts';
 import { duration, facts, kebab, table } from './text.ts';
 
+type Cost = NonNullable<PlanSimulationView['cost']>;
+
 export function simulationPage(played: PlanSimulationView): string {
-  const { name, version, kind, runs, seed, rtoSeconds, rpoSeconds } = played;
+  const { name, version, kind, runs, seed, rtoSeconds, rpoSeconds, cost } = played;
   return [
     `${kebab(kind)} of plan ${name}, version ${version}: ${runs} repetitions, seed ${seed}. Nothing was touched.`,
     '',
@@ -12,6 +15,8 @@ export function simulationPage(played: PlanSimulationView): string {
       ['RTO p90', duration(rtoSeconds.p90)],
       ['RTO range', `${duration(rtoSeconds.min)} to ${duration(rtoSeconds.max)}`],
       ['RPO at worst', rpoSeconds === undefined ? 'not known' : duration(rpoSeconds)],
+      ['Cost', cost === undefined ? unknownCost(kind) : amountWords(cost)],
+      ['Cost counts', cost?.counted],
     ]),
     '',
     ...pathBlock(played),
@@ -29,6 +34,17 @@ export function simulationPage(played: PlanSimulationView): string {
     ...block('Assumed:', '!', played.assumptions),
     ...block('Not checked:', '?', played.notChecked),
   ].join('\n');
+}
+
+/** Only drills are priced. */
+function unknownCost(kind: PlanSimulationView['kind']): string | undefined {
+  return kind === 'test' ? 'not known' : undefined;
+}
+
+function amountWords({ amount, currency, hours, limit, machines, unpriced }: Cost): string {
+  const words = `${costWords(amount, currency)} for ${hours} h of ${machines.length} machines`;
+  const told = unpriced.length === 0 ? words : `at least ${words}, ${unpriced.length} have no price`;
+  return limit === undefined ? told : `${told}, the limit is ${limitWords({ amount: limit, currency })}`;
 }
 
 function pathBlock({ criticalPath: { share, links } }: PlanSimulationView): string[] {

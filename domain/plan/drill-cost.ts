@@ -3,6 +3,7 @@
  * storage, tax, discounts, and licences that the price of a machine does not hold.
  */
 import type { MachineKind, MachinePrice } from '../ports/prices.ts';
+import type { RegionLook } from './clashes.ts';
 import type { CostLimit } from './plan.ts';
 
 /** Currencies the list is given in (learn.microsoft.com, "Azure Retail Prices overview", supported currencies). */
@@ -25,6 +26,11 @@ export const priceCurrencies = [
   'SEK',
   'TWD',
 ] as const;
+
+/** What Microsoft charges by; the list's other currencies are conversions. */
+export const LIST_CURRENCY: (typeof priceCurrencies)[number] = 'USD';
+export const COUNTED =
+  "machines by Azure's price list, pay as you go, Windows with its licence; not disks, snapshots, storage, network, tax, discounts";
 
 /** Prices have up to six decimals; whole millionths add up exactly. */
 const MILLIONTHS = 1_000_000;
@@ -52,6 +58,32 @@ export interface DrillCost {
   readonly machines: readonly { readonly machineName: string; readonly amount: number }[];
   /** Names of machines that have no price; they are not in the amount. */
   readonly unpriced: readonly string[];
+}
+
+/** A size is spelled as the region does: an operator may have written another case. */
+export function costedMachine(
+  {
+    machineName,
+    location,
+    vmSize,
+    guestFamily,
+  }: {
+    readonly machineName: string;
+    readonly location: string;
+    readonly vmSize?: string;
+    readonly guestFamily?: string;
+  },
+  sizes: RegionLook['sizes'],
+): CostedMachine {
+  if (vmSize === undefined) return { machineName, location };
+  const spelled = sizes.find(({ name }) => name.toLowerCase() === vmSize.toLowerCase())?.name ?? vmSize;
+  return { machineName, location, kind: { vmSize: spelled, isWindows: guestFamily === 'windows' } };
+}
+
+/** Each once. */
+export function kindsOf(machines: readonly CostedMachine[]): MachineKind[] {
+  const kinds = machines.flatMap(({ kind }) => (kind === undefined ? [] : [kind]));
+  return [...new Map(kinds.map((kind) => [`${kind.vmSize} ${kind.isWindows}`, kind])).values()];
 }
 
 export function drillCost(
@@ -94,8 +126,29 @@ export function dearestWords({ machines }: Pick<DrillCost, 'machines'>, currency
   return named(machines.map(({ machineName, amount }) => `${machineName} ${costWords(amount, currency)}`));
 }
 
+/** `app-01 (Standard_D2s_v5), db-01 (of no known size) and 4 more`. */
+export function unpricedWords(
+  { unpriced }: Pick<DrillCost, 'unpriced'>,
+  machines: readonly CostedMachine[],
+): string {
+  const sizes = new Map(machines.map(({ machineName, kind }) => [machineName, kind?.vmSize]));
+  return named(unpriced.map((name) => `${name} (${sizes.get(name) ?? 'of no known size'})`));
+}
+
+/** What DR_DRILL_TOO_DEAR tells. */
+export function tooDear(plan: string, cost: DrillCost, limit: CostLimit) {
+  const { currency } = limit;
+  return {
+    plan,
+    cost: costWords(cost.amount, currency),
+    hours: cost.hours,
+    limit: limitWords(limit),
+    machines: dearestWords(cost, currency),
+  };
+}
+
 /** At most ten, and how many more. */
-export function named(names: readonly string[]): string {
+function named(names: readonly string[]): string {
   const more = names.length - NAMED_MAX;
   return `${names.slice(0, NAMED_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

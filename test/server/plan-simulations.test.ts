@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { contract } from '../../api/contract.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId } from '../../domain/ids.ts';
@@ -103,8 +103,7 @@ describe('what is in the way', () => {
   test('nothing, where nothing is', async () => {
     server.runbooks.region = regionWith({});
     expect(await told()).toEqual([]);
-    expect(server.runbooks.calls.at(-1)).toMatchObject({
-      name: 'lookAtRegion',
+    expect(server.runbooks.calls.findLast(({ name }) => name === 'lookAtRegion')).toMatchObject({
       args: [{ location: 'westeurope', vmSizes: ['Standard_D2s_v5'], subnetIds: [SUBNET] }],
     });
   });
@@ -141,6 +140,103 @@ describe('what is in the way', () => {
     const { clashes, notChecked } = await simulate();
     expect(clashes).toEqual([]);
     expect(notChecked.join()).toMatch(/quota, sizes and subnets in westeurope: .*ETIMEDOUT/);
+  });
+});
+
+describe('what a drill costs', () => {
+  const apply = (drill: string) =>
+    server.client.call(contract.applyPlan, {
+      params: { name: 'shop' },
+      body: { text: SHOP.replace(`drill: { subnet: ${SUBNET} }`, `drill: { subnet: ${SUBNET}, ${drill} }`) },
+    });
+  afterEach(() => {
+    server.runbooks.perHour = 0.4;
+  });
+  afterAll(() => server.client.call(contract.applyPlan, { params: { name: 'shop' }, body: { text: SHOP } }));
+
+  test('is told in dollars where the plan has no limit, and of a drill only', async () => {
+    await apply('cleanupAfter: 210m');
+    const { cost, clashes } = await simulate();
+    expect(clashes).toEqual([]);
+    expect(cost).toEqual({
+      amount: 3.2,
+      currency: 'USD',
+      hours: 4,
+      counted: expect.stringMatching(/^machines by Azure's price list.*; not disks/),
+      machines: [
+        { machineName: 'machine-0001', amount: 1.6 },
+        { machineName: 'machine-0002', amount: 1.6 },
+      ],
+      unpriced: [],
+    });
+    expect(server.runbooks.calls.at(-1)).toMatchObject({
+      name: 'priceMachines',
+      args: [
+        {
+          location: 'westeurope',
+          currency: 'USD',
+          machines: [{ vmSize: 'Standard_D2s_v5', isWindows: expect.any(Boolean) }],
+        },
+      ],
+    });
+    expect(await simulate({ kind: 'failover' })).not.toHaveProperty('cost');
+  });
+
+  test('is in the way when it is above the limit of the plan, in the words the drill is refused with', async () => {
+    await apply('cleanupAfter: 4h, costLimit: 3.2 EUR');
+    expect(await simulate()).toMatchObject({
+      clashes: [],
+      cost: { amount: 3.2, currency: 'EUR', limit: 3.2 },
+    });
+    await apply('cleanupAfter: 4h, costLimit: 3.19 EUR');
+    const { clashes, cost } = await simulate();
+    expect(clashes).toEqual([
+      {
+        kind: 'plan',
+        message:
+          'The drill of plan "shop" would cost 3.20 EUR for 4 h, its limit is 3.19 EUR: machine-0001 1.60 EUR, machine-0002 1.60 EUR',
+        machines: [],
+      },
+    ]);
+    expect(cost).toMatchObject({ amount: 3.2, limit: 3.19 });
+  });
+
+  test('is not checked when the price list does not answer; the simulation goes on', async () => {
+    await apply('cleanupAfter: 4h');
+    const away = () =>
+      server.runbooks.failures.set('priceMachines', [
+        new DrError('DR_AZURE_PRICES_UNREADABLE', { reason: 'ETIMEDOUT' }),
+      ]);
+    away();
+    const unlimited = await simulate();
+    expect(unlimited).not.toHaveProperty('cost');
+    expect(unlimited.clashes).toEqual([]);
+    expect(unlimited.notChecked.at(-1)).toBe(
+      'what the drill costs in westeurope: The price list of Azure cannot be read: ETIMEDOUT',
+    );
+    await apply('cleanupAfter: 4h, costLimit: 25 EUR');
+    away();
+    const limited = await simulate();
+    expect(limited.clashes).toEqual([]);
+    expect(limited.notChecked.at(-1)).toMatch(/ETIMEDOUT; with drill\.costLimit a drill does not begin/);
+  });
+
+  test('a machine that the list does not have is named; with a limit the drill would be refused', async () => {
+    server.runbooks.perHour = undefined;
+    await apply('cleanupAfter: 4h');
+    const nothing =
+      'the price list of Azure has no price for machine-0001 (Standard_D2s_v5), machine-0002 (Standard_D2s_v5)';
+    expect(await simulate()).toMatchObject({
+      clashes: [],
+      notChecked: expect.arrayContaining([`what the drill costs in full: ${nothing}`]),
+    });
+    await apply('cleanupAfter: 4h, costLimit: 25 EUR');
+    expect((await simulate()).clashes).toMatchObject([
+      {
+        kind: 'plan',
+        message: expect.stringMatching(/^The drill of plan "shop" may cost 25 EUR, .*no price for/),
+      },
+    ]);
   });
 });
 
@@ -181,9 +277,10 @@ test('the command shows it and ends with 4 when something is in the way', async 
   const good = await cli('plan simulate shop --kind test --seed 5');
   expect(good).toMatchObject({ exit: 0, stderr: '' });
   expect(good.stdout).toMatch(
-    /^test of plan shop, version 1: 1000 repetitions, seed 5\. Nothing was touched\.\n/,
+    /^test of plan shop, version \d+: 1000 repetitions, seed 5\. Nothing was touched\.\n/,
   );
   expect(good.stdout).toMatch(/RTO p90 +\d+/);
+  expect(good.stdout).toMatch(/\nCost +3\.20 USD for 4 h of 2 machines\n/);
   expect(good.stdout).toMatch(/group web +machine-0002 +100 %/);
   expect(good.stdout).toMatch(/Not checked:\n {2}\? what an Azure policy forbids/);
   const bad = await cli('plan simulate shop --kind reprotect --output json');

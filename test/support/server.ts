@@ -11,12 +11,13 @@ import type { Job, JobError } from '../../domain/job.ts';
 import type { RegionLook } from '../../domain/plan/clashes.ts';
 import {
   Secret,
+  type MachinePrice,
   type NotificationReceiver,
   type PeerCertificate,
   type VCenterConnection,
 } from '../../domain/ports.ts';
 import type { RecoveryPoint } from '../../domain/replication.ts';
-import type { RegionLookInput } from '../../workflows/contracts/plan-look.ts';
+import type { PriceMachinesInput, RegionLookInput } from '../../workflows/contracts/plan-look.ts';
 import type { PlanDecision, PlanRunInput } from '../../workflows/contracts/plan.ts';
 import type {
   DecisionInput,
@@ -57,6 +58,8 @@ export class PlayedRunbooks implements Runbooks {
   problems: JobError[] = [];
   /** What Azure says of every region. */
   region: Omit<RegionLook, 'location'> = { sizes: [], usages: [], subnets: [] };
+  /** What Azure's price list says of every machine; absent: it has none of them. */
+  perHour: number | undefined = 0.4;
   /** What a discovery writes. */
   onDiscover: (vcenterId: VCenterId) => Promise<number> = async () => 0;
   /** What happens while a decision is on its way. */
@@ -122,6 +125,12 @@ export class PlayedRunbooks implements Runbooks {
   async lookAtRegion(input: RegionLookInput): Promise<RegionLook> {
     this.#called('lookAtRegion', input);
     return { ...this.region, location: input.location };
+  }
+
+  async priceMachines(input: PriceMachinesInput): Promise<readonly MachinePrice[]> {
+    this.#called('priceMachines', input);
+    const { perHour } = this;
+    return perHour === undefined ? [] : input.machines.map((machine) => ({ ...machine, perHour }));
   }
 
   async check(input: ItemCheckInput): Promise<ItemCheckResult> {

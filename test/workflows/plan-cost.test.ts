@@ -96,6 +96,21 @@ test('nobody asks for a price in a failover, and in a drill without a limit', as
   expect((await stage.job()).tasks.map(({ id }) => id)).not.toContain('cost');
 });
 
+test('a simulation asks the recovery-site worker of the region, and nothing begins', async () => {
+  const asked = {
+    location: 'westeurope',
+    currency: 'USD',
+    machines: [{ vmSize: 'Standard_D8s_v5', isWindows: false }],
+  };
+  await stage.driver.start('priceLook', 'price-look/1', asked);
+  await stage.driver.settle();
+  expect(stage.driver.ending('price-look/1')).toMatchObject({
+    status: 'completed',
+    result: [{ vmSize: 'Standard_D8s_v5', isWindows: false, perHour: 0.4 }],
+  });
+  expect(stage.priced).toEqual([asked]);
+});
+
 test('a scheduled drill that is too dear fails, so that the schedule pauses', async () => {
   const pinned = { name: 'shop', version: 3, sha256: 'a'.repeat(64), plan: limited(1) };
   stage.pinned = { plan: pinned, members: two, subnetId: '/subnets/isolated' };

@@ -14,6 +14,7 @@ export const workflowIds = {
   scheduledDrill: (plan: string) => `scheduled-drill/${plan}`,
   itemCheck: (requestId: string) => `item-check/${requestId}`,
   regionLook: (requestId: string) => `region-look/${requestId}`,
+  priceLook: (requestId: string) => `price-look/${requestId}`,
   vcenterProbe: (requestId: string) => `vcenter-probe/${requestId}`,
   vcenterAdd: (operation: OperationId) => `vcenter-add/${operation}`,
   vcenterDiscovery: (vcenter: string) => `vcenter-discovery/${vcenter}`,

@@ -42,6 +42,7 @@ export const workflowTypes = {
   scheduledDrill: 'scheduledDrill',
   itemCheck: 'itemCheck',
   regionLook: 'regionLook',
+  priceLook: 'priceLook',
   vcenterProbe: 'vcenterProbe',
   vcenterAdd: 'vcenterAdd',
   vcenterDiscovery: 'vcenterDiscovery',

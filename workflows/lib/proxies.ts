@@ -218,7 +218,7 @@ export const looks = (region: string) =>
 
 /** Whoever asks goes on without the answer. */
 export const azureLooks = (region: string) =>
-  proxyActivities<Azure>({
+  proxyActivities<Azure & PriceActivities>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumAttempts: 3 },

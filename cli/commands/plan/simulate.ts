@@ -13,7 +13,7 @@ const exit = errorCatalogue.DR_PLAN_NOT_READY.exit;
 export function planSimulate(cli: Cli) {
   return verb(
     'simulate',
-    `Play a run of a plan with the durations of earlier runs: how long, losing how much, what decides, what is in the way. Nothing is touched; ends with ${exit} when something is in the way`,
+    `Play a run of a plan with the durations of earlier runs: how long, losing how much, what decides, what a drill costs, what is in the way. Nothing is touched; ends with ${exit} when something is in the way`,
     'plan simulate shop --kind failover',
   )
     .argument('<plan>', 'name of the plan')

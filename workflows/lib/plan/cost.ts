@@ -3,18 +3,18 @@
  * nobody knows does not begin either. A failover never asks.
  */
 import {
+  costedMachine,
   costWords,
-  dearestWords,
   drillCost,
+  kindsOf,
   limitWords,
-  named,
-  type CostedMachine,
+  tooDear,
+  unpricedWords,
   type DrillCost,
   type RegionPrices,
 } from '../../../domain/plan/drill-cost.ts';
 import type { CostLimit } from '../../../domain/plan/plan.ts';
 import type { MachineKind } from '../../../domain/ports.ts';
-import type { RunMember } from '../../contracts/plan.ts';
 import { jobError, refusal, rethrowIfCancelled } from '../failures.ts';
 import { priceLooks } from '../proxies.ts';
 import type { PlanContext } from './context.ts';
@@ -30,7 +30,7 @@ export async function refuseTooDear(context: PlanContext): Promise<void> {
 
 async function affordable(context: PlanContext, limit: CostLimit): Promise<DrillCost> {
   const { plan, members } = context.input;
-  const machines = members.map((member) => costed(context, member));
+  const machines = members.map((member) => costedMachine(member, context.sizes));
   const regions: RegionPrices[] = [];
   for (const location of new Set(machines.map((machine) => machine.location))) {
     const kinds = kindsOf(machines.filter((machine) => machine.location === location));
@@ -45,13 +45,7 @@ async function affordable(context: PlanContext, limit: CostLimit): Promise<Drill
     );
   }
   if (cost.amount > limit.amount) {
-    throw refusal('DR_DRILL_TOO_DEAR', {
-      plan: plan.name,
-      cost: costWords(cost.amount, limit.currency),
-      hours: cost.hours,
-      limit: limitWords(limit),
-      machines: dearestWords(cost, limit.currency),
-    });
+    throw refusal('DR_DRILL_TOO_DEAR', tooDear(plan.name, cost, limit));
   }
   return cost;
 }
@@ -70,26 +64,8 @@ async function pricesOf(
   }
 }
 
-/** Sizes are spelled as the region does: an operator may have written another case. */
-function costed({ sizes }: PlanContext, member: RunMember): CostedMachine {
-  const { machineName, location, vmSize, guestFamily } = member;
-  if (vmSize === undefined) return { machineName, location };
-  const spelled = sizes.find(({ name }) => name.toLowerCase() === vmSize.toLowerCase())?.name ?? vmSize;
-  return { machineName, location, kind: { vmSize: spelled, isWindows: guestFamily === 'windows' } };
-}
-
-function kindsOf(machines: readonly CostedMachine[]): MachineKind[] {
-  const kinds = machines.flatMap(({ kind }) => (kind === undefined ? [] : [kind]));
-  return [...new Map(kinds.map((kind) => [`${kind.vmSize} ${kind.isWindows}`, kind])).values()];
-}
-
 function unknown({ input }: PlanContext, limit: CostLimit, reason: string): Error {
   return refusal('DR_DRILL_PRICE_UNKNOWN', { plan: input.plan.name, limit: limitWords(limit), reason });
-}
-
-function unpricedWords({ unpriced }: DrillCost, machines: readonly CostedMachine[]): string {
-  const sizes = new Map(machines.map(({ machineName, kind }) => [machineName, kind?.vmSize]));
-  return named(unpriced.map((name) => `${name} (${sizes.get(name) ?? 'of no known size'})`));
 }
 
 function wordsOf({ hours, amount, machines }: DrillCost, limit: CostLimit): string {
