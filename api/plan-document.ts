@@ -188,7 +188,9 @@ export const planDocumentSchema = z
         subnet: subnetIdSchema.exactOptional().describe('Subnet of a network that reaches nothing'),
         cleanupAfter: durationUpTo(TIMEOUT_SECONDS_MAX)
           .prefault('4h')
-          .describe('A drill that nobody comes back to is cleaned up then'),
+          .describe(
+            'A drill that nobody comes back to is cleaned up this long after its run has ended; a run that has not ended this long after it began takes itself back',
+          ),
         costLimit: costSchema
           .exactOptional()
           .describe(

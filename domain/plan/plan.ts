@@ -138,9 +138,12 @@ export type Probe =
 export interface DrillSettings {
   /** Subnet of an isolated network; absent: the operator names it for every drill. */
   readonly subnetId?: string;
-  /** A drill that nobody comes back to is cleaned up this long after it has started. */
+  /**
+   * A drill that nobody comes back to is cleaned up this long after its run has ended; a run that has not ended this long
+   * after it began takes itself back.
+   */
   readonly cleanupAfterSeconds: number;
-  /** What its machines may cost until then, by Azure's price list; a dearer drill does not begin. Absent: nothing is asked. */
+  /** What its machines may cost in that time, by Azure's price list; a dearer drill does not begin. Absent: nothing is asked. */
   readonly costLimit?: CostLimit;
 }
 
