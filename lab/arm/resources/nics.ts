@@ -4,24 +4,18 @@ import { isIn, isReserved, nextFree, parseAddress, parsePrefix } from '../addres
 import type { Prefix } from '../addresses.ts';
 import type { Answer, ArmRequest } from '../http.ts';
 import { ArmError, parseBody } from '../http.ts';
-import { begun } from '../lro.ts';
 import type { JsonObject, Nic, NicFacts } from '../model.ts';
 import type { Simulator } from '../simulator.ts';
 import {
-  answerRepeated,
-  isSameRequest,
-  jsonBody,
   listOf,
   renderResource,
-  requireIdle,
-  requireLocation,
   requireOf,
   requireWritableGroup,
   resourceBody,
   resourceId,
   sameId,
-  tagsOf,
 } from './common.ts';
+import { putByOperation } from './put.ts';
 import { requireInterfaceQuota } from './usages.ts';
 
 const TYPE = 'Microsoft.Network/networkInterfaces';
@@ -45,41 +39,26 @@ type Allocation = NicFacts['addresses'][number];
 export function putNic(simulator: Simulator, request: ArmRequest): Answer {
   const body = parseBody(request, nicBody);
   requireWritableGroup(simulator, request);
-  const location = requireLocation(simulator, body.location);
   const id = resourceId(simulator, request, TYPE);
   const existing = simulator.store.find(TYPE, id);
-  if (existing !== undefined && isSameRequest(existing, request)) {
-    const status = existing.state === 'Creating' ? 201 : 200;
-    const repeated = answerRepeated(simulator, existing, render(simulator, existing), status);
-    if (repeated !== null) return repeated;
-  }
-  if (existing === undefined) requireInterfaceQuota(simulator);
-  else requireIdle(simulator, id);
-  const nic: Nic = {
-    id: existing?.id ?? id,
-    type: TYPE,
-    name: existing?.name ?? request.params.name ?? '',
-    location,
-    tags: tagsOf(body.tags),
-    state: existing === undefined ? 'Creating' : 'Updating',
-    body: jsonBody(request),
-    facts: {
-      macAddress: existing?.facts.macAddress ?? newMacAddress(),
-      guid: existing?.facts.guid ?? randomUUID(),
-      addresses: allocate(simulator, id, body.properties.ipConfigurations, existing?.facts.addresses ?? []),
-    },
-  };
-  const operation = simulator.lro.begin({
-    kind: 'resource.settle',
-    resourceId: nic.id,
-    location,
-    provider: 'Microsoft.Network',
-    request,
-    durationMs: simulator.store.settings.operationMs,
-    changes: [{ put: nic }],
+  return putByOperation<Nic>(simulator, request, {
+    existing,
+    named: { id, name: request.params.name ?? '' },
+    stateOfNew: 'Creating',
+    body,
+    admit: () => requireInterfaceQuota(simulator),
+    build: (common) => ({
+      ...common,
+      type: TYPE,
+      facts: {
+        macAddress: existing?.facts.macAddress ?? newMacAddress(),
+        guid: existing?.facts.guid ?? randomUUID(),
+        addresses: allocate(simulator, id, body.properties.ipConfigurations, existing?.facts.addresses ?? []),
+      },
+    }),
+    render: (nic) => render(simulator, nic),
+    operation: { kind: 'resource.settle', provider: 'Microsoft.Network' },
   });
-  const status = existing === undefined ? 201 : 200;
-  return begun(simulator, operation, { status, json: render(simulator, nic) });
 }
 
 function allocate(

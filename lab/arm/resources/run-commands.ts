@@ -7,18 +7,8 @@ import type { JsonObject, RunCommand, Vm } from '../model.ts';
 import { page } from '../paging.ts';
 import { runScript } from '../practice-shell.ts';
 import type { Simulator } from '../simulator.ts';
-import {
-  answerRepeated,
-  isSameRequest,
-  jsonBody,
-  renderResource,
-  requireIdle,
-  requireLocation,
-  requireOf,
-  requireWritableGroup,
-  resourceBody,
-  tagsOf,
-} from './common.ts';
+import { renderResource, requireOf, requireWritableGroup, resourceBody } from './common.ts';
+import { putByOperation } from './put.ts';
 
 const TYPE = 'Microsoft.Compute/virtualMachines/runCommands';
 /** Azure's limit on one machine. */
@@ -37,43 +27,24 @@ const runCommandBody = resourceBody.extend({
 
 /** A managed run command. The same request again changes nothing; another script of the same name runs anew. */
 export function putRunCommand(simulator: Simulator, request: ArmRequest): Answer {
-  const { location, tags, properties } = parseBody(request, runCommandBody);
+  const body = parseBody(request, runCommandBody);
   requireWritableGroup(simulator, request);
   const vm = requireVm(simulator, request);
   const id = idOf(vm, request);
-  const existing = simulator.store.find(TYPE, id);
-  if (existing !== undefined && isSameRequest(existing, request)) {
-    const repeated = answerRepeated(simulator, existing, render(existing), 201);
-    if (repeated !== null) return repeated;
-  }
-  if (existing !== undefined) requireIdle(simulator, id);
-  else requireRoom(simulator, vm);
-  const command: RunCommand = {
-    id: existing?.id ?? id,
-    type: TYPE,
-    name: existing?.name ?? request.params.command ?? '',
-    location: requireLocation(simulator, location),
-    tags: tagsOf(tags),
-    state: existing === undefined ? 'Creating' : 'Updating',
-    body: jsonBody(request),
-    facts: {
-      script: properties.source.script,
-      timeoutSeconds: properties.timeoutInSeconds ?? TIMEOUT_SECONDS_DEFAULT,
-      run: null,
-    },
-  };
-  const operation = simulator.lro.begin({
-    kind: 'runCommand.start',
-    resourceId: command.id,
-    location: command.location,
-    provider: 'Microsoft.Compute',
-    request,
-    durationMs: simulator.store.settings.operationMs,
-    changes: [{ put: command }],
-  });
-  return begun(simulator, operation, {
-    status: existing === undefined ? 201 : 200,
-    json: render(command),
+  const { source, timeoutInSeconds: timeoutSeconds = TIMEOUT_SECONDS_DEFAULT } = body.properties;
+  return putByOperation<RunCommand>(simulator, request, {
+    existing: simulator.store.find(TYPE, id),
+    named: { id, name: request.params.command ?? '' },
+    stateOfNew: 'Creating',
+    body,
+    admit: () => requireRoom(simulator, vm),
+    build: (common) => ({
+      ...common,
+      type: TYPE,
+      facts: { script: source.script, timeoutSeconds, run: null },
+    }),
+    render: (command) => render(command),
+    operation: { kind: 'runCommand.start', provider: 'Microsoft.Compute' },
   });
 }
 
