@@ -19,10 +19,10 @@ import { repositoryRoot } from '../lab/tools/cache.ts';
 import { workflowIds } from '../workflows/contracts/ids.ts';
 import { MiB } from '../domain/units.ts';
 import { protectEstate } from './plans/estate.ts';
-import { floorRate } from './plans/floor.ts';
+import { FLOOR_ACTIVITIES, floorRate, floorSeconds, type CountByPlace, type Where } from './plans/floor.ts';
 import { historiesOf, type RunHistory } from './plans/histories.ts';
 import { SUBNET } from './plans/names.ts';
-import { memoryOf } from './processes.ts';
+import { cpuSeconds, memoryOf } from './processes.ts';
 
 const GOAL = 1.5;
 const RUN_SECONDS_MAX = 3_600;
@@ -72,35 +72,45 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
   const plan = join(folder, 'estate.yaml');
   await writeFile(plan, estate.planText);
   await mustRun(paths, ['plan', 'apply', plan]);
-  const rate = await floorRate(client);
-  tell(`floor: ${rate.toFixed(0)} activities a second`);
+  const processes = {
+    'configuration server': await product.rolePid('configuration-server'),
+    providers: around.pid,
+    Temporal: temporal.pid,
+  };
+  const floor = async (where: Where) => {
+    const idle = cpuOf(processes);
+    const rate = await floorRate(client, where);
+    const each = perActivity(idle, cpuOf(processes), FLOOR_ACTIVITIES);
+    tell(`floor, ${where}: ${rate.toFixed(0)} activities a second; CPU ms each: ${each}`);
+    return rate;
+  };
+  const rates = { here: await floor('here'), elsewhere: await floor('elsewhere') };
   const rows = [];
   for (const kind of ['test', 'cleanup'] as const) {
     const runId = `bench-${kind}`;
-    const startedAt = performance.now();
+    const startedAt = new Date();
+    const cpu = cpuOf(processes);
     const where = kind === 'test' ? ['--subnet', SUBNET] : [];
     const args = ['plan', 'run', 'estate', kind, ...where, '--yes', '--operation-id', runId, '--wait'];
     await mustRun(paths, args);
-    const wall = (performance.now() - startedAt) / 1_000;
-    const histories = await historiesOf(client, workflowIds.planRun('estate'), runId);
-    rows.push({ kind, ...judged({ wall, rate, histories }) });
+    const wall = (Date.now() - startedAt.getTime()) / 1_000;
+    const used = cpuOf(processes);
+    const histories = await historiesOf(client, { plan: workflowIds.planRun('estate'), runId, startedAt });
+    const row = judged({ wall, rates, histories });
+    const run = await client.workflow.getHandle(workflowIds.planRun('estate')).describe();
+    const runSeconds = round(((run.closeTime?.getTime() ?? 0) - run.startTime.getTime()) / 1_000);
+    rows.push({ kind, runSeconds, ...row, cpuMsPerActivity: perActivity(cpu, used, row.activities.here + row.activities.elsewhere) });
     tell(JSON.stringify(rows.at(-1)));
   }
   const memory = Object.fromEntries(
-    [
-      ['configuration server', await product.rolePid('configuration-server')],
-      ['providers', around.pid],
-      ['Temporal', temporal.pid],
-    ].flatMap(([name, pid]) =>
-      typeof pid === 'number' ? [[name, Math.round(memoryOf(pid).peakBytes / MiB)]] : [],
-    ),
+    pidsOf(processes).map(([name, pid]) => [name, Math.round(memoryOf(pid).peakBytes / MiB)]),
   );
   tell(`peak memory, MiB: ${JSON.stringify(memory)}`);
   await mkdir(join(repositoryRoot, 'bench/results'), { recursive: true });
   const file = join(repositoryRoot, 'bench/results/plans.json');
   await writeFile(
     file,
-    `${JSON.stringify({ at: new Date().toISOString(), ...size, rate, rows, memoryMiB: memory }, null, 2)}\n`,
+    `${JSON.stringify({ at: new Date().toISOString(), ...size, rates, rows, memoryMiB: memory }, null, 2)}\n`,
   );
   const isMet = rows.every(({ ratio }) => ratio <= GOAL);
   tell(`control time ≤ ${GOAL} × floor: ${isMet ? 'met' : 'MISSED'}`);
@@ -108,20 +118,42 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
 
 function judged(seen: {
   readonly wall: number;
-  readonly rate: number;
+  readonly rates: CountByPlace;
   readonly histories: readonly RunHistory[];
 }) {
-  const { wall, rate, histories } = seen;
-  const activities = histories.reduce((sum, each) => sum + each.activities, 0);
-  const largest = histories.toSorted((a, b) => b.events - a.events)[0];
+  const { wall, rates, histories } = seen;
+  const total = (where: Where) => histories.reduce((sum, { activities }) => sum + activities[where], 0);
+  const activities = { here: total('here'), elsewhere: total('elsewhere') };
+  const floor = floorSeconds(activities, rates);
   return {
     wallSeconds: round(wall),
     activities,
-    floorSeconds: round(activities / rate),
-    ratio: round(wall / (activities / rate)),
+    floorSeconds: round(floor),
+    ratio: round(wall / floor),
     runs: histories.length,
-    largestHistory: largest,
+    largestHistory: histories.toSorted((a, b) => b.events - a.events)[0],
   };
+}
+
+type Processes = Readonly<Record<string, number | undefined>>;
+
+function pidsOf(processes: Processes): [string, number][] {
+  return Object.entries(processes).flatMap(([name, pid]) => (pid === undefined ? [] : [[name, pid]]));
+}
+
+function cpuOf(processes: Processes): Readonly<Record<string, number>> {
+  return Object.fromEntries(pidsOf(processes).map(([name, pid]) => [name, cpuSeconds(pid)]));
+}
+
+/** Where the time of one activity goes. */
+function perActivity(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  activities: number,
+): string {
+  return Object.entries(after)
+    .map(([name, used]) => `${name} ${(((used - (before[name] ?? 0)) * 1_000) / activities).toFixed(1)}`)
+    .join(', ');
 }
 
 async function mustRun(paths: Lab['paths'], args: readonly string[]): Promise<void> {

@@ -51,6 +51,14 @@ export function isJobOver(state: JobState): boolean {
   return ends[state] !== undefined;
 }
 
+/** Step of a failover that waits until the run of its plan starts the machine. */
+export const TURN_TASK = 'turn';
+
+/** Everything is made, and the machine starts when its plan says so. */
+export function isAtTurn({ state, tasks }: Job): boolean {
+  return !isJobOver(state) && tasks.some(({ id, state }) => id === TURN_TASK && state === 'inProgress');
+}
+
 /** How a job that is over has ended, for messages. */
 export function howItEnded(state: JobState): string {
   return ends[state] ?? 'has ended';

@@ -108,9 +108,9 @@ export function planRunbooks(client: Client, temporal: Calls, lookMs: number): P
         workflowIds.run(item, operation),
         { code: 'DR_JOB_UNKNOWN', context: { job: operation } },
         async (handle) => {
+          if (withinMs > 0) return endOf(client, handle, withinMs);
           const { status } = await handle.describe();
-          if (status.name === 'RUNNING') return withinMs === 0 ? null : endOf(client, handle, withinMs);
-          return endOf(client, handle, lookMs);
+          return status.name === 'RUNNING' ? null : endOf(client, handle, lookMs);
         },
         withinMs + lookMs * 2,
       ),

@@ -11,6 +11,8 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What goes into the bundle; the container image must hold all of it. */
 export const BUNDLE_SOURCES = ['workflows', 'domain', 'package-lock.json'] as const;
+/** Changes when the same sources are bundled in another way. */
+const BUNDLE_FORM = 'preloaded';
 
 /** One build of the workflows. */
 export interface WorkflowBuild {
@@ -32,8 +34,11 @@ export async function workflowBuild(root = ROOT): Promise<WorkflowBuild> {
   const file = join(folder, `${buildId}.js`);
   if (await exists(file)) return { buildId, file };
   await mkdir(folder, { recursive: true });
+  const workflowsPath = join(root, 'workflows', 'index.ts');
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(root, 'workflows', 'index.ts'),
+    workflowsPath,
+    // No module holds state of a run: all runs of a worker share them, frozen, instead of holding a copy each.
+    preloadModules: [workflowsPath],
     logger: new DefaultLogger('ERROR'),
   });
   const half = `${file}.${process.pid}`;
@@ -43,7 +48,7 @@ export async function workflowBuild(root = ROOT): Promise<WorkflowBuild> {
 }
 
 async function hashOfSources(root: string): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(BUNDLE_FORM);
   for (const source of BUNDLE_SOURCES) {
     for (const file of await filesOf(join(root, source))) {
       hash

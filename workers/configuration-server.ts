@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
+import { JobNews } from '../activities/plan/job-news.ts';
 import { createPlanActivities } from '../activities/plan/create-plan-activities.ts';
 import type { Config } from '../config/load.ts';
 import { pageListedPoints } from '../dataplane/scrub/listed-points.ts';
@@ -58,12 +59,14 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       rounds = runRounds(deps, until);
       const connection = await connectWorker(config, log, signal);
       const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
-      const activities = { ...createCatalogueActivities(catalogue), ...evidence.activities };
+      const news = new JobNews();
+      const projecting = createCatalogueActivities(catalogue, (job) => news.tell(job));
+      const activities = { ...projecting, ...evidence.activities };
       const runbooks = createTemporalRunbooks({ client, address: config.temporal.address });
       const plans = {
         taskQueue: taskQueues.plans,
         slots: PLAN_SLOTS,
-        activities: createPlanActivities({ runbooks, pinPlan: (name) => pinDrill(deps, name) }),
+        activities: createPlanActivities({ runbooks, news, pinPlan: (name) => pinDrill(deps, name) }),
       };
       const steps = {
         taskQueue: taskQueues.steps,

@@ -69,7 +69,7 @@ function workflowOptions({ deploymentName, build }: NonNullable<Queue['workflows
   const version = { deploymentName, buildId: build.buildId };
   return {
     workflowBundle: { codePath: build.file },
-    maxCachedWorkflows: 500,
+    maxCachedWorkflows: 4_000,
     workerDeploymentOptions: {
       version,
       useWorkerVersioning: true,

@@ -17,6 +17,7 @@
  * with what is durable; a source that was seen off is never left with changes that nobody replicated: then an
  * operator decides. As part of a plan the machine starts when the plan's run says that its turn has come. When the operator is silent a real run waits; a drill undoes itself.
  */
+import { TURN_TASK } from '../domain/job.ts';
 import { azureNames } from '../domain/names.ts';
 import type { RecoveryPoint } from '../domain/replication.ts';
 import type { FailoverResult, FailoverRun, RunOutcome, SourceOutcome } from './contracts/runs.ts';
@@ -289,7 +290,7 @@ const nic: FailoverStep = {
 
 /** In a plan the machines of all groups are made ready together, and start in the order of their groups. */
 const turn: FailoverStep = {
-  id: 'turn',
+  id: TURN_TASK,
   name: 'Wait for its turn in the recovery plan',
   key: 'reads only',
   held: 'Everything is made and the Azure machine does not run yet.',

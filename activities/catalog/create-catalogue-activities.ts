@@ -17,13 +17,18 @@ export interface CatalogueWriter {
 
 export type CatalogueActivities = ReturnType<typeof createCatalogueActivities>;
 
-export function createCatalogueActivities(catalogue: CatalogueWriter) {
+/** `hear` learns of every job before the catalogue does. */
+export function createCatalogueActivities(
+  catalogue: CatalogueWriter,
+  hear: (job: Job) => void = () => undefined,
+) {
   return {
     async recordItem(input: { view: ItemView }): Promise<void> {
       await catalogue.recordItem(input.view);
     },
 
     async recordJob(input: { job: Job }): Promise<void> {
+      hear(input.job);
       await catalogue.recordJob(input.job);
     },
 

@@ -5,7 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
 import type { AskedMember, MemberEnd, OperateMembersInput } from '../../workflows/contracts/plan.ts';
-import { operateMember, type MemberCalls } from './operate-member.ts';
+import { operateMember } from './operate-member.ts';
+import { GONE_FOR_A_MOMENT, type Waiter, type Waits } from './waits.ts';
+import type { MemberCalls } from './watch-run.ts';
 
 export interface MembersWait {
   readonly signal: AbortSignal;
@@ -16,8 +18,12 @@ export interface MembersWait {
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
+export interface FleetCalls extends MemberCalls {
+  readonly waits: Waits<MemberEnd>;
+}
+
 export async function operateMembers(
-  calls: MemberCalls,
+  calls: FleetCalls,
   input: OperateMembersInput,
   waiting: MembersWait,
 ): Promise<readonly MemberEnd[]> {
@@ -32,9 +38,13 @@ export async function operateMembers(
       waiting.report(waitsFor);
     },
   });
+  const { phase, undo = false } = input;
   const each = input.members.map(async (member) => {
-    ended.push(await endOf(calls, input, member, wait(member.machineName)));
-    delete waitsFor[member.machineName];
+    const { operationId, machineName } = member;
+    const key = `${operationId} ${phase} ${undo}`;
+    const begin = (own: Waiter) => endOf(calls, input, member, own);
+    ended.push(await calls.waits.join(key, wait(machineName), begin));
+    delete waitsFor[machineName];
   });
   // Those that are cut off below have nobody to tell.
   for (const one of each) one.catch(() => undefined);
@@ -43,18 +53,16 @@ export async function operateMembers(
     await Promise.race([Promise.all(each), sleep(input.gatherSeconds * 1_000, undefined, { signal })]);
     return [...ended];
   } finally {
-    stop.abort();
+    stop.abort(GONE_FOR_A_MOMENT);
   }
 }
-
-type Wait = Parameters<typeof operateMember>[2];
 
 /** What may pass by itself is tried again here: it is nothing to the other machines. */
 async function endOf(
   calls: MemberCalls,
   input: OperateMembersInput,
   member: AskedMember,
-  wait: Wait,
+  wait: Waiter,
 ): Promise<MemberEnd> {
   const { operationId, machineName } = member;
   for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {

@@ -17,8 +17,9 @@ import { toApplicationFailure } from '../../activities/failure.ts';
 import { asId } from '../../domain/ids.ts';
 import { handlersOf } from '../../test/workflows/support/world/handlers.ts';
 import { isSession, World, type Call } from '../../test/workflows/support/world/world.ts';
+import type { BootLogActivities, KeepBootLogsInput } from '../../workflows/contracts/evidence.ts';
 import { taskQueues } from '../../workflows/contracts/task-queues.ts';
-import { FLOOR_QUEUE, REGION, SITE } from './names.ts';
+import { FLOOR_QUEUES, REGION, SITE } from './names.ts';
 
 const SLOTS = 200;
 /** Replication rests meanwhile: each session asks for its next cycle after this. */
@@ -30,6 +31,7 @@ const QUEUES = [
   taskQueues.apply(REGION),
   taskQueues.azure(REGION),
   taskQueues.urgentAzure(REGION),
+  taskQueues.stepsAzure(REGION),
 ];
 
 // Resting sessions are no errors.
@@ -45,10 +47,11 @@ const worker = (options: Partial<WorkerOptions> & { readonly taskQueue: string }
 const workers = await Promise.all([
   ...QUEUES.map((taskQueue) => worker({ taskQueue, activities })),
   worker({
-    taskQueue: FLOOR_QUEUE,
+    taskQueue: FLOOR_QUEUES.here,
     workflowBundle: { codePath: floorBundle },
     activities: { nothing: async () => undefined },
   }),
+  worker({ taskQueue: FLOOR_QUEUES.elsewhere, activities: { nothing: async () => undefined } }),
 ]);
 const running = workers.map((each) => each.run());
 process.once('SIGTERM', () => {
@@ -58,6 +61,7 @@ process.stdout.write('ready\n');
 await Promise.all(running);
 await connection.close();
 
+type BootLogs = Awaited<ReturnType<BootLogActivities['keepBootLogs']>>;
 type Handler = (input: unknown, call: Call) => unknown;
 
 function estateActivities(): Record<string, (input: unknown) => Promise<unknown>> {
@@ -66,7 +70,14 @@ function estateActivities(): Record<string, (input: unknown) => Promise<unknown>
   return {
     ...Object.fromEntries(names.map((name) => [name, (input: unknown) => worlds(name, input)])),
     lookAtRegion: async () => ({ location: REGION, sizes: [], usages: [], subnets: [] }),
+    keepBootLogs,
   };
+}
+
+async function keepBootLogs(input: unknown): Promise<BootLogs> {
+  const { machines } = input as KeepBootLogsInput;
+  const at = new Date().toISOString();
+  return Object.fromEntries(machines.map(({ itemId }) => [itemId, { at, problem: 'nothing boots here' }]));
 }
 
 /** A run and an entity of one machine ask the same world. */

@@ -2,10 +2,11 @@
  * Reads and writes of the catalogue. Writers may be called late, twice or out of order: an older revision never
  * replaces a newer one. Nothing is decided from here that the workflow could not decide without it.
  */
-import { and, asc, desc, eq, inArray, like, lte, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, like, ne, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { PolicyId, ProtectedItemId, VCenterId } from '../../domain/ids.ts';
 import { overStates } from '../../domain/item-states.ts';
 import type { Job, JobKind, JobState } from '../../domain/job.ts';
+import { mayTell } from '../../domain/job-notices.ts';
 import type { DiscoveredMachine } from '../../domain/machine.ts';
 import type { VerificationRecord } from '../../domain/evidence/record.ts';
 import type { PastDurations } from '../../domain/plan/duration-model.ts';
@@ -36,7 +37,9 @@ import {
   type PlanRunRow,
 } from './past-runs.ts';
 import { policyOf, policyRow, type CataloguedPolicy } from './policy-row.ts';
-import { jobRow, recordJob } from './record-job.ts';
+import { gathered } from './gathered.ts';
+import { itemRow, writeItems, type ItemRow } from './record-item.ts';
+import { jobRow, recordTellingJob, writeJobs, type JobRow } from './record-job.ts';
 import { isListed, recordMachines } from './record-machines.ts';
 import { items, jobs, machines, policies, tokens, vcenters } from './schema.ts';
 import { createWatchMemory, type WatchMemory } from './watches.ts';
@@ -54,12 +57,16 @@ export class Catalogue {
   readonly watches: WatchMemory;
   readonly #database: Database;
   readonly #close: () => Promise<void>;
+  readonly #recordItem: (row: ItemRow) => Promise<void>;
+  readonly #recordJob: (row: JobRow) => Promise<void>;
 
   constructor(database: Database, close: () => Promise<void>) {
     this.outbox = createOutbox(database);
     this.watches = createWatchMemory(database);
     this.#database = database;
     this.#close = close;
+    this.#recordItem = gathered((rows) => writeItems(database, rows));
+    this.#recordJob = gathered((rows) => writeJobs(database, rows).then(() => undefined));
   }
 
   close(): Promise<void> {
@@ -68,24 +75,13 @@ export class Catalogue {
 
   // ------------------------------------------------------------ projection
 
-  async recordItem(view: ItemView): Promise<void> {
-    const row = {
-      id: view.itemId,
-      machineName: view.machineName,
-      state: view.state,
-      health: view.health,
-      revision: view.revision,
-      view,
-    };
-    await this.#database
-      .insert(items)
-      .values(row)
-      .onConflictDoUpdate({ target: items.id, set: row, setWhere: lte(items.revision, view.revision) });
+  recordItem(view: ItemView): Promise<void> {
+    return this.#recordItem(itemRow(view));
   }
 
   /** With what it tells people. */
   recordJob(job: Job): Promise<void> {
-    return recordJob(this.#database, job);
+    return mayTell(job) ? recordTellingJob(this.#database, job) : this.#recordJob(jobRow(job));
   }
 
   /** Notes a job that was just accepted, unless its workflow has told about it already. */

@@ -1,24 +1,20 @@
 /** The record of a job and what it tells people: together or not at all. */
 import { and, eq, inArray, lte, sql } from 'drizzle-orm';
 import { planJobKinds, type Job } from '../../domain/job.ts';
-import { mayTell, noticesOfJob, planRunOf } from '../../domain/job-notices.ts';
+import { noticesOfJob, planRunOf } from '../../domain/job-notices.ts';
 import type { Database } from './migrate.ts';
 import { addNotices } from './notifications.ts';
 import { jobs } from './schema.ts';
 
-/** An older revision never replaces a newer one, and tells nothing. */
-export async function recordJob(database: Database, job: Job): Promise<void> {
-  if (!mayTell(job)) {
-    await write(database, job);
-    return;
-  }
+/** Of a job that may have something to tell. An older revision never replaces a newer one, and tells nothing. */
+export async function recordTellingJob(database: Database, job: Job): Promise<void> {
   await database.transaction(async (transaction) => {
     const [earlier] = await transaction
       .select({ view: jobs.view })
       .from(jobs)
       .where(eq(jobs.id, job.id))
       .for('update');
-    if (!(await write(transaction, job))) return;
+    if ((await writeJobs(transaction, [jobRow(job)])) === 0) return;
     const at = new Date();
     const notices = noticesOfJob({
       ...(earlier === undefined ? {} : { before: earlier.view }),
@@ -30,7 +26,9 @@ export async function recordJob(database: Database, job: Job): Promise<void> {
   });
 }
 
-export function jobRow(job: Job): typeof jobs.$inferInsert {
+export type JobRow = typeof jobs.$inferInsert;
+
+export function jobRow(job: Job): JobRow {
   return {
     id: job.id,
     itemId: job.itemId ?? null,
@@ -41,15 +39,24 @@ export function jobRow(job: Job): typeof jobs.$inferInsert {
   };
 }
 
-/** False: a newer one is there. */
-async function write(database: Database, job: Job): Promise<boolean> {
-  const row = jobRow(job);
+/** Of different jobs. Answers how many were written: an older revision never replaces a newer one. */
+export async function writeJobs(database: Database, rows: readonly JobRow[]): Promise<number> {
   const written = await database
     .insert(jobs)
-    .values(row)
-    .onConflictDoUpdate({ target: jobs.id, set: row, setWhere: lte(jobs.revision, job.revision) })
+    .values([...rows])
+    .onConflictDoUpdate({
+      target: jobs.id,
+      set: {
+        itemId: sql`excluded.item_id`,
+        state: sql`excluded.state`,
+        startedAt: sql`excluded.started_at`,
+        revision: sql`excluded.revision`,
+        view: sql`excluded.view`,
+      },
+      setWhere: lte(jobs.revision, sql`excluded.revision`),
+    })
     .returning({ id: jobs.id });
-  return written.length === 1;
+  return written.length;
 }
 
 async function isPartOfPlanRun(database: Database, job: Job): Promise<boolean> {

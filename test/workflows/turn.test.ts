@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { JobNews } from '../../activities/plan/job-news.ts';
 import { operateMembers } from '../../activities/plan/operate-members.ts';
 import { watchOutcomes } from '../../activities/plan/outcomes.ts';
+import { Waits } from '../../activities/plan/waits.ts';
 import { DrError } from '../../domain/errors.ts';
 import { asId, type OperationId } from '../../domain/ids.ts';
 import type { PlanRunKind } from '../../domain/plan/plan.ts';
@@ -20,6 +22,7 @@ import {
 } from './support/stage.ts';
 
 setStage();
+const news = new JobNews();
 
 interface Asked {
   readonly kind: PlanRunKind;
@@ -33,7 +36,13 @@ interface Asked {
 async function ask({ kind, phase, operationId, undo, prepared }: Asked): Promise<MemberEnd | undefined> {
   const { client } = stage.server;
   const runbooks = createTemporalRunbooks({ client, address: 'the test server' });
-  const calls = { runbooks, outcomes: watchOutcomes((...run) => runbooks.runOutcome(...run)) };
+  stage.world.world.hear = (job) => news.tell(job);
+  const calls = {
+    runbooks,
+    news,
+    outcomes: watchOutcomes((...run) => runbooks.runOutcome(...run)),
+    waits: new Waits<MemberEnd>(),
+  };
   const input: OperateMembersInput = {
     runId: asId('run'),
     requestedBy: { principal: 'test', requestId: 'r1' },

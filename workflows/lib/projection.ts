@@ -1,7 +1,9 @@
 /**
  * Sends the newest state of something to the catalogue, one write at a time; states that were overtaken are
- * skipped. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
- * waiting after a bound. A cancelled runbook still shows how it ended.
+ * skipped, and so are all but the last of those that follow each other within one workflow task. States that are no
+ * news to anybody rest between two writes, the longer the longer a write takes: a catalogue under load is asked for
+ * less. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up waiting
+ * after a bound. A cancelled runbook still shows how it ended.
  */
 import { CancellationScope, condition } from '@temporalio/workflow';
 
@@ -11,27 +13,64 @@ export interface Projection<T> {
   settled(): Promise<void>;
 }
 
-export function projection<T>(write: (state: T) => Promise<void>): Projection<T> {
+const REST_MS_MIN = 2_000;
+const REST_MS_MAX = 30_000;
+/** Of the time that a write takes: writing takes a tenth of the time at most. */
+const REST_TIMES = 10;
+
+/** `isNews`: people must hear of it at once; default: they must of every state. */
+export function projection<T>(
+  write: (state: T) => Promise<void>,
+  isNews: (state: T, written: T | undefined) => boolean = () => true,
+): Projection<T> {
   let waiting: { state: T } | undefined;
+  let written: T | undefined;
   let busy = false;
+  let settling = 0;
+  let restUntil = 0;
+
+  const mayWrite = () => settling > 0 || waiting === undefined || isNews(waiting.state, written);
+  const rest = async () => {
+    await endOfTask();
+    const restMs = restUntil - Date.now();
+    if (restMs > 0) await condition(mayWrite, restMs);
+  };
+  const writeNewest = async ({ state }: { readonly state: T }) => {
+    const startedMs = Date.now();
+    await write(state).catch(() => undefined);
+    written = state;
+    const restMs = Math.min((Date.now() - startedMs) * REST_TIMES, REST_MS_MAX);
+    restUntil = Date.now() + Math.max(restMs, REST_MS_MIN);
+  };
   const drain = async () => {
     busy = true;
     while (waiting !== undefined) {
-      const { state } = waiting;
+      await rest();
+      const newest = waiting;
       waiting = undefined;
-      await CancellationScope.nonCancellable(() => write(state)).catch(() => undefined);
+      await writeNewest(newest);
     }
     busy = false;
   };
   return {
     show(state) {
       waiting = { state };
-      if (!busy) void drain();
+      if (!busy) void CancellationScope.nonCancellable(drain);
     },
     async settled() {
+      settling += 1;
       await CancellationScope.nonCancellable(() =>
         condition(() => !busy && waiting === undefined, '10 minutes'),
       );
+      settling -= 1;
     },
   };
+}
+
+/** When everything that this workflow task brings was looked at: conditions are, at its end. */
+function endOfTask(): Promise<void> {
+  let isAsked = false;
+  const end = condition(() => isAsked);
+  isAsked = true;
+  return end;
 }

@@ -52,6 +52,7 @@ export function handlersOf(world: World): Handlers {
       if (view.revision >= (world.item?.revision ?? 0)) world.item = view;
     },
     recordJob({ job }) {
+      world.hear(job);
       if (job.revision >= (world.jobs.get(job.id)?.revision ?? 0)) world.jobs.set(job.id, job);
     },
   };

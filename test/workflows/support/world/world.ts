@@ -47,6 +47,8 @@ export class World {
   /** The newest that was shown to the catalogue. */
   item: ItemView | undefined;
   readonly jobs = new Map<string, Job>();
+  /** Who hears of every job that is recorded. */
+  hear: (job: Job) => void = () => undefined;
   now: () => number = () => Date.now();
 
   constructor(itemId: ProtectedItemId, state: WorldState = newState(itemId)) {

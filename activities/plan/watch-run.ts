@@ -1,0 +1,128 @@
+/** Waits for what becomes of one operation of a machine: it waits for its turn, it has ended, its item has settled. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DrError } from '../../domain/errors.ts';
+import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
+import { isAtTurn, isJobOver, type Job } from '../../domain/job.ts';
+import type { AskedMember } from '../../workflows/contracts/plan.ts';
+import type {
+  DecisionInput,
+  ItemView,
+  OperationAccepted,
+  OperationRequest,
+} from '../../workflows/contracts/types.ts';
+import type { JobEar, JobNews } from './job-news.ts';
+import type { AnyOutcome, LookAtRun, OutcomeWatch } from './outcomes.ts';
+import type { Waiter } from './waits.ts';
+
+/** Protected items as the configuration server reaches them. */
+export interface MemberRunbooks {
+  /** @throws DR_ITEM_UNKNOWN */
+  describeItem(item: ProtectedItemId): Promise<ItemView>;
+  /** @throws what the state table refuses with */
+  operate(item: ProtectedItemId, request: OperationRequest): Promise<OperationAccepted>;
+  /** @throws DR_JOB_OVER, DR_DECISION_REFUSED */
+  decide(item: ProtectedItemId, job: OperationId, decision: DecisionInput): Promise<OperationAccepted>;
+  readonly runOutcome: LookAtRun;
+  /** False: it does not wait for its turn within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run, or it has ended */
+  isAtTurn(item: ProtectedItemId, operation: OperationId, withinMs: number): Promise<boolean>;
+  /** Of a run that waits for its turn; one that does not is not bothered. @throws DR_JOB_UNKNOWN */
+  tellTurn(item: ProtectedItemId, operation: OperationId, comes: boolean): Promise<void>;
+}
+
+export interface MemberCalls {
+  readonly runbooks: MemberRunbooks;
+  readonly outcomes: OutcomeWatch;
+  readonly news: JobNews;
+}
+
+/** The calls, and an ear for the job that one of them is about. */
+export interface JobCalls extends MemberCalls {
+  readonly ear: JobEar;
+}
+
+/** Runs tell of themselves; one that was silent for so long is asked. */
+const NEWS_WITHIN_MS = 20_000;
+const TURN_MS = 1_000;
+const LOOK_MS = 1_000;
+/** An operation that was accepted begins within moments; one whose entity was ended never does. */
+const BEGIN_WITHIN_MS = 300_000;
+const SETTLED_WITHIN_MS = 60_000;
+const SETTLE_LOOK_MS = 100;
+
+/** False: it has ended before. */
+export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<boolean> {
+  const { runbooks } = calls;
+  const { itemId, operationId } = member;
+  const beginBefore = Date.now() + BEGIN_WITHIN_MS;
+  wait.report(`job ${operationId} makes everything ready`);
+  for (;;) {
+    const told = await news(calls, (job) => isAtTurn(job) || isJobOver(job.state), wait);
+    if (told !== null && isAtTurn(told)) return true;
+    try {
+      if (await runbooks.isAtTurn(itemId, operationId, TURN_MS)) return true;
+      // The one look of a run that ended under it is refused for ever.
+      if (await hasEnded(runbooks, member)) return false;
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      if (await hasEnded(runbooks, member)) return false;
+      if (Date.now() > beginBefore) throw error;
+    }
+  }
+}
+
+/** Null: nobody has told within a while, and it is looked at. */
+async function news({ ear }: JobCalls, test: (job: Job) => boolean, { signal }: Waiter): Promise<Job | null> {
+  const told = await ear.until(test, { signal, withinMs: NEWS_WITHIN_MS });
+  signal.throwIfAborted();
+  return told;
+}
+
+async function hasEnded(runbooks: MemberRunbooks, { itemId, operationId }: AskedMember): Promise<boolean> {
+  try {
+    return (await runbooks.runOutcome(itemId, operationId, 0)) !== null;
+  } catch (error) {
+    if (isUnknown(error)) return false;
+    throw error;
+  }
+}
+
+export async function awaitRun(
+  calls: JobCalls,
+  { itemId, operationId }: AskedMember,
+  wait: Waiter,
+): Promise<AnyOutcome> {
+  wait.report(`job ${operationId}`);
+  const beginBefore = Date.now() + BEGIN_WITHIN_MS;
+  for (;;) {
+    await news(calls, ({ state }) => isJobOver(state), wait);
+    try {
+      const outcome = await calls.outcomes.look(itemId, operationId);
+      if (outcome !== null) return outcome;
+    } catch (error) {
+      if (!isUnknown(error) || Date.now() > beginBefore) throw error;
+      await sleep(LOOK_MS, undefined, { signal: wait.signal });
+    }
+  }
+}
+
+/** The run has ended; what that makes of the item, its entity says a moment later. */
+export async function settledView(
+  { runbooks }: MemberCalls,
+  { itemId, operationId }: AskedMember,
+  { signal }: Waiter,
+): Promise<ItemView> {
+  const settledBefore = Date.now() + SETTLED_WITHIN_MS;
+  for (;;) {
+    const view = await runbooks.describeItem(itemId);
+    if (view.running?.operationId !== operationId || Date.now() > settledBefore) return view;
+    await sleep(SETTLE_LOOK_MS, undefined, { signal });
+  }
+}
+
+export function isUnknown(error: unknown): boolean {
+  return hasCode(error, 'DR_JOB_UNKNOWN');
+}
+
+export function hasCode(error: unknown, code: DrError['code']): boolean {
+  return error instanceof DrError && error.code === code;
+}
