@@ -26,16 +26,19 @@ export class JobNews {
     for (const hear of this.#ears.get(job.id) ?? []) hear(job);
   }
 
-  listen(id: OperationId): JobEar {
+  /** `hear` learns of every record that is newer than those before. */
+  listen(id: OperationId, hear: (job: Job) => void = () => undefined): JobEar {
     let newest: Job | undefined;
     let isTooLate = false;
     let wake: () => void = () => undefined;
-    const hear = (job: Job) => {
-      if (newest === undefined || job.revision >= newest.revision) newest = job;
+    const learn = (job: Job) => {
+      if (newest !== undefined && job.revision < newest.revision) return;
+      newest = job;
+      hear(job);
       wake();
     };
     const ears = this.#ears.get(id) ?? new Set();
-    this.#ears.set(id, ears.add(hear));
+    this.#ears.set(id, ears.add(learn));
     return {
       async until(test, { signal, withinMs }) {
         const isHeard = () => newest !== undefined && test(newest);
@@ -51,7 +54,7 @@ export class JobNews {
         isTooLate = true;
       },
       close: () => {
-        ears.delete(hear);
+        ears.delete(learn);
         if (ears.size === 0 && this.#ears.get(id) === ears) this.#ears.delete(id);
       },
     };

@@ -13,9 +13,11 @@ import { factsOf, machineOf } from './member-facts.ts';
 import type { Waiter } from './waits.ts';
 import {
   awaitRun,
+  catchUp,
   comesToTurn,
   hasCode,
   isUnknown,
+  questionOf,
   settledView,
   type JobCalls,
   type MemberCalls,
@@ -33,7 +35,7 @@ export async function operateMember(
   input: MemberAsked,
   wait: Waiter,
 ): Promise<MemberResult> {
-  const ear = calls.news.listen(input.member.operationId);
+  const ear = calls.news.listen(input.member.operationId, (job) => wait.ask(questionOf(job)));
   try {
     return await operateJob({ ...calls, ear }, input, wait);
   } finally {
@@ -123,7 +125,7 @@ async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise
   const { runbooks } = calls;
   const { kind, member, onBusy, undo } = input;
   if (await hasBegun(calls, member)) {
-    calls.ear.tooLate();
+    await catchUp(calls, member);
     return null;
   }
   if (undo === true && !(await hasBegunAny(calls, member))) return nothingBegun(calls, member);

@@ -31,20 +31,22 @@ export async function operateMembers(
   const ended: MemberEnd[] = [];
   const waitsFor: Record<string, string> = {};
   const stop = new AbortController();
-  const wait = (name: string) => ({
+  const wait = ({ operationId, machineName, asks = '' }: AskedMember, tell: (end: MemberEnd) => void) => ({
     signal: AbortSignal.any([signal, stop.signal]),
     report(what: string) {
-      waitsFor[name] = what;
+      waitsFor[machineName] = what;
       waiting.report(waitsFor);
     },
+    ask(question: string) {
+      if (question !== asks) tell({ operationId, asks: question });
+    },
   });
-  const { phase, undo = false } = input;
   const each = input.members.map(async (member) => {
-    const { operationId, machineName } = member;
-    const key = `${operationId} ${phase} ${undo}`;
+    const { promise: asked, resolve: tell } = Promise.withResolvers<MemberEnd>();
     const begin = (own: Waiter) => endOf(calls, input, member, own);
-    ended.push(await calls.waits.join(key, wait(machineName), begin));
-    delete waitsFor[machineName];
+    const end = calls.waits.join(keyOf(input, member), wait(member, tell), begin);
+    ended.push(await Promise.race([end, asked]));
+    delete waitsFor[member.machineName];
   });
   // Those that are cut off below have nobody to tell.
   for (const one of each) one.catch(() => undefined);
@@ -55,6 +57,10 @@ export async function operateMembers(
   } finally {
     stop.abort(GONE_FOR_A_MOMENT);
   }
+}
+
+function keyOf({ phase, undo }: OperateMembersInput, { operationId }: AskedMember): string {
+  return `${operationId} ${phase} ${undo === true ? 'undo' : ''}`;
 }
 
 /** What may pass by itself is tried again here: it is nothing to the other machines. */

@@ -8,13 +8,15 @@ export interface Waiter {
   readonly signal: AbortSignal;
   /** What is being waited for, for people. */
   report(what: string): void;
+  /** What an operator has to decide first, for people; empty: nothing. */
+  ask(question: string): void;
 }
 
 interface Wait<T> {
   readonly result: Promise<T>;
   readonly stop: AbortController;
   readonly waiters: Set<Waiter>;
-  readonly said: { readonly what: string };
+  readonly said: { readonly what: string; readonly question: string };
   /** Ends a wait that nobody has joined again. */
   forget?: NodeJS.Timeout;
 }
@@ -34,6 +36,7 @@ export class Waits<T> {
     clearTimeout(wait.forget);
     wait.waiters.add(waiter);
     if (wait.said.what !== '') waiter.report(wait.said.what);
+    waiter.ask(wait.said.question);
     let isOver = false;
     try {
       const result = await Promise.race([wait.result, aborted(waiter.signal)]);
@@ -51,12 +54,16 @@ export class Waits<T> {
   #begin(key: string, begin: (wait: Waiter) => Promise<T>): Wait<T> {
     const stop = new AbortController();
     const waiters = new Set<Waiter>();
-    const said = { what: '' };
+    const said = { what: '', question: '' };
     const report = (what: string) => {
       said.what = what;
       for (const waiter of waiters) waiter.report(what);
     };
-    const result = begin({ signal: stop.signal, report });
+    const ask = (question: string) => {
+      said.question = question;
+      for (const waiter of waiters) waiter.ask(question);
+    };
+    const result = begin({ signal: stop.signal, report, ask });
     // It may fail while nobody waits; whoever joins then hears of it.
     result.catch(() => undefined);
     const wait: Wait<T> = { result, stop, waiters, said };

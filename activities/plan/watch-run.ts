@@ -22,6 +22,8 @@ export interface MemberRunbooks {
   operate(item: ProtectedItemId, request: OperationRequest): Promise<OperationAccepted>;
   /** @throws DR_JOB_OVER, DR_DECISION_REFUSED */
   decide(item: ProtectedItemId, job: OperationId, decision: DecisionInput): Promise<OperationAccepted>;
+  /** @throws DR_JOB_UNKNOWN */
+  describeJob(item: ProtectedItemId, job: OperationId): Promise<Job>;
   readonly runOutcome: LookAtRun;
   /** False: it does not wait for its turn within `withinMs`. @throws DR_JOB_UNKNOWN: there is no such run, or it has ended */
   isAtTurn(item: ProtectedItemId, operation: OperationId, withinMs: number): Promise<boolean>;
@@ -67,6 +69,28 @@ export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Wa
       if (await hasEnded(runbooks, member)) return false;
       if (Date.now() > beginBefore) throw error;
     }
+  }
+}
+
+/** What the job asks an operator, for people who look at its plan; empty: nothing. */
+export function questionOf({ id, state, tasks, error }: Job): string {
+  if (state !== 'waitingForInput') return '';
+  const step = tasks.findLast((each) => each.state === 'failed' || each.state === 'waitingForInput');
+  const why = error?.message ?? 'somebody holds it';
+  return `job ${id} waits for an operator${step === undefined ? '' : ` at "${step.name}"`}: ${why}`;
+}
+
+/** With what the job has told before anybody listened here. */
+export async function catchUp(
+  { ear, news: told, runbooks }: JobCalls,
+  { itemId, operationId }: AskedMember,
+): Promise<void> {
+  ear.tooLate();
+  try {
+    told.tell(await runbooks.describeJob(itemId, operationId));
+  } catch (error) {
+    // Over, or it cannot be asked: its end is looked at anyway.
+    if (!(error instanceof DrError)) throw error;
   }
 }
 

@@ -92,6 +92,28 @@ describe('the order', () => {
     });
   });
 
+  test('a machine whose operation asks an operator says what, and keeps nobody waiting meanwhile', async () => {
+    stage.fate = (what) => ({ kind: what === 'failover a' ? 'hold' : 'run' });
+    const wide = plan([group('web')], { limits: { machinesAtOnce: 1 } });
+    await stage.run('failover', wide, members('a@web', 'b@web'));
+    expect(stage.begun).toEqual(['failover a']);
+    const machines = async () => {
+      const { tasks } = await stage.job();
+      return tasks.find(({ id }) => id === 'group-web')?.children?.map(({ state, detail }) => [state, detail]);
+    };
+    await stage.ask('failover a', 'job x waits for an operator at "Make the disks": no quota');
+    expect(stage.begun).toEqual(['failover a', 'failover b']);
+    expect(await machines()).toEqual([
+      ['inProgress', 'job x waits for an operator at "Make the disks": no quota'],
+      ['succeeded', 'runs'],
+    ]);
+    await stage.ask('failover a', '');
+    expect((await machines())?.[0]).toEqual(['inProgress', undefined]);
+    await stage.release('failover a');
+    expect((await machines())?.[0]).toEqual(['succeeded', 'runs']);
+    expect(await stage.job()).toMatchObject({ state: 'succeeded' });
+  });
+
   describe('under a quota', () => {
     const region = (free: number) => ({
       location: 'westeurope',

@@ -119,6 +119,8 @@ export interface AskedMember extends Pick<RunMember, 'itemId' | 'machineName' | 
   readonly prepared?: OperationId;
   /** With `undo`: the operations that the run has asked for. Where none of them has begun, nothing is taken back. */
   readonly operations?: readonly OperationId[];
+  /** What the run knows already that its operation asks an operator; absent: nothing. */
+  readonly asks?: string;
 }
 
 /** What a run asks of machines that it moves together. */
@@ -137,9 +139,13 @@ export interface OperateMembersInput extends Pick<
   readonly gatherSeconds: number;
 }
 
-/** Errors are told, not thrown: those of one machine are nothing to the others. */
+/**
+ * Errors are told, not thrown: those of one machine are nothing to the others. `asks` is no end: its operation waits
+ * for an operator, for this; empty: it goes on.
+ */
 export type MemberEnd = { readonly operationId: OperationId } & (
   | { readonly result: MemberResult }
+  | { readonly asks: string }
   | { readonly error: { readonly code: ErrorCode; readonly context: ErrorContext } }
 );
 

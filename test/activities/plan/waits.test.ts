@@ -8,6 +8,7 @@ function work() {
   const begin = (own: Waiter) => {
     begun.push(own);
     own.report(`look ${begun.length}`);
+    own.ask('which way?');
     return ending.promise;
   };
   return { begun, begin, end: ending.resolve };
@@ -16,11 +17,12 @@ function work() {
 function waiter() {
   const stop = new AbortController();
   const said: string[] = [];
-  return { signal: stop.signal, report: (what: string) => void said.push(what), said, stop };
+  const say = (what: string) => void said.push(what);
+  return { signal: stop.signal, report: say, ask: say, said, stop };
 }
 
 describe('waits that outlive the call they were begun by', () => {
-  it('a later call joins what an earlier one has left for a moment, and hears what it waits for', async () => {
+  it('a later call joins what an earlier one has left for a moment, and hears what it waits for and what it asks', async () => {
     const { begun, begin, end } = work();
     const waits = new Waits<string>();
     const [first, second] = [waiter(), waiter()];
@@ -31,7 +33,7 @@ describe('waits that outlive the call they were begun by', () => {
     end('done');
     expect(await joined).toBe('done');
     expect(begun).toHaveLength(1);
-    expect(second.said).toEqual(['look 1']);
+    expect(second.said).toEqual(['look 1', 'which way?']);
   });
 
   it('what ended between two calls is told to the next one', async () => {

@@ -166,10 +166,21 @@ export class PlanStage implements Stagehand {
     return answer.accepted ? undefined : answer.code;
   }
 
+  /** The operation of a machine that is held begins to ask an operator; empty: it goes on. */
+  async ask(what: string, question: string): Promise<void> {
+    this.#asking.set(what, question);
+    await this.#tell();
+  }
+
   /** Lets machines come to their end that were held, by what was begun; default: the first. */
   async release(...whats: readonly string[]): Promise<void> {
     const [first] = this.#held.keys();
     for (const what of whats.length === 0 && first !== undefined ? [first] : whats) this.#held.delete(what);
+    await this.#tell();
+  }
+
+  /** To whoever waits for machines, when there is something to tell. */
+  async #tell(): Promise<void> {
     for (const call of this.driver.pending()) {
       if (call.name !== 'operateMembers') continue;
       const ends = this.#operate(call);
@@ -230,6 +241,7 @@ export class PlanStage implements Stagehand {
 
   readonly #held = new Set<string>();
   readonly #fates = new Map<string, Fate>();
+  readonly #asking = new Map<string, string>();
 
   /** Those that have ended; undefined: none has. */
   #operate(call: ActivityCall): readonly MemberEnd[] | undefined {
@@ -244,6 +256,8 @@ export class PlanStage implements Stagehand {
     const key = `${operationId} ${what}`;
     const fate = this.#fates.get(key) ?? this.#begin(call, asked, what);
     this.#fates.set(key, fate);
+    const asks = this.#asking.get(what) ?? '';
+    if (asks !== (asked.member.asks ?? '')) return { operationId, asks };
     if (this.#held.has(what)) return undefined;
     if (fate.kind === 'fail') {
       const { code, context } = fate.error;

@@ -37,6 +37,8 @@ export interface Move {
 }
 
 interface Applied extends Move {
+  /** What its operation asks an operator; while it does, it keeps no turn that others wait for. */
+  asks: string;
   /** Why it waits; empty when it does not any more. */
   say(reason: string): void;
   resolve(result: MemberResult): void;
@@ -106,7 +108,7 @@ export class Fleet {
   /** @throws what the machine's operation failed with; CancelledFailure when the run ends before it has begun */
   move(move: Move, say: (reason: string) => void): Promise<MemberResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...move, say, resolve, reject });
+      this.#waiting.push({ ...move, asks: '', say, resolve, reject });
       this.#changes += 1;
     });
   }
@@ -159,11 +161,12 @@ export class Fleet {
       while (open.length > 0) {
         const ends = await this.#ask(open);
         const ended = new Map(ends.map((end) => [end.operationId, end]));
-        for (const applied of open) this.#end(applied, ended.get(applied.operationId));
-        open = open.filter(({ operationId }) => !ended.has(operationId));
+        for (const applied of open) this.#hear(applied, ended.get(applied.operationId));
+        open = open.filter(({ operationId }) => isOpen(ended.get(operationId)));
       }
     } catch (error) {
       for (const applied of open) {
+        this.#goOn(applied, '');
         this.#return(applied.needs, 'something');
         applied.reject(error);
       }
@@ -176,8 +179,30 @@ export class Fleet {
     return calls.operateMembers({ ...shared, members: open.map(askedOf) });
   }
 
-  #end(applied: Applied, end: MemberEnd | undefined): void {
+  #hear(applied: Applied, end: MemberEnd | undefined): void {
     if (end === undefined) return;
+    if ('asks' in end) {
+      this.#goOn(applied, end.asks);
+      applied.say(end.asks);
+    } else {
+      this.#goOn(applied, '');
+      this.#end(applied, end);
+    }
+  }
+
+  /** Somebody may take until the morning to answer: meanwhile its turns are those of others. */
+  #goOn(applied: Applied, asks: string): void {
+    if (asks !== '' && applied.asks === '') {
+      this.#held = giveBack(this.#held, applied.needs, this.#supplies, 'something');
+      this.#changes += 1;
+    }
+    if (asks === '' && applied.asks !== '') {
+      this.#held = hold(this.#held, onlyOfMove(applied.needs, this.#supplies));
+    }
+    applied.asks = asks;
+  }
+
+  #end(applied: Applied, end: Exclude<MemberEnd, { readonly asks: string }>): void {
     const failed = 'error' in end;
     const isMade = !failed && applied.undo !== true && end.result.ended !== 'reached';
     const { itemId } = applied.member;
@@ -200,9 +225,22 @@ export class Fleet {
   }
 }
 
+function isOpen(end: MemberEnd | undefined): boolean {
+  return end === undefined || 'asks' in end;
+}
+
 function onlyKept(needs: Needs, supplies: readonly Supply[]): Needs {
-  const kept = new Set(supplies.filter(({ keptBy }) => keptBy === 'run').map(({ id }) => id));
+  const kept = keptByRun(supplies);
   return Object.fromEntries(Object.entries(needs).filter(([id]) => kept.has(id)));
+}
+
+function onlyOfMove(needs: Needs, supplies: readonly Supply[]): Needs {
+  const kept = keptByRun(supplies);
+  return Object.fromEntries(Object.entries(needs).filter(([id]) => !kept.has(id)));
+}
+
+function keptByRun(supplies: readonly Supply[]): ReadonlySet<string> {
+  return new Set(supplies.filter(({ keptBy }) => keptBy === 'run').map(({ id }) => id));
 }
 
 /** Neither taking back nor letting go. */
@@ -239,7 +277,7 @@ function isCleaningUp({ kind, unattended }: PlanContext['input']): boolean {
   return kind === 'cleanup' && unattended === true;
 }
 
-function askedOf({ member, operationId, prepared, operations }: Move): AskedMember {
+function askedOf({ member, operationId, prepared, operations, asks }: Applied): AskedMember {
   const { itemId, machineName, pointId } = member;
   return {
     itemId,
@@ -248,6 +286,7 @@ function askedOf({ member, operationId, prepared, operations }: Move): AskedMemb
     ...(pointId === undefined ? {} : { pointId }),
     ...(prepared === undefined ? {} : { prepared }),
     ...(operations === undefined ? {} : { operations }),
+    ...(asks === '' ? {} : { asks }),
   };
 }
 
