@@ -16,7 +16,7 @@ export default {
   testPathIgnorePatterns: ['\\.long\\.test\\.ts$'],
   modulePathIgnorePatterns: ['<rootDir>/.cache/', '<rootDir>/.lab/'],
   testTimeout: 60_000,
-  // The end-to-end tests mostly wait for other processes, so two suites share two cores well.
-  maxWorkers: 2,
+  // The end-to-end tests mostly wait for other processes: three suites share two cores well.
+  maxWorkers: 3,
   reporters: ['default', '<rootDir>/test/support/count-reporter.mjs'],
 };
