@@ -64,12 +64,15 @@ function workerOptions(
   };
 }
 
+/** A thousand machines and the runs that move them, with room: a run that is not held is replayed from its first event. */
+const CACHED_RUNS = 4_000;
+
 /** A run stays with the build that it began on: another one may have other steps. */
 function workflowOptions({ deploymentName, build }: NonNullable<Queue['workflows']>) {
   const version = { deploymentName, buildId: build.buildId };
   return {
     workflowBundle: { codePath: build.file },
-    maxCachedWorkflows: 4_000,
+    maxCachedWorkflows: CACHED_RUNS,
     workerDeploymentOptions: {
       version,
       useWorkerVersioning: true,

@@ -13,7 +13,6 @@ import { factsOf, machineOf } from './member-facts.ts';
 import type { Waiter } from './waits.ts';
 import {
   awaitRun,
-  catchUp,
   comesToTurn,
   hasCode,
   isUnknown,
@@ -125,7 +124,7 @@ async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise
   const { runbooks } = calls;
   const { kind, member, onBusy, undo } = input;
   if (await hasBegun(calls, member)) {
-    await catchUp(calls, member);
+    calls.ear.tooLate();
     return null;
   }
   if (undo === true && !(await hasBegunAny(calls, member))) return nothingBegun(calls, member);
@@ -164,7 +163,7 @@ async function takeBack(
     if (!hasCode(error, 'DR_JOB_OVER') && !hasCode(error, 'DR_DECISION_REFUSED')) throw error;
   }
   const before = { ...input, member: { ...member, operationId } };
-  const ear = calls.news.listen(operationId);
+  const ear = calls.news.listen(operationId, (job) => wait.ask(questionOf(job)));
   ear.tooLate();
   try {
     await awaitRun({ ...calls, ear }, before.member, wait);

@@ -38,7 +38,7 @@ export async function operateMembers(
       waiting.report(waitsFor);
     },
     ask(question: string) {
-      if (question !== asks) tell({ operationId, asks: question });
+      if (input.hearsQuestions === true && question !== asks) tell({ operationId, asks: question });
     },
   });
   const each = input.members.map(async (member) => {

@@ -16,13 +16,13 @@ interface Wait<T> {
   readonly result: Promise<T>;
   readonly stop: AbortController;
   readonly waiters: Set<Waiter>;
-  readonly said: { readonly what: string; readonly question: string };
+  readonly said: { readonly what: string; readonly question?: string };
   /** Ends a wait that nobody has joined again. */
   forget?: NodeJS.Timeout;
 }
 
-/** Between two calls of a run pass moments; a worker under load needs some seconds. */
-const FORGOTTEN_AFTER_MS = 60_000;
+/** Between two calls of a run pass moments; a worker under load needs some seconds. Whose run is gone ends soon. */
+const FORGOTTEN_AFTER_MS = 15_000;
 
 export class Waits<T> {
   readonly #waits = new Map<string, Wait<T>>();
@@ -36,7 +36,7 @@ export class Waits<T> {
     clearTimeout(wait.forget);
     wait.waiters.add(waiter);
     if (wait.said.what !== '') waiter.report(wait.said.what);
-    waiter.ask(wait.said.question);
+    if (wait.said.question !== undefined) waiter.ask(wait.said.question);
     let isOver = false;
     try {
       const result = await Promise.race([wait.result, aborted(waiter.signal)]);
@@ -54,7 +54,7 @@ export class Waits<T> {
   #begin(key: string, begin: (wait: Waiter) => Promise<T>): Wait<T> {
     const stop = new AbortController();
     const waiters = new Set<Waiter>();
-    const said = { what: '', question: '' };
+    const said: { what: string; question?: string } = { what: '' };
     const report = (what: string) => {
       said.what = what;
       for (const waiter of waiters) waiter.report(what);

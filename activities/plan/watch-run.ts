@@ -58,7 +58,7 @@ export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Wa
   const beginBefore = Date.now() + BEGIN_WITHIN_MS;
   wait.report(`job ${operationId} makes everything ready`);
   for (;;) {
-    const told = await news(calls, (job) => isAtTurn(job) || isJobOver(job.state), wait);
+    const told = await news(calls, member, (job) => isAtTurn(job) || isJobOver(job.state), wait);
     if (told !== null && isAtTurn(told)) return true;
     try {
       if (await runbooks.isAtTurn(itemId, operationId, TURN_MS)) return true;
@@ -75,30 +75,28 @@ export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Wa
 /** What the job asks an operator, for people who look at its plan; empty: nothing. */
 export function questionOf({ id, state, tasks, error }: Job): string {
   if (state !== 'waitingForInput') return '';
+  if (error === undefined) return `job ${id} waits for an operator: somebody holds it`;
   const step = tasks.findLast((each) => each.state === 'failed' || each.state === 'waitingForInput');
-  const why = error?.message ?? 'somebody holds it';
-  return `job ${id} waits for an operator${step === undefined ? '' : ` at "${step.name}"`}: ${why}`;
+  return `job ${id} waits for an operator${step === undefined ? '' : ` at "${step.name}"`}: ${error.message}`;
 }
 
-/** With what the job has told before anybody listened here. */
-export async function catchUp(
+/** Null: `test` does not hold for what the job has told, nor, after a while, for what its run says itself. */
+async function news(
   { ear, news: told, runbooks }: JobCalls,
   { itemId, operationId }: AskedMember,
-): Promise<void> {
-  ear.tooLate();
+  test: (job: Job) => boolean,
+  { signal }: Waiter,
+): Promise<Job | null> {
+  const heard = await ear.until(test, { signal, withinMs: NEWS_WITHIN_MS });
+  signal.throwIfAborted();
+  if (heard !== null) return heard;
   try {
     told.tell(await runbooks.describeJob(itemId, operationId));
   } catch (error) {
-    // Over, or it cannot be asked: its end is looked at anyway.
-    if (!(error instanceof DrError)) throw error;
+    if (!isUnknown(error)) throw error;
   }
-}
-
-/** Null: nobody has told within a while, and it is looked at. */
-async function news({ ear }: JobCalls, test: (job: Job) => boolean, { signal }: Waiter): Promise<Job | null> {
-  const told = await ear.until(test, { signal, withinMs: NEWS_WITHIN_MS });
-  signal.throwIfAborted();
-  return told;
+  ear.tooLate();
+  return ear.until(test, { signal, withinMs: 0 });
 }
 
 async function hasEnded(runbooks: MemberRunbooks, { itemId, operationId }: AskedMember): Promise<boolean> {
@@ -110,15 +108,12 @@ async function hasEnded(runbooks: MemberRunbooks, { itemId, operationId }: Asked
   }
 }
 
-export async function awaitRun(
-  calls: JobCalls,
-  { itemId, operationId }: AskedMember,
-  wait: Waiter,
-): Promise<AnyOutcome> {
+export async function awaitRun(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<AnyOutcome> {
+  const { itemId, operationId } = member;
   wait.report(`job ${operationId}`);
   const beginBefore = Date.now() + BEGIN_WITHIN_MS;
   for (;;) {
-    await news(calls, ({ state }) => isJobOver(state), wait);
+    await news(calls, member, ({ state }) => isJobOver(state), wait);
     try {
       const outcome = await calls.outcomes.look(itemId, operationId);
       if (outcome !== null) return outcome;

@@ -1,5 +1,5 @@
 /**
- * What the machines of a drill cost until they are cleaned up, by Azure's price list. Not counted: disks, snapshots, network,
+ * What the machines of a drill cost for `drill.cleanupAfter`, which begins when the run has ended, by Azure's price list. Not counted: disks, snapshots, network,
  * storage, tax, discounts, and licences that the price of a machine does not hold.
  */
 import type { MachineKind, MachinePrice } from '../ports/prices.ts';
@@ -30,7 +30,7 @@ export const priceCurrencies = [
 /** What Microsoft charges by; the list's other currencies are conversions. */
 export const LIST_CURRENCY: (typeof priceCurrencies)[number] = 'USD';
 export const COUNTED =
-  "machines by Azure's price list, pay as you go, Windows with its licence; not disks, snapshots, storage, network, tax, discounts";
+  "machines by Azure's price list, pay as you go, Windows with its licence; not disks, snapshots, storage, network, tax, discounts, nor the time of the run itself";
 
 /** Prices have up to six decimals; whole millionths add up exactly. */
 const MILLIONTHS = 1_000_000;

@@ -33,7 +33,7 @@ export function admit(applicants: readonly Applicant[], held: Needs, supplies: r
   const waits: { readonly id: string; readonly reason: string }[] = [];
   let taken = held;
   for (const { id, needs } of applicants) {
-    const missing = supplies.filter((supply) => (needs[supply.id] ?? 0) > freeOf(supply, taken));
+    const missing = supplies.filter((supply) => lacks(supply, needs, taken));
     if (missing.length === 0) {
       begin.push(id);
       taken = sum(taken, needs, 1);
@@ -56,6 +56,12 @@ export function giveBack(
   const kept = new Set(supplies.filter(({ keptBy }) => keptBy === 'run').map(({ id }) => id));
   const returned = Object.entries(needs).filter(([id]) => made === 'nothing' || !kept.has(id));
   return sum(held, Object.fromEntries(returned), -1);
+}
+
+/** Whoever needs nothing of it does not wait for it, even where more than there is was handed out. */
+function lacks(supply: Supply, needs: Needs, held: Needs): boolean {
+  const wanted = needs[supply.id] ?? 0;
+  return wanted > 0 && wanted > freeOf(supply, held);
 }
 
 function freeOf({ id, free }: Supply, held: Needs): number {

@@ -39,6 +39,9 @@ function openPostgres(url: Secret): Opened {
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: 5_000,
     statement_timeout: 10_000,
+    // A connection that has died silently must not hold up those who wait behind it.
+    query_timeout: 15_000,
+    keepAlive: true,
     application_name: 'switchback',
   });
   // An idle connection that breaks is replaced at the next query; without a listener it would end the process.

@@ -99,7 +99,9 @@ describe('the order', () => {
     expect(stage.begun).toEqual(['failover a']);
     const machines = async () => {
       const { tasks } = await stage.job();
-      return tasks.find(({ id }) => id === 'group-web')?.children?.map(({ state, detail }) => [state, detail]);
+      return tasks
+        .find(({ id }) => id === 'group-web')
+        ?.children?.map(({ state, detail }) => [state, detail]);
     };
     await stage.ask('failover a', 'job x waits for an operator at "Make the disks": no quota');
     expect(stage.begun).toEqual(['failover a', 'failover b']);
@@ -112,6 +114,17 @@ describe('the order', () => {
     await stage.release('failover a');
     expect((await machines())?.[0]).toEqual(['succeeded', 'runs']);
     expect(await stage.job()).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('machines that go on after a question may be more than there are turns: other groups go on all the same', async () => {
+    stage.fate = (what) => ({ kind: what.startsWith('failover') ? 'hold' : 'run' });
+    const two = plan([group('web'), group('mail')], { limits: { machinesAtOnce: 1 } });
+    await stage.run('failover', two, members('a@web', 'b@web', 'c@mail', 'd@mail'));
+    await stage.ask('failover a', 'what now?');
+    await stage.ask('failover a', '');
+    expect(stage.held).toEqual(['failover a', 'failover c', 'failover b']);
+    await stage.release('failover c');
+    expect(stage.held).toEqual(['failover a', 'failover b', 'failover d']);
   });
 
   describe('under a quota', () => {

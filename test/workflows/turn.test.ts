@@ -30,10 +30,18 @@ interface Asked {
   readonly operationId: OperationId;
   readonly undo?: true;
   readonly prepared?: OperationId;
+  readonly asks?: string;
 }
 
 /** As the run of a plan asks for it, through the client that the configuration server has. */
-async function ask({ kind, phase, operationId, undo, prepared }: Asked): Promise<MemberEnd | undefined> {
+async function ask({
+  kind,
+  phase,
+  operationId,
+  undo,
+  prepared,
+  asks,
+}: Asked): Promise<MemberEnd | undefined> {
   const { client } = stage.server;
   const runbooks = createTemporalRunbooks({ client, address: 'the test server' });
   stage.world.world.hear = (job) => news.tell(job);
@@ -53,6 +61,7 @@ async function ask({ kind, phase, operationId, undo, prepared }: Asked): Promise
     shutdownSource: true,
     subnetId: '/subnets/drill',
     onBusy: 'refuse',
+    hearsQuestions: true,
     gatherSeconds: 0,
     members: [
       {
@@ -60,6 +69,7 @@ async function ask({ kind, phase, operationId, undo, prepared }: Asked): Promise
         machineName: 'web-01',
         operationId,
         ...(prepared === undefined ? {} : { prepared }),
+        ...(asks === undefined ? {} : { asks }),
       },
     ],
     ...(undo === undefined ? {} : { undo }),
@@ -136,6 +146,24 @@ describe('a machine of a plan', () => {
     await decide(operationId, 'skip');
     expect((await jobEnds(operationId)).state).toBe('succeeded');
     expect(made()).toEqual([1, 1]);
+  });
+
+  it('tells what its operation asks an operator, to whoever comes later too, and that it goes on', async () => {
+    const refused = new DrError('DR_MACHINE_UNKNOWN', { machine: 'web-01' });
+    stage.world.failing.set('beginNic', refused);
+    await protect();
+    await isProtected();
+    await bothSessionsRun();
+    const operationId = operation();
+    const asked = { kind: 'failover', phase: 'prepare', operationId } as const;
+    const asks = `job ${operationId} waits for an operator at "Make the network interface": ${refused.message}`;
+    expect(await ask(asked)).toEqual({ operationId, asks });
+    expect(await ask(asked)).toEqual({ operationId, asks });
+    stage.world.failing.clear();
+    const goesOn = ask({ ...asked, asks });
+    await decide(operationId, 'retry');
+    expect(await goesOn).toEqual({ operationId, asks: '' });
+    expect(await ask(asked)).toMatchObject({ result: { ended: 'prepared' } });
   });
 
   it('whose job somebody rolls back while it is made ready is told as failed', async () => {

@@ -134,6 +134,8 @@ export interface OperateMembersInput extends Pick<
   readonly undo?: true;
   /** When a machine is busy with something else. */
   readonly onBusy: 'refuse' | 'queue';
+  /** The caller knows what an end that `asks` is; runs of builds before it do not. */
+  readonly hearsQuestions?: true;
   readonly members: readonly AskedMember[];
   /** How long the first that has ended waits for others, so that they are told together. */
   readonly gatherSeconds: number;

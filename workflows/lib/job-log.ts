@@ -154,7 +154,7 @@ export function jobLog(start: {
   };
 }
 
-/** Which of its steps a job is at is asked of its run, not of the catalogue. */
+/** Which of its steps a job is at is asked of its run where it has one; the catalogue hears of it somewhat later. */
 function isNews(job: Job, written: Job | undefined): boolean {
   const { state, endedAt } = job;
   return state !== written?.state || state === 'waitingForInput' || endedAt !== undefined || isAtTurn(job);

@@ -23,7 +23,7 @@ export function createSizes(clients: Clients): Pick<Cloud, 'vmSizes' | 'usages'>
       call({ attempted: `list usages of ${location}`, location }, async () => {
         const lists = [
           collect(clients.compute.usage.list(location), usageOf),
-          unlessRefused(collect(clients.network.usages.list(location), usageOf)),
+          unlessUntold(collect(clients.network.usages.list(location), usageOf)),
         ];
         return (await Promise.all(lists)).flat();
       }),
@@ -34,12 +34,12 @@ function usageOf({ name, currentValue, limit }: ComputeUsage | NetworkUsage): Us
   return name.value === undefined ? null : { name: name.value, used: currentValue, limit };
 }
 
-/** Custom roles from before networking was looked at may not read its list. */
-async function unlessRefused(usages: Promise<Usage[]>): Promise<Usage[]> {
+/** Custom roles from before networking was looked at may not read its list; and no answer of it may hold up a failover. */
+async function unlessUntold(usages: Promise<Usage[]>): Promise<Usage[]> {
   try {
     return await usages;
   } catch (error) {
-    if (failureOf(error)?.status === 403) return [];
+    if (failureOf(error) !== null) return [];
     throw error;
   }
 }

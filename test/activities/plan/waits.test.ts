@@ -36,6 +36,16 @@ describe('waits that outlive the call they were begun by', () => {
     expect(second.said).toEqual(['look 1', 'which way?']);
   });
 
+  it('nothing is said of questions as long as nobody knows', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const said: string[] = [];
+    const waits = new Waits<string>();
+    const joined = waits.join('job', { ...waiter(), ask: (what) => void said.push(what) }, () => promise);
+    resolve('done');
+    await joined;
+    expect(said).toEqual([]);
+  });
+
   it('what ended between two calls is told to the next one', async () => {
     const { begun, begin, end } = work();
     const waits = new Waits<string>();

@@ -69,7 +69,7 @@ describe('what is looked up', () => {
     await runs.deleteGroup(scope);
   });
 
-  test('a credential that may not read the quota of networking is told that of compute', async () => {
+  test('a quota of networking that nobody may read, or that nobody tells, leaves that of compute', async () => {
     const names = async () => (await cloud.usages(practice.location)).map(({ name }) => name);
     const all = await names();
     const refused = (path: string) =>
@@ -78,6 +78,12 @@ describe('what is looked up', () => {
     const left = await names();
     expect(left).toContain('cores');
     expect(all).toEqual([...left, 'VirtualNetworks', 'NetworkInterfaces', ...all.slice(-2)]);
+    await practice.lab('POST', '/_lab/faults', {
+      path: 'Microsoft.Network/locations/.*/usages',
+      status: 400,
+      code: 'NoRegisteredProviderFound',
+    });
+    expect(await names()).toEqual(left);
     await refused('Microsoft.Compute/locations/.*/usages');
     await expect(cloud.usages(practice.location)).rejects.toEqual(failsWith('DR_AZURE_REFUSED'));
   });

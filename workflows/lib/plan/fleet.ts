@@ -54,6 +54,9 @@ export class Fleet {
   #seen = '';
   #moving = 0;
 
+  /** Of those that move: they go on when somebody has decided about their own operation. */
+  readonly #asking = new Set<Applied>();
+
   /** What machines that are made ready keep until the run is over. */
   readonly #kept = new Map<string, Needs>();
 
@@ -79,13 +82,17 @@ export class Fleet {
     const anew = new Set(measured.map(({ id }) => id));
     this.#kept.clear();
     this.#held = Object.fromEntries(Object.entries(this.#held).filter(([id]) => !anew.has(id)));
+    // Of those that ask somebody nobody can tell what they have made: they keep what they hold.
+    for (const { needs } of this.#asking) this.#held = hold(this.#held, onlyKept(needs, measured));
     this.supply([...kept, ...measured]);
   }
 
-  /** Machines wait, and none moves that could give anything back. */
+  /** Machines wait, and none moves by itself that could give anything back. */
   get isStuck(): boolean {
     const { isHeld, ending } = this.#context.desk;
-    return this.#moving === 0 && !isHeld && ending === undefined && this.#waiting.some(isForward);
+    return (
+      this.#moving === this.#asking.size && !isHeld && ending === undefined && this.#waiting.some(isForward)
+    );
   }
 
   /** When everything that has changed was looked at. */
@@ -194,10 +201,12 @@ export class Fleet {
   #goOn(applied: Applied, asks: string): void {
     if (asks !== '' && applied.asks === '') {
       this.#held = giveBack(this.#held, applied.needs, this.#supplies, 'something');
+      this.#asking.add(applied);
       this.#changes += 1;
     }
     if (asks === '' && applied.asks !== '') {
       this.#held = hold(this.#held, onlyOfMove(applied.needs, this.#supplies));
+      this.#asking.delete(applied);
     }
     applied.asks = asks;
   }
@@ -269,6 +278,7 @@ function sharedOf(
     ...(subnetId === undefined ? {} : { subnetId }),
     ...(place === undefined ? {} : { place }),
     ...(onlyDrillOf === undefined ? {} : { onlyDrillOf }),
+    hearsQuestions: true,
     gatherSeconds: isLarge ? GATHER_SECONDS.large : GATHER_SECONDS.small,
   };
 }
