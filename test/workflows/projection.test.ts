@@ -12,24 +12,6 @@ async function heardBy() {
   return { rig, heard };
 }
 
-it('of a quick run the catalogue hears that it began and how it ended, with every step', async () => {
-  const { rig, heard } = await heardBy();
-  await rig.run('testFailover', inputs.testFailover);
-  const last = heard.at(-1);
-  expect(heard[0]).toMatchObject({ state: 'inProgress' });
-  expect(last).toMatchObject({ state: 'succeeded', endedAt: expect.any(String) });
-  expect(last?.tasks.map(({ state }) => state)).toEqual(last?.tasks.map(() => 'succeeded'));
-  expect(heard.length).toBeLessThan(last?.tasks.length ?? 0);
-});
-
-it('a step that takes long is known to the catalogue after a moment', async () => {
-  const { rig, heard } = await heardBy();
-  rig.fate = ({ name }) => (name === 'beginVm' ? { kind: 'hold', works: true } : { kind: 'run' });
-  await rig.run('testFailover', inputs.testFailover);
-  await rig.driver.advance(30_000);
-  expect(heard.at(-1)?.tasks.at(-1)).toMatchObject({ id: 'vm', state: 'inProgress' });
-});
-
 it('a run that waits for its turn in a plan is heard of at once', async () => {
   const { rig, heard } = await heardBy();
   await rig.run('testFailover', { ...inputs.testFailover, startWhenTold: true });

@@ -1,7 +1,7 @@
 /** A job's record: the workflow owns it, every change goes to the catalogue. */
 import { isCancellation } from '@temporalio/workflow';
 import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
-import { isAtTurn, type Job, type JobChoice, type JobError, type JobKind, type JobTask } from '../../domain/job.ts';
+import type { Job, JobChoice, JobError, JobKind, JobTask } from '../../domain/job.ts';
 import { jobError } from './failures.ts';
 import { projection } from './projection.ts';
 import { catalogue } from './proxies.ts';
@@ -51,7 +51,7 @@ export function jobLog(start: {
   readonly told?: (tasks: readonly JobTask[]) => readonly JobTask[];
 }): JobLog {
   const { told = (tasks: readonly JobTask[]) => tasks, ...facts } = start;
-  const shown = projection<Job>((job) => catalogue.recordJob({ job }), isNews);
+  const shown = projection<Job>((job) => catalogue.recordJob({ job }));
   let lastTold = '';
   const tell = (next: Job) => {
     const part = next.endedAt === undefined ? { ...next, tasks: told(next.tasks) } : next;
@@ -152,12 +152,6 @@ export function jobLog(start: {
     },
     cancelled: () => end({ state: 'cancelled' }),
   };
-}
-
-/** Which of its steps a job is at is asked of its run where it has one; the catalogue hears of it somewhat later. */
-function isNews(job: Job, written: Job | undefined): boolean {
-  const { state, endedAt } = job;
-  return state !== written?.state || state === 'waitingForInput' || endedAt !== undefined || isAtTurn(job);
 }
 
 export function wasSkipped(result: unknown): result is SkippedTask {
