@@ -99,7 +99,12 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
     const row = judged({ wall, rates, histories });
     const run = await client.workflow.getHandle(workflowIds.planRun('estate')).describe();
     const runSeconds = round(((run.closeTime?.getTime() ?? 0) - run.startTime.getTime()) / 1_000);
-    rows.push({ kind, runSeconds, ...row, cpuMsPerActivity: perActivity(cpu, used, row.activities.here + row.activities.elsewhere) });
+    rows.push({
+      kind,
+      runSeconds,
+      ...row,
+      cpuMsPerActivity: perActivity(cpu, used, row.activities.here + row.activities.elsewhere),
+    });
     tell(JSON.stringify(rows.at(-1)));
   }
   const memory = Object.fromEntries(
