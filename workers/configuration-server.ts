@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
 import { JobNews } from '../activities/plan/job-news.ts';
 import { createPlanActivities } from '../activities/plan/create-plan-activities.ts';
+import { supervised } from '../activities/supervise.ts';
 import type { Config } from '../config/load.ts';
 import { pageListedPoints } from '../dataplane/scrub/listed-points.ts';
 import { createVCenterDirectory } from '../providers/vault/vcenter-directory.ts';
@@ -61,7 +62,11 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
       const news = new JobNews();
       const projecting = createCatalogueActivities(catalogue, (job) => news.tell(job));
-      const activities = { ...projecting, ...evidence.activities };
+      // Beats: a process that is killed meanwhile is noticed within seconds, not when the time for writing is up.
+      const sealing: EvidenceParts['activities'] = {
+        writeEvidence: (input) => supervised(() => evidence.activities.writeEvidence(input)),
+      };
+      const activities = { ...projecting, ...sealing };
       const runbooks = createTemporalRunbooks({ client, address: config.temporal.address });
       const plans = {
         taskQueue: taskQueues.plans,

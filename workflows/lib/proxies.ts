@@ -182,6 +182,7 @@ export const members = proxyActivities<PlanActivities>({
 export const evidence = proxyActivities<EvidenceActivities>({
   ...CALL,
   startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '10 seconds',
   taskQueue: taskQueues.control,
   scheduleToCloseTimeout: '15 minutes',
 });
