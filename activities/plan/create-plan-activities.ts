@@ -1,7 +1,6 @@
 /** What the run of a plan asks of its machines; on the configuration server, which reaches every protected item. */
 import type { MemberEnd, PlanActivities } from '../../workflows/contracts/plan.ts';
 import { supervised } from '../supervise.ts';
-
 import type { JobNews } from './job-news.ts';
 import { operateMembers } from './operate-members.ts';
 import { watchOutcomes } from './outcomes.ts';

@@ -41,14 +41,14 @@ export class JobNews {
     this.#ears.set(id, ears.add(learn));
     return {
       async until(test, { signal, withinMs }) {
-        const isHeard = () => newest !== undefined && test(newest);
-        if (!isHeard() && !isTooLate) {
+        const told = () => (newest !== undefined && test(newest) ? newest : null);
+        if (told() === null && !isTooLate) {
           await heard(signal, withinMs, (done) => {
-            wake = () => isHeard() && done();
+            wake = () => told() !== null && done();
           });
         }
         isTooLate = false;
-        return newest !== undefined && test(newest) ? newest : null;
+        return told();
       },
       tooLate() {
         isTooLate = true;

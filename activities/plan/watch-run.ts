@@ -95,7 +95,6 @@ async function news(
   } catch (error) {
     if (!isUnknown(error)) throw error;
   }
-  ear.tooLate();
   return ear.until(test, { signal, withinMs: 0 });
 }
 
