@@ -175,4 +175,30 @@ describe('a machine that somebody powers on at home', () => {
     expect((await endingOf(rig)).item.state).toBe(state);
     await rig.driver.dispose();
   });
+
+  it('during the first reprotect leaves disks that health calls diverged until a resync', async () => {
+    const rig = await Rig.at(await at('committed'));
+    rig.fate = ({ name }) => ({ kind: name === 'openHomeForWriting' ? 'hold' : 'run' });
+    const { id } = await book(rig, 'reprotect');
+    await rig.driver.settle();
+    rig.world.powerOnBehindOurBack();
+    rig.look();
+    await rig.driver.settle();
+    rig.world.source.power = 'off';
+    rig.look();
+    rig.fate = () => ({ kind: 'run' });
+    await toEnd(rig, id);
+    expect(await rig.view()).toMatchObject({
+      state: 'protectedReverse',
+      health: 'critical',
+      conditions: [{ type: 'DR_HEALTH_DIVERGED' }],
+    });
+    expect(await faults(rig)).toEqual([]);
+
+    const { id: resync } = await book(rig, 'resync');
+    await toEnd(rig, resync);
+    expect(await rig.view()).toMatchObject({ health: 'normal', conditions: [] });
+    expect(await faults(rig)).toEqual([]);
+    await rig.driver.dispose();
+  });
 });

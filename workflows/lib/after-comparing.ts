@@ -1,7 +1,7 @@
 /** What health shows after source and copy were compared. Pure. */
 import { raise, type Condition } from '../../domain/health.ts';
 import type { HashedPoint, PointCompared } from '../contracts/verify.ts';
-import { DIVERGED, REPLICA_DIFFERS, SPLIT_BRAIN, type ItemRecord } from './item-state.ts';
+import { DIVERGED, divergence, REPLICA_DIFFERS, SPLIT_BRAIN, type ItemRecord } from './item-state.ts';
 
 /** What a resync does not mend: a machine that runs at home now, or has run since the comparison began. */
 export function afterResync({
@@ -14,6 +14,15 @@ export function afterResync({
     ({ type }) =>
       (type === SPLIT_BRAIN && homeSeen === 'on') || (type === DIVERGED && homeStarts > homeComparing),
   );
+}
+
+/** A machine that ran at home while its disks were written there for the first time: they are nobody's state. */
+export function afterReprotect(
+  { conditions, homeStarts, homeComparing }: ItemRecord,
+  endedAt: string,
+): readonly Condition[] {
+  const others = conditions.filter(({ type }) => type !== DIVERGED);
+  return homeStarts > homeComparing ? raise(others, divergence(endedAt)) : others;
 }
 
 export function afterVerify(

@@ -11,7 +11,7 @@ import type { FailoverResult, Run, RunOutcome } from '../contracts/runs.ts';
 import type { HomeWay } from '../contracts/home.ts';
 import type { OperationRequest } from '../contracts/types.ts';
 import type { HashedPoint, PointCompared } from '../contracts/verify.ts';
-import { afterResync, afterVerify } from './after-comparing.ts';
+import { afterReprotect, afterResync, afterVerify } from './after-comparing.ts';
 import { azureSide } from './azure-side.ts';
 import { refusal } from './failures.ts';
 import { divergence, isDiverged, SPLIT_BRAIN, UNWATCHED } from './item-state.ts';
@@ -169,11 +169,13 @@ const plans: Plans = {
       state === 'reprotecting' && unfinishedWay !== undefined
         ? { homeComparing: homeStarts }
         : { generation: generation + 1, unfinishedWay: generation + 1, homeComparing: homeStarts },
-    ends: (record, _request, outcome) => {
+    ends: (record, _request, outcome, endedAt) => {
       const { way = record.home } = outcome.facts;
       const finished = { unfinishedWay: undefined };
       if (succeeded(outcome)) {
-        return { ...finished, home: way, hasRecoveryPoint: true, homeCompared: record.homeComparing };
+        const conditions = afterReprotect(record, endedAt);
+        const homeCompared = record.homeComparing;
+        return { ...finished, home: way, hasRecoveryPoint: true, homeCompared, conditions };
       }
       if (outcome.ended === 'lost') return { home: way };
       return outcome.refused ? {} : { ...finished, home: undefined };
