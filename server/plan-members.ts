@@ -141,5 +141,7 @@ function runMember(group: string, item: ItemView, spec: ItemSpec, machine?: Disc
     vmSize: spec.target.vmSize,
     guestFamily: spec.guestFamily,
     subnetId: spec.target.subnetId,
+    disks: spec.disks.length,
+    situation: { state: item.state, drill: item.drill.state },
   };
 }

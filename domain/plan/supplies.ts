@@ -21,6 +21,17 @@ export interface MemberDemand {
   readonly vmSize?: string;
   /** Where its network interface will be. */
   readonly subnetId?: string;
+  /** Each takes a slot of the master target while it is written at home. */
+  readonly disks?: number;
+  /** It was where the run brings it when the run began: nothing is made of it. */
+  readonly isThere?: true;
+}
+
+/** What a site's master target says. */
+export interface SlotsLook {
+  readonly site: string;
+  readonly slots: number;
+  readonly used: number;
 }
 
 /** Parts of a machine's move; `prepare` ends before the machine starts. */
@@ -70,9 +81,17 @@ export function azureSupplies({ location, usages, subnets }: RegionLook): Supply
   ];
 }
 
+/** What master targets have left: a disk keeps its slot while it is replicated home. */
+export function slotSupplies(looks: readonly SlotsLook[]): Supply[] {
+  return looks.map(({ site, slots, used }) =>
+    ofRun(slotsAt(site), `disk slots of the master target of site ${site}`, Math.max(0, slots - used)),
+  );
+}
+
 /** An address and an interface are taken when the machine is made ready, a core when it starts. */
 export function needsFor(kind: PlanRunKind, demand: MemberDemand, phase: DemandPhase, sizes: Sizes): Needs {
   if (phase === 'leave') return {};
+  if (demand.isThere === true) return { [TURN.id]: 1 };
   const isInAzure = kind === 'test' || kind === 'failover';
   const isAtHome = kind !== 'test' && kind !== 'cleanup' && phase !== 'start';
   return {
@@ -81,6 +100,7 @@ export function needsFor(kind: PlanRunKind, demand: MemberDemand, phase: DemandP
     ...(phase === 'prepare' ? {} : { [turnIn(demand.group)]: 1 }),
     ...(isInAzure && phase !== 'start' ? interfaceNeeds(demand) : {}),
     ...(isInAzure && phase !== 'prepare' ? machineNeeds(demand, sizes) : {}),
+    ...(kind === 'reprotect' ? { [slotsAt(demand.site)]: demand.disks ?? 0 } : {}),
   };
 }
 
@@ -129,5 +149,6 @@ function ofRun(id: string, name: string, free: number): Supply {
 
 const turnAt = (site: string) => `site ${site}`;
 const turnIn = (group: string) => `group ${group}`;
+const slotsAt = (site: string) => `slots ${site}`;
 const quotaOf = (location: string, name: string) => `quota ${location} ${name}`.toLowerCase();
 const addressesOf = (subnetId: string) => `addresses ${subnetId}`.toLowerCase();

@@ -5,6 +5,7 @@ import type { MachineId, OperationId, ProtectedItemId, VCenterId } from '../../d
 import type { Requester } from '../../domain/job.ts';
 import type { ItemSpec } from '../../domain/machine.ts';
 import type { MemberDigest } from '../../domain/plan/member-digest.ts';
+import type { MemberSituation } from '../../domain/plan/member-move.ts';
 import type { PlanRunKind, RecoveryPlan, StepAction } from '../../domain/plan/plan.ts';
 import type { RecoveryPointChoice } from '../../domain/replication.ts';
 import type { HomePlace } from './home.ts';
@@ -38,6 +39,9 @@ export interface RunMember {
   readonly digest?: MemberDigest;
   /** In a run to a moment: the newest point of this machine that is not later. Absent: the run's choice. */
   readonly pointId?: string;
+  readonly disks?: number;
+  /** Where it stood when the run began: what is there already takes nothing of what is scarce. */
+  readonly situation?: MemberSituation;
 }
 
 export interface PlanRunInput {
@@ -115,6 +119,8 @@ export type MovePhase = 'whole' | 'prepare' | 'start' | 'leave';
 export interface AskedMember extends Pick<RunMember, 'itemId' | 'machineName' | 'pointId'> {
   /** The same in every call: a repeated one joins the operation that was begun. */
   readonly operationId: OperationId;
+  /** Nobody was asked for this operation before: it cannot have begun. */
+  readonly isNew?: true;
   /** An operation of it that waits for its turn: taken back before anything else. */
   readonly prepared?: OperationId;
   /** With `undo`: the operations that the run has asked for. Where none of them has begun, nothing is taken back. */

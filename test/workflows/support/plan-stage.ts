@@ -112,6 +112,8 @@ export class PlanStage implements Stagehand {
   facts: MemberFacts = {};
   /** What Azure says of the region. */
   region: RegionLook = { location: 'westeurope', sizes: [], usages: [], subnets: [] };
+  /** What the master target says. */
+  slots = { slots: 60, used: 0 };
   /** What the price list says, of every machine that is asked about. */
   perHour: number | undefined = undefined;
   /** Questions to the price list. */
@@ -194,7 +196,7 @@ export class PlanStage implements Stagehand {
   }
 
   fateOf(call: ActivityCall): Fate {
-    if (call.name === 'lookAtRegion') return this.fate('look', call);
+    if (call.name === 'lookAtRegion' || call.name === 'answerLand') return this.fate('look', call);
     if (call.name === 'writeEvidence') return this.fate('evidence', call);
     if (call.name === 'priceMachines') return this.fate('price', call);
     const what = named(call);
@@ -211,6 +213,7 @@ export class PlanStage implements Stagehand {
     }
     if (call.name === 'recordJob') this.jobs.push((call.input as { readonly job: Job }).job);
     if (call.name === 'lookAtRegion') return this.region;
+    if (call.name === 'answerLand') return { host: 'home', ...this.slots };
     if (call.name === 'priceMachines') return this.#price(call.input as PriceMachinesInput);
     if (call.name === 'keepBootLogs') return this.#keep(call.input as KeepBootLogsInput);
     if (call.name === 'pinPlan') return this.pinned;

@@ -1,13 +1,24 @@
 /**
- * What Azure has room for, looked at before machines begin and again while some wait for it. A region that does not
- * answer bounds nothing: on the worst night a look must not stop a failover, and Azure itself refuses what does not fit.
+ * What Azure, or a master target, has room for, looked at before machines begin and again while some wait for it. Who
+ * does not answer bounds nothing: on the worst night a look must not stop a failover, and what does not fit is refused
+ * where it is made.
  */
 import { condition, sleep } from '@temporalio/workflow';
 import { tellsInterfaces, type RegionLook } from '../../../domain/plan/clashes.ts';
-import { azureSupplies, coresOf, planSupplies, type MemberDemand } from '../../../domain/plan/supplies.ts';
+import { memberMove } from '../../../domain/plan/member-move.ts';
+import type { PlanRunKind } from '../../../domain/plan/plan.ts';
+import type { Supply } from '../../../domain/plan/scheduler.ts';
+import {
+  azureSupplies,
+  coresOf,
+  planSupplies,
+  slotSupplies,
+  type MemberDemand,
+  type SlotsLook,
+} from '../../../domain/plan/supplies.ts';
 import type { RunMember } from '../../contracts/plan.ts';
-import { jobError, refusal } from '../failures.ts';
-import { azureLooks } from '../proxies.ts';
+import { jobError, refusal, rethrowIfCancelled } from '../failures.ts';
+import { azureLooks, landAnswers } from '../proxies.ts';
 import type { PlanContext } from './context.ts';
 import { refuseTooDear } from './cost.ts';
 
@@ -15,9 +26,30 @@ const LOOK_AGAIN_SECONDS = 60;
 const LOOK_AGAIN_SECONDS_MAX = 900;
 const LOOKS_BEFORE_ASKING = 2;
 
+interface Measured {
+  readonly supplies: readonly Supply[];
+  /** For people. */
+  readonly words: string;
+}
+
+interface Measure {
+  readonly name: string;
+  look(context: PlanContext): Promise<Measured>;
+}
+
+const inAzure: Measure = { name: 'See what Azure has room for', look: lookAtRegions };
+
+/** Runs that make something which may run out. */
+const measures: Partial<Record<PlanRunKind, Measure>> = {
+  test: inAzure,
+  failover: inAzure,
+  reprotect: { name: 'See what the master targets have room for', look: lookAtMasterTargets },
+};
+
 /** What the machine will be in Azure: a drill's interface is in the drill's subnet. */
 export function demandOf({ input }: PlanContext, member: RunMember): MemberDemand {
-  const { group, site, location, vmSize, subnetId: real } = member;
+  const { group, site, location, vmSize, disks, situation, subnetId: real } = member;
+  const isThere = situation !== undefined && memberMove(input.kind, situation).kind === 'reached';
   const subnetId = input.kind === 'test' ? input.subnetId : real;
   return {
     group,
@@ -25,6 +57,8 @@ export function demandOf({ input }: PlanContext, member: RunMember): MemberDeman
     location,
     ...(vmSize === undefined ? {} : { vmSize }),
     ...(subnetId === undefined ? {} : { subnetId }),
+    ...(disks === undefined ? {} : { disks }),
+    ...(isThere ? { isThere } : {}),
   };
 }
 
@@ -36,32 +70,32 @@ export async function lookAtCapacity(context: PlanContext): Promise<void> {
   const { kind, plan, members } = context.input;
   const own = planSupplies(plan.plan, members);
   context.fleet.supply(own);
-  if (kind !== 'test' && kind !== 'failover') return;
-  const look = () => lookAtRegions(context);
-  const words = (looks: readonly RegionLook[]) => wordsOf(context, looks);
-  const looks = await context.log.step('capacity', 'See what Azure has room for', look, words);
+  const measure = measures[kind];
+  if (measure === undefined) return;
+  const look = () => measure.look(context);
+  const { supplies } = await context.log.step('capacity', measure.name, look, ({ words }) => words);
   refuseTooMany(context);
   await refuseTooDear(context);
-  context.fleet.supply([...own, ...looks.flatMap(azureSupplies)]);
+  context.fleet.supply([...own, ...supplies]);
   // Ends with the workflow.
-  lookAgain(context).catch(() => undefined);
+  lookAgain(context, measure).catch(() => undefined);
 }
 
 /**
- * Quota that was raised, and addresses that somebody gave back, are noticed while machines wait for them and nothing
+ * Quota that was raised, and addresses and slots that somebody gave back, are noticed while machines wait for them and nothing
  * moves. Where a look changes nothing somebody decides about the first that waits; unattended, the run ends.
  */
-async function lookAgain(context: PlanContext): Promise<never> {
+async function lookAgain(context: PlanContext, measure: Measure): Promise<never> {
   const { fleet, input, desk } = context;
   let [pauseSeconds, looks] = [LOOK_AGAIN_SECONDS, 0];
   for (;;) {
     await condition(() => fleet.isStuck);
     await sleep(pauseSeconds * 1_000);
     if (!fleet.isStuck) continue;
-    const seen = await lookAtRegions(context);
+    const { supplies } = await measure.look(context);
     if (!fleet.isStuck) continue;
     looks += 1;
-    fleet.supplyAnew(planSupplies(input.plan.plan, input.members), seen.flatMap(azureSupplies));
+    fleet.supplyAnew(planSupplies(input.plan.plan, input.members), supplies);
     await fleet.admitted();
     if (!fleet.isStuck) [pauseSeconds, looks] = [LOOK_AGAIN_SECONDS, 0];
     else if (looks >= LOOKS_BEFORE_ASKING) {
@@ -76,7 +110,7 @@ async function lookAgain(context: PlanContext): Promise<never> {
   }
 }
 
-async function lookAtRegions(context: PlanContext): Promise<RegionLook[]> {
+async function lookAtRegions(context: PlanContext): Promise<Measured> {
   const { input } = context;
   const looks: RegionLook[] = [];
   for (const location of new Set(input.members.map((member) => member.location))) {
@@ -91,7 +125,28 @@ async function lookAtRegions(context: PlanContext): Promise<RegionLook[]> {
     }
   }
   context.sizes = looks.flatMap(({ sizes }) => sizes);
-  return looks;
+  return { supplies: looks.flatMap(azureSupplies), words: wordsOf(context, looks) };
+}
+
+async function lookAtMasterTargets(context: PlanContext): Promise<Measured> {
+  const moving = context.input.members.filter((member) => demandOf(context, member).isThere !== true);
+  const sites = [...new Set(moving.map(({ site }) => site))];
+  const looks: SlotsLook[] = [];
+  for (const site of sites) {
+    try {
+      looks.push({ site, ...(await landAnswers(site).answerLand()) });
+    } catch (error) {
+      // Its machines' own prerequisites ask again, and say what is missing.
+      rethrowIfCancelled(error);
+    }
+  }
+  const needed = moving.reduce((sum, { disks = 0 }) => sum + disks, 0);
+  const seen = sites.map((site) => {
+    const look = looks.find((each) => each.site === site);
+    const free = look === undefined ? 'unknown how many' : Math.max(0, look.slots - look.used);
+    return `${free} free at site ${site}`;
+  });
+  return { supplies: slotSupplies(looks), words: [`${needed} disk slots needed`, ...seen].join('; ') };
 }
 
 function wordsOf({ unseen, sizes, input }: PlanContext, looks: readonly RegionLook[]): string {
