@@ -1,0 +1,60 @@
+/**
+ * Workflow tasks as a worker finds them that has only their history. Two things differ from what the first worker saw
+ * (temporalio/sdk-core, `find_end_index_of_next_wft_seq` in history_update.rs): an update that was refused leaves no
+ * event, and a task that asked for nothing, after one that asked for nothing either, is played together with the next
+ * one, at that one's time, when nothing but the task itself came between them.
+ */
+import type { Activation, Command } from './sandbox-sdk.ts';
+
+export interface DoneTask {
+  readonly activation: Activation;
+  readonly commands: readonly Command[];
+}
+
+export function asInHistory(done: readonly DoneTask[]): {
+  readonly tasks: readonly DoneTask[];
+  /** False: some came at another time, and what was asked for after it may hold that time. */
+  readonly isExact: boolean;
+} {
+  const tasks: DoneTask[] = [];
+  let isExact = true;
+  for (const task of done.map(withoutRefused)) {
+    const last = tasks.at(-1);
+    if (task.activation.jobs?.length !== 0) {
+      tasks.push(task);
+    } else if (last?.commands.length === 0 && (tasks.at(-2)?.commands ?? []).length === 0) {
+      tasks[tasks.length - 1] = {
+        ...last,
+        activation: { ...task.activation, jobs: last.activation.jobs ?? [] },
+      };
+      isExact = false;
+    }
+  }
+  return { tasks, isExact };
+}
+
+/** What Temporal compares: what was asked for, under which name, and in which order. */
+export function kindsOf(commands: readonly Command[]): unknown[] {
+  return commands.map((command) => {
+    const [kind, asked] = Object.entries(command).find(([, value]) => value != null) ?? [];
+    const { seq, activityType, activityId, workflowType, workflowId, signalName } = (asked ?? {}) as Readonly<
+      Record<string, unknown>
+    >;
+    return { kind, seq, activityType, activityId, workflowType, workflowId, signalName };
+  });
+}
+
+function withoutRefused({ activation, commands }: DoneTask): DoneTask {
+  const refused = new Set(
+    commands.flatMap(({ updateResponse }) =>
+      updateResponse?.rejected == null ? [] : [updateResponse.protocolInstanceId],
+    ),
+  );
+  const jobs = (activation.jobs ?? []).filter(
+    ({ doUpdate }) => doUpdate == null || !refused.has(doUpdate.protocolInstanceId),
+  );
+  return {
+    activation: { ...activation, jobs },
+    commands: commands.filter(({ updateResponse }) => updateResponse?.rejected == null),
+  };
+}
