@@ -1,6 +1,7 @@
 /**
  * Sends the newest state of something to the catalogue, one write at a time; states that were overtaken are
- * skipped. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
+ * skipped, and what changes within one workflow task is one write. Nothing here follows from time: a replay would
+ * decide otherwise. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
  * waiting after a bound. A cancelled runbook still shows how it ended.
  */
 import { CancellationScope, condition } from '@temporalio/workflow';
@@ -17,6 +18,7 @@ export function projection<T>(write: (state: T) => Promise<void>): Projection<T>
   const drain = async () => {
     busy = true;
     while (waiting !== undefined) {
+      await CancellationScope.nonCancellable(endOfTask);
       const { state } = waiting;
       waiting = undefined;
       await CancellationScope.nonCancellable(() => write(state)).catch(() => undefined);
@@ -34,4 +36,12 @@ export function projection<T>(write: (state: T) => Promise<void>): Projection<T>
       );
     },
   };
+}
+
+/** Conditions are looked at when everything that a workflow task has brought was done. */
+function endOfTask(): Promise<void> {
+  let isAsked = false;
+  const asked = condition(() => isAsked);
+  isAsked = true;
+  return asked;
 }
