@@ -1,4 +1,6 @@
 /** Registered workflow types: the exports of this file and nothing else. */
+import './lib/short-stacks.ts';
+
 export { addDisks, excludeDisks } from './change-disks.ts';
 export { cancelFailback } from './cancel-failback.ts';
 export { cleanup } from './cleanup.ts';
