@@ -5,8 +5,8 @@ import { Client, Connection } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createCatalogueActivities } from '../activities/catalog/create-catalogue-activities.ts';
-import { JobNews } from '../activities/plan/job-news.ts';
 import { createPlanActivities } from '../activities/plan/create-plan-activities.ts';
+import { allNews } from '../activities/plan/news.ts';
 import { supervised } from '../activities/supervise.ts';
 import type { Config } from '../config/load.ts';
 import { pageListedPoints } from '../dataplane/scrub/listed-points.ts';
@@ -60,8 +60,11 @@ export async function configurationServer({ config, log, signal }: RoleContext):
       rounds = runRounds(deps, until);
       const connection = await connectWorker(config, log, signal);
       const deployment = createDeployment(client, deploymentName(config.temporal.namespace));
-      const news = new JobNews();
-      const projecting = createCatalogueActivities(catalogue, (job) => news.tell(job));
+      const news = allNews();
+      const projecting = createCatalogueActivities(catalogue, {
+        job: (job) => news.jobs.tell(job.id, job),
+        item: (view) => news.items.tell(view.itemId, view),
+      });
       // Beats: a process that is killed meanwhile is noticed within seconds, not when the time for writing is up.
       const sealing: EvidenceParts['activities'] = {
         writeEvidence: (input) => supervised(() => evidence.activities.writeEvidence(input)),

@@ -17,18 +17,21 @@ export interface CatalogueWriter {
 
 export type CatalogueActivities = ReturnType<typeof createCatalogueActivities>;
 
-/** `hear` learns of every job before the catalogue does. */
-export function createCatalogueActivities(
-  catalogue: CatalogueWriter,
-  hear: (job: Job) => void = () => undefined,
-) {
+/** Who learns of every record before the catalogue does. */
+export interface Hearers {
+  job(job: Job): void;
+  item(view: ItemView): void;
+}
+
+export function createCatalogueActivities(catalogue: CatalogueWriter, hear?: Hearers) {
   return {
     async recordItem(input: { view: ItemView }): Promise<void> {
+      hear?.item(input.view);
       await catalogue.recordItem(input.view);
     },
 
     async recordJob(input: { job: Job }): Promise<void> {
-      hear(input.job);
+      hear?.job(input.job);
       await catalogue.recordJob(input.job);
     },
 

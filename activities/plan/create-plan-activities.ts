@@ -1,15 +1,15 @@
 /** What the run of a plan asks of its machines; on the configuration server, which reaches every protected item. */
 import type { MemberEnd, PlanActivities } from '../../workflows/contracts/plan.ts';
 import { supervised } from '../supervise.ts';
-import type { JobNews } from './job-news.ts';
+import type { AllNews } from './news.ts';
 import { operateMembers } from './operate-members.ts';
 import { watchOutcomes } from './outcomes.ts';
 import { Waits } from './waits.ts';
 import type { MemberRunbooks } from './watch-run.ts';
 
 export interface PlanActivityPorts {
-  /** What jobs tell in this process. */
-  readonly news: JobNews;
+  /** What is told in this process. */
+  readonly news: AllNews;
   readonly runbooks: MemberRunbooks;
   /** @throws DR_PLAN_UNKNOWN, DR_PLAN_NOT_READY */
   pinPlan(name: string): ReturnType<PlanActivities['pinPlan']>;
@@ -28,8 +28,8 @@ export function createPlanActivities(ports: PlanActivityPorts): PlanActivities {
 
     operateMembers: (input) =>
       supervised<{ readonly waitsFor: Readonly<Record<string, string>> }, readonly MemberEnd[]>(
-        ({ signal, report }) =>
-          operateMembers(calls, input, { signal, report: (waitsFor) => report({ waitsFor }) }),
+        ({ signal, attempt, report }) =>
+          operateMembers(calls, input, { signal, attempt, report: (waitsFor) => report({ waitsFor }) }),
       ),
   };
 }

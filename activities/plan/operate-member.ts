@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
 import type { OperationId } from '../../domain/ids.ts';
-import { memberMove, memberUndo } from '../../domain/plan/member-move.ts';
+import { memberMove, memberUndo, operationOfRun } from '../../domain/plan/member-move.ts';
 import type { ItemOperation } from '../../domain/item-operations.ts';
 import type { AskedMember, MemberResult, OperateMembersInput } from '../../workflows/contracts/plan.ts';
 import type { ItemView, OperationRequest } from '../../workflows/contracts/types.ts';
@@ -27,6 +27,8 @@ export interface MemberAsked extends Omit<OperateMembersInput, 'members' | 'gath
 }
 
 const BUSY_LOOK_MS = 1_000;
+/** What the state table says where a machine is there already, or is busy. */
+const REFUSALS = ['DR_OPERATION_BUSY', 'DR_OPERATION_REFUSED', 'DR_COMMIT_BEFORE_FAILOVER'] as const;
 
 /** @throws DR_MEMBER_FAILED, DR_OPERATION_REFUSED, DR_OPERATION_BUSY */
 export async function operateMember(
@@ -34,11 +36,23 @@ export async function operateMember(
   input: MemberAsked,
   wait: Waiter,
 ): Promise<MemberResult> {
-  const ear = calls.news.listen(input.member.operationId, (job) => wait.ask(questionOf(job)));
+  return withEars(calls, input.member, wait, (hearing) => operateJob(hearing, input, wait));
+}
+
+/** Listens while `work` goes on: what is told in between is not missed. */
+async function withEars<T>(
+  calls: MemberCalls,
+  { itemId, operationId }: AskedMember,
+  wait: Waiter,
+  work: (hearing: JobCalls) => Promise<T>,
+): Promise<T> {
+  const ear = calls.news.jobs.listen(operationId, (job) => wait.ask(questionOf(job)));
+  const itemEar = calls.news.items.listen(itemId);
   try {
-    return await operateJob({ ...calls, ear }, input, wait);
+    return await work({ ...calls, ear, itemEar });
   } finally {
     ear.close();
+    itemEar.close();
   }
 }
 
@@ -53,14 +67,14 @@ async function operateJob(calls: JobCalls, input: MemberAsked, wait: Waiter): Pr
     if (reached !== null) return reached;
     if (phase === 'prepare' && (await comesToTurn(calls, member, wait))) return preparedResult(input);
   }
-  const outcome = await awaitRun(calls, member, wait);
-  const view = await settledView(calls, member, wait);
-  if (outcome.ended === 'succeeded') return succeededResult(view, input);
-  const { message = 'it was cancelled', remedy = '' } = 'error' in outcome ? (outcome.error ?? {}) : {};
+  const end = await awaitRun(calls, member, wait);
+  const view = await settledView(calls, member, end, wait);
+  if (end.ended === 'succeeded') return succeededResult(view, input);
+  const { message = 'it was cancelled', remedy = '' } = end.error ?? {};
   throw new DrError('DR_MEMBER_FAILED', {
     machine: member.machineName,
     job: member.operationId,
-    ending: outcome.ended === 'undone' ? 'was undone' : 'did not end',
+    ending: end.ended === 'undone' ? 'was undone' : 'did not end',
     reason: message,
     remedy,
   });
@@ -123,14 +137,17 @@ async function nothingBegun({ runbooks }: MemberCalls, { itemId }: AskedMember):
 async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise<MemberResult | null> {
   const { runbooks } = calls;
   const { kind, member, onBusy, undo } = input;
-  if (await hasBegun(calls, member)) {
+  if (member.isNew !== true && (await hasBegun(calls, member))) {
     calls.ear.tooLate();
     return null;
   }
+  if (await isBookedAtOnce(calls, input)) return null;
   if (undo === true && !(await hasBegunAny(calls, member))) return nothingBegun(calls, member);
   for (;;) {
     wait.signal.throwIfAborted();
     const view = await runbooks.describeItem(member.itemId);
+    // An attempt that was given up for lost has booked it meanwhile.
+    if (view.running?.operationId === member.operationId) return null;
     const situation = { state: view.state, drill: isMeant(view, input) ? view.drill.state : 'none' } as const;
     const move = undo === true ? memberUndo(kind, situation) : memberMove(kind, situation);
     if (move.kind === 'reached') {
@@ -149,7 +166,7 @@ async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise
 
 /** An operation that waits for its turn is rolled back, and everything it has made with it. */
 async function takeBack(
-  calls: JobCalls,
+  calls: MemberCalls,
   input: MemberAsked,
   operationId: OperationId,
   wait: Waiter,
@@ -162,15 +179,28 @@ async function takeBack(
     // It rolls back already, or it has ended: then what it left is looked at like anything else.
     if (!hasCode(error, 'DR_JOB_OVER') && !hasCode(error, 'DR_DECISION_REFUSED')) throw error;
   }
-  const before = { ...input, member: { ...member, operationId } };
-  const ear = calls.news.listen(operationId, (job) => wait.ask(questionOf(job)));
-  ear.tooLate();
+  const before = { ...member, operationId };
+  await withEars(calls, before, wait, async (hearing) => {
+    hearing.ear.tooLate();
+    const end = await awaitRun(hearing, before, wait);
+    await settledView(hearing, before, end, wait);
+  });
+}
+
+/**
+ * Most machines are where their operation is possible: the state table says so without being asked first, and refuses
+ * where they are not, or are there already. What is meant for one drill alone is looked at before.
+ */
+async function isBookedAtOnce({ runbooks }: MemberCalls, input: MemberAsked): Promise<boolean> {
+  const { kind, member, onlyDrillOf, undo } = input;
+  if (undo === true || onlyDrillOf !== undefined) return false;
   try {
-    await awaitRun({ ...calls, ear }, before.member, wait);
-  } finally {
-    ear.close();
+    await runbooks.operate(member.itemId, requestOf(input, operationOfRun(kind)));
+    return true;
+  } catch (error) {
+    if (REFUSALS.some((code) => hasCode(error, code))) return false;
+    throw error;
   }
-  await settledView(calls, before.member, wait);
 }
 
 /** A drill that another run has begun since is left alone, and so is one that this run did not begin. */

@@ -11,6 +11,8 @@ import type { MemberCalls } from './watch-run.ts';
 
 export interface MembersWait {
   readonly signal: AbortSignal;
+  /** Of the call, from 1. */
+  readonly attempt: number;
   /** What is waited for, by machine, for people. */
   report(waitsFor: Readonly<Record<string, string>>): void;
 }
@@ -27,7 +29,7 @@ export async function operateMembers(
   input: OperateMembersInput,
   waiting: MembersWait,
 ): Promise<readonly MemberEnd[]> {
-  const { signal } = waiting;
+  const { signal, attempt } = waiting;
   const ended: MemberEnd[] = [];
   const waitsFor: Record<string, string> = {};
   const stop = new AbortController();
@@ -43,7 +45,7 @@ export async function operateMembers(
   });
   const each = input.members.map(async (member) => {
     const { promise: asked, resolve: tell } = Promise.withResolvers<MemberEnd>();
-    const begin = (own: Waiter) => endOf(calls, input, member, own);
+    const begin = (own: Waiter) => endOf(calls, input, attempt === 1 ? member : known(member), own);
     const end = calls.waits.join(keyOf(input, member), wait(member, tell), begin);
     ended.push(await Promise.race([end, asked]));
     delete waitsFor[member.machineName];
@@ -71,9 +73,10 @@ async function endOf(
   wait: Waiter,
 ): Promise<MemberEnd> {
   const { operationId, machineName } = member;
+  let asked = member;
   for (let pauseMs = RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
     try {
-      return { operationId, result: await operateMember(calls, { ...input, member }, wait) };
+      return { operationId, result: await operateMember(calls, { ...input, member: asked }, wait) };
     } catch (error) {
       if (wait.signal.aborted) throw error;
       if (error instanceof DrError && error.outcome !== 'retry') {
@@ -81,6 +84,12 @@ async function endOf(
       }
       wait.report(`${machineName} is asked again: ${error instanceof Error ? error.message : String(error)}`);
       await sleep(pauseMs, undefined, { signal: wait.signal });
+      asked = known(member);
     }
   }
+}
+
+/** An earlier try may have begun it. */
+function known({ isNew: _, ...member }: AskedMember): AskedMember {
+  return member;
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
 import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
-import { isAtTurn, isJobOver, type Job } from '../../domain/job.ts';
+import { isAtTurn, isJobOver, type Job, type JobError } from '../../domain/job.ts';
 import type { AskedMember } from '../../workflows/contracts/plan.ts';
 import type {
   DecisionInput,
@@ -10,8 +10,8 @@ import type {
   OperationAccepted,
   OperationRequest,
 } from '../../workflows/contracts/types.ts';
-import type { JobEar, JobNews } from './job-news.ts';
-import type { AnyOutcome, LookAtRun, OutcomeWatch } from './outcomes.ts';
+import type { AllNews, Ear } from './news.ts';
+import type { LookAtRun, OutcomeWatch } from './outcomes.ts';
 import type { Waiter } from './waits.ts';
 
 /** Protected items as the configuration server reaches them. */
@@ -34,12 +34,21 @@ export interface MemberRunbooks {
 export interface MemberCalls {
   readonly runbooks: MemberRunbooks;
   readonly outcomes: OutcomeWatch;
-  readonly news: JobNews;
+  readonly news: AllNews;
 }
 
-/** The calls, and an ear for the job that one of them is about. */
+/** The calls, and an ear for the job that one of them is about and one for its machine. */
 export interface JobCalls extends MemberCalls {
-  readonly ear: JobEar;
+  readonly ear: Ear<Job>;
+  readonly itemEar: Ear<ItemView>;
+}
+
+/** What became of an operation. */
+export interface JobEnd {
+  readonly ended: 'succeeded' | 'undone' | 'lost';
+  readonly error?: JobError;
+  /** ISO 8601; absent: its job was not heard. */
+  readonly endedAt?: string;
 }
 
 /** Runs tell of themselves; one that was silent for so long is asked. */
@@ -50,6 +59,7 @@ const LOOK_MS = 1_000;
 const BEGIN_WITHIN_MS = 300_000;
 const SETTLED_WITHIN_MS = 60_000;
 const SETTLE_LOOK_MS = 100;
+const SETTLED_NEWS_WITHIN_MS = 5_000;
 
 /** False: it has ended before. */
 export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<boolean> {
@@ -91,7 +101,7 @@ async function news(
   signal.throwIfAborted();
   if (heard !== null) return heard;
   try {
-    told.tell(await runbooks.describeJob(itemId, operationId));
+    told.jobs.tell(operationId, await runbooks.describeJob(itemId, operationId));
   } catch (error) {
     if (!isUnknown(error)) throw error;
   }
@@ -107,15 +117,18 @@ async function hasEnded(runbooks: MemberRunbooks, { itemId, operationId }: Asked
   }
 }
 
-export async function awaitRun(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<AnyOutcome> {
+/** A success is told by the job itself; what else became of it the run's outcome says. */
+export async function awaitRun(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<JobEnd> {
   const { itemId, operationId } = member;
   wait.report(`job ${operationId}`);
   const beginBefore = Date.now() + BEGIN_WITHIN_MS;
   for (;;) {
-    await news(calls, member, ({ state }) => isJobOver(state), wait);
+    const told = await news(calls, member, ({ state }) => isJobOver(state), wait);
+    const at = told?.endedAt === undefined ? {} : { endedAt: told.endedAt };
+    if (told?.state === 'succeeded') return { ended: 'succeeded', ...at };
     try {
       const outcome = await calls.outcomes.look(itemId, operationId);
-      if (outcome !== null) return outcome;
+      if (outcome !== null) return { ...outcome, ...at };
     } catch (error) {
       if (!isUnknown(error) || Date.now() > beginBefore) throw error;
       await sleep(LOOK_MS, undefined, { signal: wait.signal });
@@ -123,13 +136,22 @@ export async function awaitRun(calls: JobCalls, member: AskedMember, wait: Waite
   }
 }
 
-/** The run has ended; what that makes of the item, its entity says a moment later. */
+/** The run has ended; what that makes of the item, its entity says a moment later, or is asked for. */
 export async function settledView(
-  { runbooks }: MemberCalls,
+  { runbooks, itemEar }: JobCalls,
   { itemId, operationId }: AskedMember,
+  { endedAt }: JobEnd,
   { signal }: Waiter,
 ): Promise<ItemView> {
   const settledBefore = Date.now() + SETTLED_WITHIN_MS;
+  if (endedAt !== undefined) {
+    // Revisions are times of the entity: an older one may be from before the operation was booked.
+    const isSettled = ({ running, revision }: ItemView) =>
+      running?.operationId !== operationId && revision >= Date.parse(endedAt);
+    const told = await itemEar.until(isSettled, { signal, withinMs: SETTLED_NEWS_WITHIN_MS });
+    signal.throwIfAborted();
+    if (told !== null) return told;
+  }
   for (;;) {
     const view = await runbooks.describeItem(itemId);
     if (view.running?.operationId !== operationId || Date.now() > settledBefore) return view;

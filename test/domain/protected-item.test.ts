@@ -4,6 +4,7 @@ import { isErrorCode } from '../../domain/errors.ts';
 import { consequencesOf, isConsequential } from '../../domain/item-consequences.ts';
 import { guards } from '../../domain/item-guards.ts';
 import { operationInputs } from '../../domain/item-inputs.ts';
+import { memberMove, operationOfRun } from '../../domain/plan/member-move.ts';
 import {
   activeLocations,
   allowedOperations,
@@ -60,6 +61,18 @@ function statesFor(operation: ItemOperation): ItemState[] {
 }
 
 describe('the state table', () => {
+  it('refuses what a plan asks of a machine that is there already', () => {
+    const kinds = ['cleanup', 'failover', 'commit', 'reprotect', 'failback', 'reEnable'] as const;
+    const there = kinds.flatMap((kind) =>
+      situations
+        .filter((situation) => memberMove(kind, situation).kind === 'reached')
+        .map((situation) => decide(situation, operationOfRun(kind))),
+    );
+    expect(there.length).toBeGreaterThan(100);
+    const codes = new Set(there.map((verdict) => (verdict.allowed ? 'allowed' : verdict.code)));
+    expect([...codes].toSorted()).toEqual(['DR_COMMIT_BEFORE_FAILOVER', 'DR_OPERATION_REFUSED']);
+  });
+
   it('gives every refusal a reason and a code of the catalogue', () => {
     const refusals = decisions.flatMap(({ verdict }) => (verdict.allowed ? [] : [verdict]));
     expect(refusals.filter(({ code, reason }) => reason === '' || !isErrorCode(code))).toEqual([]);

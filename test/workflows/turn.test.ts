@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { JobNews } from '../../activities/plan/job-news.ts';
+import { allNews } from '../../activities/plan/news.ts';
 import { operateMembers } from '../../activities/plan/operate-members.ts';
 import { watchOutcomes } from '../../activities/plan/outcomes.ts';
 import { Waits } from '../../activities/plan/waits.ts';
@@ -22,7 +22,7 @@ import {
 } from './support/stage.ts';
 
 setStage();
-const news = new JobNews();
+const news = allNews();
 
 interface Asked {
   readonly kind: PlanRunKind;
@@ -44,7 +44,9 @@ async function ask({
 }: Asked): Promise<MemberEnd | undefined> {
   const { client } = stage.server;
   const runbooks = createTemporalRunbooks({ client, address: 'the test server' });
-  stage.world.world.hear = (job) => news.tell(job);
+  const { world } = stage.world;
+  world.hear = (job) => news.jobs.tell(job.id, job);
+  world.hearItem = (view) => news.items.tell(view.itemId, view);
   const calls = {
     runbooks,
     news,
@@ -74,7 +76,7 @@ async function ask({
     ],
     ...(undo === undefined ? {} : { undo }),
   };
-  const waiting = { signal: new AbortController().signal, report: () => undefined };
+  const waiting = { signal: new AbortController().signal, attempt: 1, report: () => undefined };
   const [end] = await operateMembers(calls, input, waiting);
   return end;
 }

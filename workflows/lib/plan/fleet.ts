@@ -37,6 +37,8 @@ export interface Move {
 }
 
 interface Applied extends Move {
+  /** An activity was asked for it. */
+  wasAsked: boolean;
   /** What its operation asks an operator; while it does, it keeps no turn that others wait for. */
   asks: string;
   /** Why it waits; empty when it does not any more. */
@@ -115,7 +117,7 @@ export class Fleet {
   /** @throws what the machine's operation failed with; CancelledFailure when the run ends before it has begun */
   move(move: Move, say: (reason: string) => void): Promise<MemberResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...move, asks: '', say, resolve, reject });
+      this.#waiting.push({ ...move, wasAsked: false, asks: '', say, resolve, reject });
       this.#changes += 1;
     });
   }
@@ -183,7 +185,9 @@ export class Fleet {
   #ask(open: readonly Applied[]): Promise<readonly MemberEnd[]> {
     const [{ phase, undo } = { phase: 'whole' as const, undo: undefined }] = open;
     const shared = sharedOf(this.#context, phase, undo);
-    return calls.operateMembers({ ...shared, members: open.map(askedOf) });
+    const members = open.map(askedOf);
+    for (const applied of open) applied.wasAsked = true;
+    return calls.operateMembers({ ...shared, members });
   }
 
   #hear(applied: Applied, end: MemberEnd | undefined): void {
@@ -287,12 +291,13 @@ function isCleaningUp({ kind, unattended }: PlanContext['input']): boolean {
   return kind === 'cleanup' && unattended === true;
 }
 
-function askedOf({ member, operationId, prepared, operations, asks }: Applied): AskedMember {
+function askedOf({ member, operationId, phase, wasAsked, prepared, operations, asks }: Applied): AskedMember {
   const { itemId, machineName, pointId } = member;
   return {
     itemId,
     machineName,
     operationId,
+    ...(wasAsked || phase === 'start' ? {} : { isNew: true }),
     ...(pointId === undefined ? {} : { pointId }),
     ...(prepared === undefined ? {} : { prepared }),
     ...(operations === undefined ? {} : { operations }),

@@ -49,6 +49,7 @@ export function handlersOf(world: World): Handlers {
     ...reverseHandlers(world),
     recordMachines: () => undefined,
     recordItem({ view }) {
+      world.hearItem(view);
       if (view.revision >= (world.item?.revision ?? 0)) world.item = view;
     },
     recordJob({ job }) {

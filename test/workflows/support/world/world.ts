@@ -49,6 +49,7 @@ export class World {
   readonly jobs = new Map<string, Job>();
   /** Who hears of every job that is recorded. */
   hear: (job: Job) => void = () => undefined;
+  hearItem: (view: ItemView) => void = () => undefined;
   now: () => number = () => Date.now();
 
   constructor(itemId: ProtectedItemId, state: WorldState = newState(itemId)) {

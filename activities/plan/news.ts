@@ -1,40 +1,46 @@
 /**
- * What runs tell of their jobs, for whoever waits in the same process. Every record passes by here on its way to the
- * catalogue, so that nobody has to ask thousands of runs again and again. Only a short cut: with another process in
- * between nothing is heard, and whoever waits looks for himself after a while.
+ * What runs tell of their jobs, and machines of themselves, for whoever waits in the same process. Every record passes
+ * by here on its way to the catalogue, so that nobody has to ask thousands of runs again and again. Only a short cut:
+ * with another process in between nothing is heard, and whoever waits looks for himself after a while.
  */
-import type { OperationId } from '../../domain/ids.ts';
+import type { OperationId, ProtectedItemId } from '../../domain/ids.ts';
 import type { Job } from '../../domain/job.ts';
+import type { ItemView } from '../../workflows/contracts/types.ts';
 
-export interface JobWait {
+export interface NewsWait {
   readonly signal: AbortSignal;
   readonly withinMs: number;
 }
 
-export interface JobEar {
+/** An older revision is told late at most. */
+export interface Told {
+  readonly revision: number;
+}
+
+export interface Ear<T> {
   /** The newest record since this ear listens, when `test` holds for it; null: it does not within the time. */
-  until(test: (job: Job) => boolean, wait: JobWait): Promise<Job | null>;
+  until(test: (record: T) => boolean, wait: NewsWait): Promise<T | null>;
   /** It may have told everything before: the next `until` does not wait. */
   tooLate(): void;
   close(): void;
 }
 
-export class JobNews {
-  readonly #ears = new Map<OperationId, Set<(job: Job) => void>>();
+export class News<Id extends string, T extends Told> {
+  readonly #ears = new Map<Id, Set<(record: T) => void>>();
 
-  tell(job: Job): void {
-    for (const hear of this.#ears.get(job.id) ?? []) hear(job);
+  tell(id: Id, record: T): void {
+    for (const hear of this.#ears.get(id) ?? []) hear(record);
   }
 
   /** `hear` learns of every record that is newer than those before. */
-  listen(id: OperationId, hear: (job: Job) => void = () => undefined): JobEar {
-    let newest: Job | undefined;
+  listen(id: Id, hear: (record: T) => void = () => undefined): Ear<T> {
+    let newest: T | undefined;
     let isTooLate = false;
     let wake: () => void = () => undefined;
-    const learn = (job: Job) => {
-      if (newest !== undefined && job.revision < newest.revision) return;
-      newest = job;
-      hear(job);
+    const learn = (record: T) => {
+      if (newest !== undefined && record.revision < newest.revision) return;
+      newest = record;
+      hear(record);
       wake();
     };
     const ears = this.#ears.get(id) ?? new Set();
@@ -59,6 +65,16 @@ export class JobNews {
       },
     };
   }
+}
+
+/** What passes by the configuration server. */
+export interface AllNews {
+  readonly jobs: News<OperationId, Job>;
+  readonly items: News<ProtectedItemId, ItemView>;
+}
+
+export function allNews(): AllNews {
+  return { jobs: new News(), items: new News() };
 }
 
 /** Ends with `done`, when the time is up, or with the signal, whose holder looks at it. */
