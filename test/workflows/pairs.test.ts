@@ -176,6 +176,30 @@ describe('a machine that somebody powers on at home', () => {
     await rig.driver.dispose();
   });
 
+  it('between a reprotect that was lost and the next leaves disks that health calls diverged', async () => {
+    const rig = await Rig.at(await at('committed'));
+    rig.fate = ({ name }) => ({ kind: name === 'reverseFirstCopy' ? 'hold' : 'run' });
+    const { id: lost } = await book(rig, 'reprotect');
+    await rig.driver.settle();
+    rig.driver.terminate(rig.runOf(lost));
+    await rig.driver.settle();
+    expect((await rig.view()).state).toBe('reprotecting');
+    rig.world.powerOnBehindOurBack();
+    rig.look();
+    await rig.driver.settle();
+    rig.world.source.power = 'off';
+    rig.look();
+    rig.fate = () => ({ kind: 'run' });
+    const { id } = await book(rig, 'reprotect');
+    await toEnd(rig, id);
+    expect(await rig.view()).toMatchObject({
+      state: 'protectedReverse',
+      conditions: [{ type: 'DR_HEALTH_DIVERGED', category: 'critical' }],
+    });
+    expect(await faults(rig)).toEqual([]);
+    await rig.driver.dispose();
+  });
+
   it('during the first reprotect leaves disks that health calls diverged until a resync', async () => {
     const rig = await Rig.at(await at('committed'));
     rig.fate = ({ name }) => ({ kind: name === 'openHomeForWriting' ? 'hold' : 'run' });

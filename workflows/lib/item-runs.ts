@@ -164,10 +164,11 @@ const plans: Plans = {
       place,
       generation: record.generation,
     }),
-    // A run that goes on from a lost one keeps its generation, and so finds what that one has made.
+    // A run that goes on from a lost one keeps its generation, and so finds what that one has made: what it has written
+    // at home is not compared again, and a machine that ran there meanwhile has changed it.
     starts: ({ state, generation, unfinishedWay, homeStarts }) =>
       state === 'reprotecting' && unfinishedWay !== undefined
-        ? { homeComparing: homeStarts }
+        ? {}
         : { generation: generation + 1, unfinishedWay: generation + 1, homeComparing: homeStarts },
     ends: (record, _request, outcome, endedAt) => {
       const { way = record.home } = outcome.facts;
