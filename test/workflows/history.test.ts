@@ -54,6 +54,15 @@ it('plays a task that asked for nothing at the time of the next, when nothing bu
   });
 });
 
+it('plays what came beside a refused update together with what was before it', () => {
+  const both = [fires(3), asks('u')];
+  const seen = history([[fires(1)], []], [[fires(2)], []], [both, [refuses('u'), timer(4)]]);
+  expect(seen.played).toEqual([
+    [0, [fires(1)]],
+    [2, [fires(2), fires(3)]],
+  ]);
+});
+
 it('plays every task in its own time that asked for something, or whose next brings something', () => {
   const { isExact, played } = history(
     [[fires(1)], [timer(2)]],

@@ -2,7 +2,7 @@
  * Workflow tasks as a worker finds them that has only their history. Two things differ from what the first worker saw
  * (temporalio/sdk-core, `find_end_index_of_next_wft_seq` in history_update.rs): an update that was refused leaves no
  * event, and a task that asked for nothing, after one that asked for nothing either, is played together with the next
- * one, at that one's time, when nothing but the task itself came between them.
+ * one, at that one's time, when that one was scheduled before anything else came, as it is for an update.
  */
 import type { Activation, Command } from './sandbox-sdk.ts';
 
@@ -18,16 +18,20 @@ export function asInHistory(done: readonly DoneTask[]): {
 } {
   const tasks: DoneTask[] = [];
   let isExact = true;
-  for (const task of done.map(withoutRefused)) {
-    const last = tasks.at(-1);
-    if (task.activation.jobs?.length !== 0) {
-      tasks.push(task);
-    } else if (last?.commands.length === 0 && (tasks.at(-2)?.commands ?? []).length === 0) {
-      tasks[tasks.length - 1] = {
-        ...last,
-        activation: { ...task.activation, jobs: last.activation.jobs ?? [] },
-      };
+  for (const original of done) {
+    const task = withoutRefused(original);
+    const jobs = task.activation.jobs ?? [];
+    const [before, last] = [tasks.at(-2), tasks.at(-1)];
+    const isBegunByRefused =
+      jobs.length < (original.activation.jobs?.length ?? 0) && !task.commands.some(acceptsUpdate);
+    if (isBegunByRefused && last?.commands.length === 0 && (before?.commands ?? []).length === 0) {
+      const together = [...(last.activation.jobs ?? []), ...jobs];
+      tasks[tasks.length - 1] = { ...task, activation: { ...task.activation, jobs: together } };
       isExact = false;
+    } else if (jobs.length > 0) {
+      tasks.push(task);
+    } else if (task.commands.length > 0) {
+      throw new Error('a task of refused updates alone has asked for something');
     }
   }
   return { tasks, isExact };
@@ -42,6 +46,11 @@ export function kindsOf(commands: readonly Command[]): unknown[] {
     >;
     return { kind, seq, activityType, activityId, workflowType, workflowId, signalName };
   });
+}
+
+/** Where one was accepted a new task begins in any case. */
+function acceptsUpdate({ updateResponse }: Command): boolean {
+  return updateResponse?.accepted != null;
 }
 
 function withoutRefused({ activation, commands }: DoneTask): DoneTask {
