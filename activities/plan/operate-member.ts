@@ -141,6 +141,7 @@ async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise
     calls.ear.tooLate();
     return null;
   }
+  wait.signal.throwIfAborted();
   if (await isBookedAtOnce(calls, input)) return null;
   if (undo === true && !(await hasBegunAny(calls, member))) return nothingBegun(calls, member);
   for (;;) {
@@ -157,7 +158,8 @@ async function begin(calls: JobCalls, input: MemberAsked, wait: Waiter): Promise
       await runbooks.operate(member.itemId, requestOf(input, move.operation));
       return null;
     } catch (error) {
-      if (onBusy === 'refuse' || !isBusy(error)) throw error;
+      if (!isBusy(error)) throw error;
+      if (onBusy === 'refuse' && !(await isOwn(calls, member))) throw error;
       wait.report(`waits for ${view.running?.operation ?? 'another operation'} of ${member.machineName}`);
       await sleep(BUSY_LOOK_MS, undefined, { signal: wait.signal });
     }
@@ -185,6 +187,12 @@ async function takeBack(
     const end = await awaitRun(hearing, before, wait);
     await settledView(hearing, before, end, wait);
   });
+}
+
+/** An attempt that was given up for lost has booked it meanwhile. */
+async function isOwn({ runbooks }: MemberCalls, { itemId, operationId }: AskedMember): Promise<boolean> {
+  const { running } = await runbooks.describeItem(itemId);
+  return running?.operationId === operationId;
 }
 
 /**

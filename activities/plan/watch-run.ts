@@ -57,9 +57,9 @@ const TURN_MS = 1_000;
 const LOOK_MS = 1_000;
 /** An operation that was accepted begins within moments; one whose entity was ended never does. */
 const BEGIN_WITHIN_MS = 300_000;
-const SETTLED_WITHIN_MS = 60_000;
+const SETTLED_WITHIN_MS = 300_000;
 const SETTLE_LOOK_MS = 100;
-const SETTLED_NEWS_WITHIN_MS = 5_000;
+const SETTLED_NEWS_WITHIN_MS = 2_000;
 
 /** False: it has ended before. */
 export async function comesToTurn(calls: JobCalls, member: AskedMember, wait: Waiter): Promise<boolean> {
@@ -136,26 +136,58 @@ export async function awaitRun(calls: JobCalls, member: AskedMember, wait: Waite
   }
 }
 
-/** The run has ended; what that makes of the item, its entity says a moment later, or is asked for. */
+/**
+ * What the item says when it has taken over what became of its operation, which is a moment after the run is over: it
+ * tells of itself, or is asked. Never what it said before. @throws DR_MEMBER_FAILED
+ */
 export async function settledView(
-  { runbooks, itemEar }: JobCalls,
-  { itemId, operationId }: AskedMember,
+  calls: JobCalls,
+  member: AskedMember,
   { endedAt }: JobEnd,
-  { signal }: Waiter,
+  wait: Waiter,
 ): Promise<ItemView> {
-  const settledBefore = Date.now() + SETTLED_WITHIN_MS;
+  const { itemId, operationId, machineName } = member;
+  const { signal } = wait;
+  const isSettled = ({ running }: ItemView) => running?.operationId !== operationId;
   if (endedAt !== undefined) {
     // Revisions are times of the entity: an older one may be from before the operation was booked.
-    const isSettled = ({ running, revision }: ItemView) =>
-      running?.operationId !== operationId && revision >= Date.parse(endedAt);
-    const told = await itemEar.until(isSettled, { signal, withinMs: SETTLED_NEWS_WITHIN_MS });
+    const isNews = (view: ItemView) => isSettled(view) && view.revision >= Date.parse(endedAt);
+    const told = await calls.itemEar.until(isNews, { signal, withinMs: SETTLED_NEWS_WITHIN_MS });
     signal.throwIfAborted();
     if (told !== null) return told;
   }
+  wait.report(`job ${operationId} is ending`);
+  await untilOver(calls, member, wait);
+  const settledBefore = Date.now() + SETTLED_WITHIN_MS;
   for (;;) {
-    const view = await runbooks.describeItem(itemId);
-    if (view.running?.operationId !== operationId || Date.now() > settledBefore) return view;
+    const view = await calls.runbooks.describeItem(itemId);
+    if (isSettled(view)) return view;
+    if (Date.now() > settledBefore) {
+      const reason = 'its protected item has not taken over what became of it';
+      const remedy = 'See what `switchback item show` says of it.';
+      throw new DrError('DR_MEMBER_FAILED', {
+        machine: machineName,
+        job: operationId,
+        ending: 'has ended',
+        reason,
+        remedy,
+      });
+    }
     await sleep(SETTLE_LOOK_MS, undefined, { signal });
+  }
+}
+
+/** A job says that it has ended while its last record is still being written. */
+async function untilOver(
+  { outcomes }: MemberCalls,
+  { itemId, operationId }: AskedMember,
+  { signal }: Waiter,
+): Promise<void> {
+  try {
+    while ((await outcomes.look(itemId, operationId)) === null) signal.throwIfAborted();
+  } catch (error) {
+    // Temporal keeps runs that are over for some time only.
+    if (!isUnknown(error)) throw error;
   }
 }
 

@@ -14,7 +14,7 @@ export const planErrors = {
     409,
     8,
     'Machine "{machine}" {reason}, and nothing of the run moves that could free it',
-    'Raise the quota, free addresses, or correct the plan; then retry the machine, or skip it with a reason.',
+    'Raise the quota, free addresses or disk slots, or correct the plan; then retry the machine, or skip it with a reason.',
   ),
   DR_MEMBER_FAILED: entry(
     'pause',

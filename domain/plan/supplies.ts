@@ -81,10 +81,10 @@ export function azureSupplies({ location, usages, subnets }: RegionLook): Supply
   ];
 }
 
-/** What master targets have left: a disk keeps its slot while it is replicated home. */
+/** What master targets have left: a disk takes its slot while it is written, most of all by its first copy. */
 export function slotSupplies(looks: readonly SlotsLook[]): Supply[] {
   return looks.map(({ site, slots, used }) =>
-    ofRun(slotsAt(site), `disk slots of the master target of site ${site}`, Math.max(0, slots - used)),
+    ofMove(slotsAt(site), `disk slots of the master target of site ${site}`, Math.max(0, slots - used)),
   );
 }
 

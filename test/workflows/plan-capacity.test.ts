@@ -108,8 +108,20 @@ describe('a run of machines that need what is scarce', () => {
     expect(await taskOf('b')).toMatchObject({ detail: 'waits for 8 cores in westeurope' });
   });
 
+  test('a cleanup of drills that began since is bounded by the plan as any other', async () => {
+    stage.fate = (what) => ({ kind: what.startsWith('cleanup') ? 'hold' : 'run' });
+    const narrow = plan([group('web')], { limits: { machinesAtOnce: 1 } });
+    const who = members('a@web', 'b@web').map((member) => ({
+      ...member,
+      situation: { state: 'protected', drill: 'none' } as const,
+    }));
+    await stage.run('cleanup', narrow, who);
+    expect(stage.begun).toEqual(['cleanup a']);
+  });
+
   test('disks that come home wait for slots of the master target, and begin when some are given back', async () => {
     stage.slots = { slots: 60, used: 55 };
+    stage.fate = (what) => ({ kind: what.startsWith('reprotect') ? 'hold' : 'run' });
     const disks = [3, 3, 2];
     const who = members('a@web', 'b@web', 'c@web').map((member, at) => ({
       ...member,
@@ -123,10 +135,21 @@ describe('a run of machines that need what is scarce', () => {
       id: 'capacity',
       detail: '8 disk slots needed; 5 free at site berlin',
     });
-    stage.slots = { slots: 60, used: 57 };
-    await stage.driver.advance(61_000);
+    await stage.release('reprotect a');
     expect(stage.begun).toEqual(['reprotect a', 'reprotect c', 'reprotect b']);
+    await stage.release('reprotect b', 'reprotect c');
     expect((await stage.job()).state).toBe('succeeded');
+  });
+
+  test('slots that others hold are looked at again', async () => {
+    stage.slots = { slots: 60, used: 58 };
+    const who = members('a@web').map((member) => ({ ...member, disks: 3 }));
+    await stage.run('reprotect', wide, who);
+    await stage.driver.advance(59_000);
+    expect(stage.begun).toEqual([]);
+    stage.slots = { slots: 60, used: 57 };
+    await stage.driver.advance(10_000);
+    expect(stage.begun).toEqual(['reprotect a']);
   });
 
   test('a site whose master target does not answer bounds nothing: each machine asks it again', async () => {

@@ -31,6 +31,8 @@ interface Asked {
   readonly undo?: true;
   readonly prepared?: OperationId;
   readonly asks?: string;
+  /** Nobody was asked for it before; of which attempt of the call. */
+  readonly isNew?: { readonly attempt: number };
 }
 
 /** As the run of a plan asks for it, through the client that the configuration server has. */
@@ -41,6 +43,7 @@ async function ask({
   undo,
   prepared,
   asks,
+  isNew,
 }: Asked): Promise<MemberEnd | undefined> {
   const { client } = stage.server;
   const runbooks = createTemporalRunbooks({ client, address: 'the test server' });
@@ -72,11 +75,16 @@ async function ask({
         operationId,
         ...(prepared === undefined ? {} : { prepared }),
         ...(asks === undefined ? {} : { asks }),
+        ...(isNew === undefined ? {} : { isNew: true }),
       },
     ],
     ...(undo === undefined ? {} : { undo }),
   };
-  const waiting = { signal: new AbortController().signal, attempt: 1, report: () => undefined };
+  const waiting = {
+    signal: new AbortController().signal,
+    attempt: isNew?.attempt ?? 1,
+    report: () => undefined,
+  };
   const [end] = await operateMembers(calls, input, waiting);
   return end;
 }
@@ -100,6 +108,17 @@ describe('a machine of a plan', () => {
     expect(started).toMatchObject({ result: { ended: 'succeeded', machine: { machineName: 'web-01' } } });
     expect(made()).toEqual([1, 1]);
     await until('the failover', ({ state, running }) => state === 'failedOver' && running === undefined);
+  });
+
+  it('that was asked for is found again by the next attempt of the call, and operated once', async () => {
+    await protect();
+    await isProtected();
+    const operationId = operation();
+    const asked = { kind: 'test', phase: 'whole', operationId } as const;
+    const first = await ask({ ...asked, isNew: { attempt: 1 } });
+    expect(first).toMatchObject({ result: { ended: 'succeeded', machine: { address: expect.any(String) } } });
+    expect(await ask({ ...asked, isNew: { attempt: 2 } })).toMatchObject(first ?? {});
+    expect(made()).toEqual([1, 1]);
   });
 
   it('is taken back from where it waits: the source runs again, nothing is left in Azure', async () => {

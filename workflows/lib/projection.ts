@@ -1,6 +1,6 @@
 /**
  * Sends the newest state of something to the catalogue, one write at a time; states that were overtaken are
- * skipped, and what changes within one workflow task is one write. Nothing here follows from time: a replay would
+ * skipped, and what an event changes is one write. Nothing here follows from time: a replay would
  * decide otherwise. The catalogue is a projection: when it is out of reach the runbook goes on, and `settled` gives up
  * waiting after a bound. A cancelled runbook still shows how it ended.
  */

@@ -13,20 +13,26 @@ const { itemId } = sampleItem(1);
 const wait = { signal: new AbortController().signal, report: () => undefined, ask: () => undefined };
 const member = { itemId, operationId, machineName: 'web-01' };
 
-/** What an entity answers, and how often it was asked. */
-function calls(answers: readonly ItemView[] = []) {
+/** What an entity answers, and how often it was asked; its run is over at the look of that number. */
+function calls(answers: readonly ItemView[] = [], overAtLook = 1) {
+  let looks = 0;
+  const look = async () => {
+    looks += 1;
+    return looks < overAtLook ? null : ({ ended: 'succeeded', facts: {} } as const);
+  };
   const news = allNews();
   const asked: ItemView[] = [];
   const runbooks = {
     describeItem: async () => {
       const view = answers[Math.min(asked.length, answers.length - 1)];
       if (view === undefined) throw new Error('the entity is not to be asked');
+      if (looks < overAtLook) throw new Error('the run is not over yet');
       asked.push(view);
       return view;
     },
   } as unknown as MemberRunbooks;
   const ears = { itemEar: news.items.listen(itemId), ear: news.jobs.listen(operationId) };
-  const all: JobCalls = { runbooks, news, outcomes: { look: async () => null }, ...ears };
+  const all: JobCalls = { runbooks, news, outcomes: { look }, ...ears };
   return { all, asked, tell: (view: ItemView) => news.items.tell(itemId, view) };
 }
 
@@ -54,4 +60,10 @@ it('a record of the time before the operation is not taken for its end, whenever
   tell(told(ENDED_MS - 50_000));
   tell(told(ENDED_MS));
   expect((await settled).revision).toBe(ENDED_MS);
+});
+
+it('a job that has told its success while its run still writes that down is waited for', async () => {
+  const { all, asked } = calls([told(ENDED_MS - 1, { running }), told(ENDED_MS + 3)], 4);
+  const view = await settledView(all, member, { ended: 'succeeded' }, wait);
+  expect([view.revision, asked.length]).toEqual([ENDED_MS + 3, 2]);
 });

@@ -49,7 +49,10 @@ const measures: Partial<Record<PlanRunKind, Measure>> = {
 /** What the machine will be in Azure: a drill's interface is in the drill's subnet. */
 export function demandOf({ input }: PlanContext, member: RunMember): MemberDemand {
   const { group, site, location, vmSize, disks, situation, subnetId: real } = member;
-  const isThere = situation !== undefined && memberMove(input.kind, situation).kind === 'reached';
+  // A scheduled cleanup has the members of its drill, as they stood before it.
+  const isMeasured = measures[input.kind] !== undefined;
+  const isThere =
+    isMeasured && situation !== undefined && memberMove(input.kind, situation).kind === 'reached';
   const subnetId = input.kind === 'test' ? input.subnetId : real;
   return {
     group,
@@ -149,8 +152,9 @@ async function lookAtMasterTargets(context: PlanContext): Promise<Measured> {
   return { supplies: slotSupplies(looks), words: [`${needed} disk slots needed`, ...seen].join('; ') };
 }
 
-function wordsOf({ unseen, sizes, input }: PlanContext, looks: readonly RegionLook[]): string {
-  const cores = input.members.reduce((sum, member) => sum + coresOf(member, sizes), 0);
+function wordsOf(context: PlanContext, looks: readonly RegionLook[]): string {
+  const { unseen } = context;
+  const cores = coresNeeded(context);
   const seen = looks.map(({ location, usages }) => {
     const quota = usages.find(({ name }) => name.toLowerCase() === 'cores');
     return quota === undefined ? location : `${quota.limit - quota.used} cores free in ${location}`;
@@ -164,10 +168,16 @@ function wordsOf({ unseen, sizes, input }: PlanContext, looks: readonly RegionLo
   return [`${cores} cores needed`, ...seen, ...uncounted, ...silent].join('; ');
 }
 
-function refuseTooMany({ input, sizes }: PlanContext): void {
-  const { name, plan } = input.plan;
+function coresNeeded(context: PlanContext): number {
+  const demands = context.input.members.map((member) => demandOf(context, member));
+  const moving = demands.filter(({ isThere }) => isThere !== true);
+  return moving.reduce((sum, demand) => sum + coresOf(demand, context.sizes), 0);
+}
+
+function refuseTooMany(context: PlanContext): void {
+  const { name, plan } = context.input.plan;
   const { cores } = plan.limits;
-  const needed = input.members.reduce((sum, member) => sum + coresOf(member, sizes), 0);
+  const needed = coresNeeded(context);
   if (cores === undefined || needed <= cores) return;
   const problems = `limits.cores: the plan allows ${cores} cores, its machines need ${needed}`;
   throw refusal('DR_PLAN_NOT_READY', { plan: name, problems });
