@@ -67,12 +67,19 @@ function workerOptions(
 /** A thousand machines and the runs that move them, with room: a run that is not held is replayed from its first event. */
 const CACHED_RUNS = 4_000;
 
+/**
+ * Workflow tasks that a worker has fetched. One thread plays them, and when all of them need their histories played
+ * first the last one must still be answered within ten seconds: else Temporal gives it out again, and nothing ends.
+ */
+const WORKFLOW_TASKS = 12;
+
 /** A run stays with the build that it began on: another one may have other steps. */
 function workflowOptions({ deploymentName, build }: NonNullable<Queue['workflows']>) {
   const version = { deploymentName, buildId: build.buildId };
   return {
     workflowBundle: { codePath: build.file },
     maxCachedWorkflows: CACHED_RUNS,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,
     workerDeploymentOptions: {
       version,
       useWorkerVersioning: true,

@@ -50,7 +50,7 @@ describe('an item in the sandbox', () => {
     expect(await rig.view()).toMatchObject({ state: 'protected' });
   });
 
-  it('continues as new before its history has 4,000 events, when no session ends as planned', async () => {
+  it('continues as new before its history has 600 events, when no session ends as planned', async () => {
     rig = await Rig.protected();
     const before = rig.driver.runIdOf(rig.entity);
     let longest = 0;
@@ -60,7 +60,7 @@ describe('an item in the sandbox', () => {
       longest = Math.max(longest, rig.driver.eventsOf(rig.entity));
     }
     expect(rig.driver.runIdOf(rig.entity)).not.toBe(before);
-    expect(longest).toBeLessThan(4_000);
+    expect(longest).toBeLessThan(600);
     expect(await rig.view()).toMatchObject({ state: 'protected', health: 'normal' });
   });
 });
