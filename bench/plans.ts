@@ -5,6 +5,7 @@
  *
  *   --machines N   default 1000
  *   --groups N     default 50, in applications of five tiers
+ *   --kill-after N seconds into the drill, `kill -9` of the configuration server: it plays every history that it needs
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,9 @@ import { cpuSeconds, memoryOf } from './processes.ts';
 const GOAL = 1.5;
 const RUN_SECONDS_MAX = 3_600;
 
-const { values } = parseArgs({ options: { machines: { type: 'string' }, groups: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { machines: { type: 'string' }, groups: { type: 'string' }, 'kill-after': { type: 'string' } },
+});
 const size = { machines: Number(values.machines ?? 1_000), groups: Number(values.groups ?? 50) };
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -72,15 +75,15 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
   const plan = join(folder, 'estate.yaml');
   await writeFile(plan, estate.planText);
   await mustRun(paths, ['plan', 'apply', plan]);
-  const processes = {
+  const roles = async () => ({
     'configuration server': await product.rolePid('configuration-server'),
     providers: around.pid,
     Temporal: temporal.pid,
-  };
+  });
   const floor = async (where: Where) => {
-    const idle = cpuOf(processes);
+    const idle = cpuOf(await roles());
     const rate = await floorRate(client, where);
-    const each = perActivity(idle, cpuOf(processes), FLOOR_ACTIVITIES);
+    const each = perActivity(idle, cpuOf(await roles()), FLOOR_ACTIVITIES);
     tell(`floor, ${where}: ${rate.toFixed(0)} activities a second; CPU ms each: ${each}`);
     return rate;
   };
@@ -89,12 +92,14 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
   for (const kind of ['test', 'cleanup'] as const) {
     const runId = `bench-${kind}`;
     const startedAt = new Date();
-    const cpu = cpuOf(processes);
+    const cpu = cpuOf(await roles());
     const where = kind === 'test' ? ['--subnet', SUBNET] : [];
     const args = ['plan', 'run', 'estate', kind, ...where, '--yes', '--operation-id', runId, '--wait'];
+    const killing = kind === 'test' ? killLater(product) : undefined;
     await mustRun(paths, args);
+    clearTimeout(killing);
     const wall = (Date.now() - startedAt.getTime()) / 1_000;
-    const used = cpuOf(processes);
+    const used = cpuOf(await roles());
     const histories = await historiesOf(client, { plan: workflowIds.planRun('estate'), runId, startedAt });
     const row = judged({ wall, rates, histories });
     const run = await client.workflow.getHandle(workflowIds.planRun('estate')).describe();
@@ -108,7 +113,7 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
     tell(JSON.stringify(rows.at(-1)));
   }
   const memory = Object.fromEntries(
-    pidsOf(processes).map(([name, pid]) => [name, Math.round(memoryOf(pid).peakBytes / MiB)]),
+    pidsOf(await roles()).map(([name, pid]) => [name, Math.round(memoryOf(pid).peakBytes / MiB)]),
   );
   tell(`peak memory, MiB: ${JSON.stringify(memory)}`);
   await mkdir(join(repositoryRoot, 'bench/results'), { recursive: true });
@@ -119,6 +124,19 @@ async function measure(client: Client, { paths, product, temporal }: Lab, around
   );
   const isMet = rows.every(({ ratio }) => ratio <= GOAL);
   tell(`control time ≤ ${GOAL} × floor: ${isMet ? 'met' : 'MISSED'}`);
+}
+
+/** Undefined: nobody asked for it. */
+function killLater(product: Lab['product']): NodeJS.Timeout | undefined {
+  const after = values['kill-after'];
+  if (after === undefined) return undefined;
+  const kill = async () => {
+    const pid = await product.rolePid('configuration-server');
+    if (pid === undefined) throw new Error('the configuration server does not run');
+    process.kill(pid, 'SIGKILL');
+    tell(`configuration server killed ${after} s into the drill`);
+  };
+  return setTimeout(() => void kill(), Number(after) * 1_000);
 }
 
 function judged(seen: {
