@@ -1,10 +1,11 @@
 /** The last comparison of each machine's source with a recovery point that came to its end. */
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { VerificationRecord } from '../../domain/evidence/record.ts';
 import type { Database } from './migrate.ts';
+import { asked, askedId, isOfAskedItem, newestFirst } from './newest-jobs.ts';
 import { jobs } from './schema.ts';
 
-/** By item id. Reads along `jobs_by_item`. */
+/** By item id. */
 export async function lastVerifications(
   database: Database,
   itemIds: readonly string[],
@@ -12,25 +13,32 @@ export async function lastVerifications(
   if (itemIds.length === 0) return new Map();
   const result = sql`${jobs.view} -> 'result'`;
   const bytes = (field: string) => sql<number | null>`(${result} ->> ${sql.raw(`'${field}'`)})::float8`;
-  const rows = await database
-    .selectDistinctOn([jobs.itemId], {
-      itemId: jobs.itemId,
+  const newest = database
+    .select({
       job: jobs.id,
-      endedAt: sql<string | null>`${jobs.view} ->> 'endedAt'`,
-      pointId: sql<string | null>`${result} ->> 'pointId'`,
-      comparedBytes: bytes('comparedBytes'),
-      changedBytes: bytes('changedBytes'),
-      differingBytes: bytes('differingBytes'),
+      endedAt: sql<string | null>`${jobs.view} ->> 'endedAt'`.as('ended'),
+      pointId: sql<string | null>`${result} ->> 'pointId'`.as('point'),
+      comparedBytes: bytes('comparedBytes').as('compared'),
+      changedBytes: bytes('changedBytes').as('changed'),
+      differingBytes: bytes('differingBytes').as('differing'),
     })
     .from(jobs)
-    .where(
-      and(
-        inArray(jobs.itemId, [...itemIds]),
-        eq(jobs.state, 'succeeded'),
-        eq(sql`${jobs.view} ->> 'kind'`, 'verify'),
-      ),
-    )
-    .orderBy(jobs.itemId, sql`${jobs.startedAt} desc`);
+    .where(isOfAskedItem)
+    .orderBy(newestFirst)
+    .limit(1)
+    .as('newest');
+  const rows = await database
+    .select({
+      itemId: askedId,
+      job: newest.job,
+      endedAt: newest.endedAt,
+      pointId: newest.pointId,
+      comparedBytes: newest.comparedBytes,
+      changedBytes: newest.changedBytes,
+      differingBytes: newest.differingBytes,
+    })
+    .from(asked(itemIds, ['verify']))
+    .crossJoinLateral(newest);
   return new Map(rows.flatMap((row) => known(row)));
 }
 

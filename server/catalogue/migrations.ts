@@ -135,4 +135,12 @@ export const migrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    number: 6,
+    statements: [
+      `create index jobs_succeeded_of_item on jobs (item_id, (view ->> 'kind'), started_at) where state = 'succeeded'`,
+      `create index jobs_succeeded_of_plan on jobs ((view ->> 'subject'), (view ->> 'kind'), started_at) where state = 'succeeded' and item_id is null`,
+      `create index jobs_succeeded_of_kind on jobs ((view ->> 'kind'), started_at) where state = 'succeeded'`,
+    ],
+  },
 ];

@@ -1,5 +1,5 @@
 /** How long the parts of earlier runs took, from the times of their jobs' tasks and steps: never whole jobs. */
-import { and, eq, inArray, isNull, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { ItemOperation } from '../../domain/item-operations.ts';
 import { planJobKinds } from '../../domain/job.ts';
@@ -7,6 +7,7 @@ import type { MoveTimes, PastDurations } from '../../domain/plan/duration-model.
 import { operationOfRun } from '../../domain/plan/member-move.ts';
 import type { PlanRunKind } from '../../domain/plan/plan.ts';
 import type { Database } from './migrate.ts';
+import { asked, askedId, isOfAskedItem, jobKind, jobSubject, newestFirst } from './newest-jobs.ts';
 import { jobs } from './schema.ts';
 
 /** Newest of each machine, and of each plan. */
@@ -14,7 +15,6 @@ const RUNS_MAX = 20;
 /** Newest of any machine. */
 const MOVES_MAX = 200;
 
-const kindOf = sql<string>`${jobs.view} ->> 'kind'`;
 const startedAt = sql<string>`${jobs.view} ->> 'startedAt'`;
 const endedAt = sql<string>`${jobs.view} ->> 'endedAt'`;
 const timeOf = (path: string) =>
@@ -53,36 +53,33 @@ export async function pastDurations(
   };
 }
 
-const succeeded = (operation: ItemOperation): SQL | undefined =>
-  and(eq(jobs.state, 'succeeded'), eq(kindOf, operation));
-
-/** Reads along `jobs_by_item`. */
 async function movesOfItems(
   database: Database,
   operation: ItemOperation,
   itemIds: readonly ProtectedItemId[],
 ) {
   if (itemIds.length === 0) return [];
-  const place = sql<number>`row_number() over (partition by ${jobs.itemId} order by ${jobs.startedAt} desc)`;
-  const ranked = database
-    .select({
-      itemId: sql<string>`${jobs.itemId}`.as('item'),
-      ...times,
-      place: place.mapWith(Number).as('place'),
-    })
+  const newest = database
+    .select(times)
     .from(jobs)
-    .where(and(inArray(jobs.itemId, [...itemIds]), succeeded(operation)))
-    .as('ranked');
-  return database.select().from(ranked).where(lte(ranked.place, RUNS_MAX));
+    .where(isOfAskedItem)
+    .orderBy(newestFirst)
+    .limit(RUNS_MAX)
+    .as('newest');
+  const { startedAt, endedAt, readyAt, startsAt } = newest;
+  return database
+    .select({ itemId: askedId, startedAt, endedAt, readyAt, startsAt })
+    .from(asked(itemIds, [operation]))
+    .crossJoinLateral(newest);
 }
 
-/** Reads along `jobs_by_start`. */
+/** Reads along `jobs_succeeded_of_kind`. */
 async function movesOfAny(database: Database, operation: ItemOperation) {
   return database
     .select(times)
     .from(jobs)
-    .where(succeeded(operation))
-    .orderBy(sql`${jobs.startedAt} desc`)
+    .where(and(eq(jobs.state, 'succeeded'), eq(jobKind, operation)))
+    .orderBy(newestFirst)
     .limit(MOVES_MAX);
 }
 
@@ -111,11 +108,11 @@ async function stepsOfPlan(
       and(
         isNull(jobs.itemId),
         eq(jobs.state, 'succeeded'),
-        eq(kindOf, planJobKinds[kind]),
-        eq(sql`${jobs.view} ->> 'subject'`, plan),
+        eq(jobKind, planJobKinds[kind]),
+        eq(jobSubject, plan),
       ),
     )
-    .orderBy(sql`${jobs.startedAt} desc`)
+    .orderBy(newestFirst)
     .limit(RUNS_MAX);
   return rows.flatMap((row) => row.steps);
 }

@@ -1,5 +1,5 @@
 /** What earlier runs have shown, from the results of their jobs: the parts that are asked for, never whole jobs. */
-import { and, desc, eq, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { ProtectedItemId } from '../../domain/ids.ts';
 import type { ItemOperation } from '../../domain/item-operations.ts';
 import { MISSED_DRILL_TASK, planJobKinds } from '../../domain/job.ts';
@@ -7,6 +7,16 @@ import type { MissedDrill } from '../../domain/plan/missed-drills.ts';
 import type { PastRun } from '../../domain/plan/readiness.ts';
 import { rtoKinds } from '../../domain/readiness.ts';
 import type { Database } from './migrate.ts';
+import {
+  asked,
+  askedId,
+  askedKind,
+  isOfAskedItem,
+  isOfAskedPlan,
+  jobKind,
+  jobSubject,
+  newestFirst,
+} from './newest-jobs.ts';
 import { jobs } from './schema.ts';
 
 export interface ItemRun {
@@ -24,48 +34,35 @@ export interface PlanRunRow extends PastRun {
 const RUNS_MAX = 5;
 const MISSED_MAX = 100;
 
-const kind = sql<string>`${jobs.view} ->> 'kind'`;
-const subject = sql<string>`${jobs.view} ->> 'subject'`;
 const result = sql`${jobs.view} -> 'result'`;
 const timedKinds: readonly string[] = Object.values(rtoKinds).flat();
 const { test, cleanup } = planJobKinds;
 
-/** Reads along `jobs_by_item`. */
 export async function pastRunsOfItems(
   database: Database,
   itemIds: readonly ProtectedItemId[],
 ): Promise<ItemRun[]> {
   if (itemIds.length === 0) return [];
-  const ranked = database
-    .select({
-      itemId: sql<string>`${jobs.itemId}`.as('item'),
-      kind: sql<ItemOperation>`${kind}`.as('kind'),
-      rtoSeconds: sql<number | null>`(${result} ->> 'rtoSeconds')::float8`.as('rto_seconds'),
-      place: placeWithin(sql`${jobs.itemId}`),
-    })
+  const newest = database
+    .select({ rtoSeconds: sql<number | null>`(${result} ->> 'rtoSeconds')::float8`.as('rto_seconds') })
     .from(jobs)
-    .where(
-      and(
-        inArray(jobs.itemId, [...itemIds]),
-        eq(jobs.state, 'succeeded'),
-        inArray(kind, [...timedKinds]),
-        isNotNull(sql`${result} ->> 'rtoSeconds'`),
-      ),
-    )
-    .as('ranked');
-  const rows = await database.select().from(ranked).where(lte(ranked.place, RUNS_MAX));
+    .where(and(isOfAskedItem, isNotNull(sql`${result} ->> 'rtoSeconds'`)))
+    .orderBy(newestFirst)
+    .limit(RUNS_MAX)
+    .as('newest');
+  const rows = await database
+    .select({ itemId: askedId, kind: sql<ItemOperation>`${askedKind}`, rtoSeconds: newest.rtoSeconds })
+    .from(asked(itemIds, timedKinds))
+    .crossJoinLateral(newest);
   return rows.flatMap(({ itemId, kind, rtoSeconds }) =>
     rtoSeconds === null ? [] : [{ itemId, kind, rtoSeconds }],
   );
 }
 
-/** Reads along `jobs_by_item`: runs of plans are of no item. */
 export async function pastRunsOfPlans(database: Database, names: readonly string[]): Promise<PlanRunRow[]> {
   if (names.length === 0) return [];
-  const ranked = database
+  const newest = database
     .select({
-      plan: sql<string>`${subject}`.as('plan'),
-      kind: sql<PlanRunRow['kind']>`${kind}`.as('kind'),
       version: sql<number | null>`(${result} -> 'plan' ->> 'version')::int`.as('version'),
       itemIds: sql<
         string[] | null
@@ -84,35 +81,43 @@ export async function pastRunsOfPlans(database: Database, names: readonly string
       ),
       startedAt: sql<string>`${jobs.view} ->> 'startedAt'`.as('began'),
       endedAt: sql<string | null>`${jobs.view} ->> 'endedAt'`.as('ended'),
-      place: placeWithin(subject),
     })
     .from(jobs)
-    .where(
-      and(
-        isNull(jobs.itemId),
-        eq(jobs.state, 'succeeded'),
-        inArray(kind, [test, cleanup]),
-        inArray(subject, [...names]),
-      ),
-    )
-    .as('ranked');
+    .where(isOfAskedPlan)
+    .orderBy(newestFirst)
+    .limit(RUNS_MAX)
+    .as('newest');
+  const { version, itemIds, digests, wasCutShort, startedAt, endedAt } = newest;
   const rows = await database
-    .select()
-    .from(ranked)
-    .where(lte(ranked.place, RUNS_MAX))
-    .orderBy(desc(ranked.endedAt));
-  return rows.flatMap(({ version, itemIds, digests, wasCutShort, endedAt, plan, kind, startedAt }) =>
-    version === null || itemIds === null || wasCutShort === null || endedAt === null
+    .select({
+      plan: askedId,
+      kind: sql<PlanRunRow['kind']>`${askedKind}`,
+      version,
+      itemIds,
+      digests,
+      wasCutShort,
+      startedAt,
+      endedAt,
+    })
+    .from(asked(names, [test, cleanup]))
+    .crossJoinLateral(newest)
+    .orderBy(desc(endedAt));
+  return rows.flatMap((row) =>
+    row.version === null || row.itemIds === null || row.wasCutShort === null || row.endedAt === null
       ? []
-      : [{ plan, kind, version, itemIds, digests: digests ?? {}, wasCutShort, startedAt, endedAt }],
+      : [
+          {
+            plan: row.plan,
+            kind: row.kind,
+            version: row.version,
+            itemIds: row.itemIds,
+            digests: row.digests ?? {},
+            wasCutShort: row.wasCutShort,
+            startedAt: row.startedAt,
+            endedAt: row.endedAt,
+          },
+        ],
   );
-}
-
-/** 1: the newest of its kind. */
-function placeWithin(of: typeof result) {
-  return sql<number>`row_number() over (partition by ${of}, ${kind} order by ${jobs.startedAt} desc)`
-    .mapWith(Number)
-    .as('place');
 }
 
 /** The newest ones; `why` is what their jobs say. */
@@ -124,8 +129,8 @@ export async function missedDrills(database: Database, plan: string): Promise<Mi
       why: sql<string>`coalesce(${told} ->> 'detail', ${told} -> 'error' ->> 'message', '')`,
     })
     .from(jobs)
-    .where(and(isNull(jobs.itemId), eq(kind, test), eq(subject, plan), isNotNull(told)))
-    .orderBy(desc(jobs.startedAt))
+    .where(and(isNull(jobs.itemId), eq(jobKind, test), eq(jobSubject, plan), isNotNull(told)))
+    .orderBy(newestFirst)
     .limit(MISSED_MAX);
   return rows.map(({ at, why }) => ({ at, why }));
 }

@@ -93,6 +93,7 @@ export const jobs = pgTable(
   (table) => [
     index('jobs_by_start').on(table.startedAt, table.id),
     index('jobs_by_item').on(table.itemId, table.startedAt),
+    // Those of what has succeeded, by kind, are made in `migrations.ts` alone.
   ],
 );
 

@@ -312,6 +312,58 @@ function catalogueContract(place: () => Promise<Reopen>): void {
     expect((await catalogue.itemsNamed(machineUuid(900)))[0]).toEqual(sampleItem(900, { revision: 3 }));
     expect((await catalogue.token('kept'))?.principal).toBe('administrator');
   });
+
+  test('of what many machines and plans have done the newest are read, of each kind, and what failed is not', async () => {
+    const [often, once] = [asId<ProtectedItemId>(machineUuid(21)), asId<ProtectedItemId>(machineUuid(22))];
+    const at = (minute: number) => new Date(Date.UTC(2026, 9, 1, 0, minute)).toISOString();
+    const done = (id: string, minute: number, over: Parameters<typeof sampleJob>[1]) =>
+      catalogue.recordJob(
+        sampleJob(id, {
+          state: 'succeeded',
+          startedAt: at(minute),
+          endedAt: at(minute + 1),
+          tasks: [],
+          ...over,
+        }),
+      );
+    for (let n = 0; n < 30; n += 1) {
+      const result = { rtoSeconds: n };
+      await done(`drill-${n}`, n * 10, { kind: 'testFailover', itemId: often, result });
+      await done(`clean-${n}`, n * 10 + 5, { kind: 'cleanupTestFailover', itemId: often });
+      const plan = { plan: { version: n + 1 }, members: [], decisions: [] };
+      const { itemId: _, ...run } = sampleJob(`plan-${n}`, {
+        kind: 'testPlan',
+        subject: 'often',
+        result: plan,
+      });
+      await catalogue.recordJob({
+        ...run,
+        state: 'succeeded',
+        startedAt: at(n * 10),
+        endedAt: at(n * 10 + 1),
+      });
+    }
+    await done('failed', 999, {
+      kind: 'testFailover',
+      itemId: often,
+      state: 'failed',
+      result: { rtoSeconds: 99 },
+    });
+    await done('one', 1, { kind: 'failover', itemId: once, result: { rtoSeconds: 7 } });
+
+    const runs = await catalogue.pastRunsOfItems([often, once]);
+    const secondsOf = (id: string) =>
+      runs.flatMap(({ itemId, rtoSeconds }) => (itemId === id ? [rtoSeconds] : []));
+    expect(secondsOf(often)).toEqual([29, 28, 27, 26, 25]);
+    expect(secondsOf(once)).toEqual([7]);
+    const plans = await catalogue.pastRunsOfPlans(['often', 'never']);
+    expect(plans.map(({ plan, version }) => [plan, version])).toEqual(
+      [30, 29, 28, 27, 26].map((version) => ['often', version]),
+    );
+    const past = await catalogue.pastDurations({ plan: 'often', kind: 'test', itemIds: [often, once] });
+    expect([past.ofItem.get(often)?.length, past.ofItem.has(once)]).toEqual([20, false]);
+    expect(past.ofAny.length).toBeGreaterThanOrEqual(30);
+  });
 }
 
 describe('embedded catalogue', () => {
