@@ -52,6 +52,7 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
   'npm run bench:site -- --machines 20 --groups 2': measuresASite,
   'npm run bench:plans': takesLong('a thousand machines'),
   'npm run bench:plans -- --machines 100 --groups 10': takesLong('a hundred machines'),
+  'npm run bench:plans -- --machines 300 --groups 15 --kill-after 20': takesLong('three hundred machines'),
   'npm run bench -- --plot': { because: 'it rewrites the pictures of the newest results in bench/results' },
   // docs/evidence.md
   'cd examples/evidence': evidencePage,
