@@ -90,6 +90,7 @@ async function endOf(
 }
 
 /** An earlier try may have begun it. */
-function known({ isNew: _, ...member }: AskedMember): AskedMember {
+function known(asked: AskedMember): AskedMember {
+  const { isNew: _, ...member } = asked;
   return member;
 }

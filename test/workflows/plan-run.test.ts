@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { waitsOf } from '../../domain/plan/order.ts';
-import { workflowIds } from '../../workflows/contracts/ids.ts';
 import {
   failing,
   group,
