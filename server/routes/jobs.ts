@@ -75,7 +75,8 @@ async function freshest(deps: ServerDeps, recorded: Job): Promise<Job> {
       : runbooks.describeJob(itemId, id));
     return told.revision > recorded.revision ? told : recorded;
   } catch (error) {
-    if (!isAway(error)) throw error;
+    // What was recorded is true all the same.
+    if (!isAway(error)) deps.log.error({ err: error, job: id }, 'the run of a job cannot be asked');
     return recorded;
   }
 }

@@ -37,8 +37,11 @@ test('what the catalogue heard last is told when it is newer, or when the run ca
   server.runbooks.jobs.set('run', sampleJob('run', { kind: 'failover', revision: 2, state: 'notStarted' }));
   expect(await job('run')).toMatchObject({ revision: 3 });
   const away = new DrError('DR_TEMPORAL_UNREACHABLE', { address: 'a', reason: 'r' });
-  server.runbooks.failures.set('describeJob', [away]);
+  const broken = new DrError('DR_INTERNAL', { reason: 'Nondeterminism error' });
+  server.runbooks.failures.set('describeJob', [away, broken]);
   expect(await job('run')).toMatchObject({ revision: 3 });
+  expect(await job('run')).toMatchObject({ revision: 3 });
+  expect(server.runbooks.times('describeJob')).toBe(3);
 });
 
 test('enabling protection is no run, and a job that is over changes no more: neither is asked about', async () => {
