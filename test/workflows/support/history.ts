@@ -37,6 +37,16 @@ export function asInHistory(done: readonly DoneTask[]): {
   return { tasks, isExact };
 }
 
+/** Exactly, or as far as Temporal looks. */
+export function isSame(again: readonly Command[], before: readonly Command[], isExact: boolean): boolean {
+  const [now, then] = isExact ? [again, before] : [kindsOf(again), kindsOf(before)];
+  return JSON.stringify(now) === JSON.stringify(then);
+}
+
+export function wordsOf(commands: readonly Command[]): string {
+  return JSON.stringify(commands);
+}
+
 /** What Temporal compares: what was asked for, under which name, and in which order. */
 export function kindsOf(commands: readonly Command[]): unknown[] {
   return commands.map((command) => {

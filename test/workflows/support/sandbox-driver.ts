@@ -5,7 +5,7 @@
  */
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import { ActivityBoard, type ActivityCall, type Stagehand } from './sandbox-activities.ts';
-import { asInHistory, kindsOf, type DoneTask } from './history.ts';
+import { asInHistory, isSame, wordsOf, type DoneTask } from './history.ts';
 import {
   childFailure,
   commandsOf,
@@ -141,8 +141,7 @@ export class SandboxDriver {
   }
 
   terminate(workflowId: string): void {
-    const instance = this.#instance(workflowId);
-    this.#end(instance, { status: 'terminated', failure: TERMINATED });
+    this.#end(this.#instance(workflowId), { status: 'terminated', failure: TERMINATED });
   }
 
   /** Activities that are held or run long. */
@@ -165,11 +164,10 @@ export class SandboxDriver {
       const { tasks, isExact } = asInHistory(instance.done);
       for (const { activation, commands } of tasks) {
         const again = commandsOf(await anew.activate({ ...activation, isReplaying: true }));
-        const [before, now] = isExact ? [commands, again] : [kindsOf(commands), kindsOf(again)];
-        if (JSON.stringify(now) !== JSON.stringify(before)) {
-          const words = `${JSON.stringify(again)}, not ${JSON.stringify(commands)}`;
-          throw new Error(`${instance.info.workflowId} replays to ${words}`);
-        }
+        if (!isSame(again, commands, isExact))
+          throw new Error(
+            `${instance.info.workflowId} replays to ${wordsOf(again)}, not ${wordsOf(commands)}`,
+          );
         replayed += 1;
       }
       instance.workflow = anew;
@@ -229,11 +227,10 @@ export class SandboxDriver {
       nowMs: this.nowMs,
       parent: parent?.instance.info,
     });
-    const workflow = await createWorkflow(info);
     const instance: Instance = {
       info,
       parent,
-      workflow,
+      workflow: await createWorkflow(info),
       jobs: [{ initializeWorkflow: { workflowType: type, workflowId, arguments: args, headers: {} } }],
       done: [],
       timers: new Map(),
