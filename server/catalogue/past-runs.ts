@@ -87,36 +87,24 @@ export async function pastRunsOfPlans(database: Database, names: readonly string
     .orderBy(newestFirst)
     .limit(RUNS_MAX)
     .as('newest');
-  const { version, itemIds, digests, wasCutShort, startedAt, endedAt } = newest;
   const rows = await database
     .select({
       plan: askedId,
       kind: sql<PlanRunRow['kind']>`${askedKind}`,
-      version,
-      itemIds,
-      digests,
-      wasCutShort,
-      startedAt,
-      endedAt,
+      version: newest.version,
+      itemIds: newest.itemIds,
+      digests: newest.digests,
+      wasCutShort: newest.wasCutShort,
+      startedAt: newest.startedAt,
+      endedAt: newest.endedAt,
     })
     .from(asked(names, [test, cleanup]))
     .crossJoinLateral(newest)
-    .orderBy(desc(endedAt));
-  return rows.flatMap((row) =>
-    row.version === null || row.itemIds === null || row.wasCutShort === null || row.endedAt === null
+    .orderBy(desc(newest.endedAt));
+  return rows.flatMap(({ version, itemIds, digests, wasCutShort, endedAt, ...row }) =>
+    version === null || itemIds === null || wasCutShort === null || endedAt === null
       ? []
-      : [
-          {
-            plan: row.plan,
-            kind: row.kind,
-            version: row.version,
-            itemIds: row.itemIds,
-            digests: row.digests ?? {},
-            wasCutShort: row.wasCutShort,
-            startedAt: row.startedAt,
-            endedAt: row.endedAt,
-          },
-        ],
+      : [{ ...row, version, itemIds, digests: digests ?? {}, wasCutShort, endedAt }],
   );
 }
 

@@ -157,6 +157,15 @@ async function displace(scenario: Scenario, operation: ItemOperation): Promise<v
   await rig.driver.dispose();
 }
 
+/** Somebody powers the machine on at home, and off again. */
+async function runAtHomeForAMoment(rig: Rig): Promise<void> {
+  rig.world.powerOnBehindOurBack();
+  rig.look();
+  await rig.driver.settle();
+  rig.world.source.power = 'off';
+  rig.look();
+}
+
 describe('a machine that somebody powers on at home', () => {
   it.each(places)('is told of at once where it must be off, and not written to: %s', async (place) => {
     const rig = await Rig.at(await at(place));
@@ -184,11 +193,7 @@ describe('a machine that somebody powers on at home', () => {
     rig.driver.terminate(rig.runOf(lost));
     await rig.driver.settle();
     expect((await rig.view()).state).toBe('reprotecting');
-    rig.world.powerOnBehindOurBack();
-    rig.look();
-    await rig.driver.settle();
-    rig.world.source.power = 'off';
-    rig.look();
+    await runAtHomeForAMoment(rig);
     rig.fate = () => ({ kind: 'run' });
     const { id } = await book(rig, 'reprotect');
     await toEnd(rig, id);
@@ -205,11 +210,7 @@ describe('a machine that somebody powers on at home', () => {
     rig.fate = ({ name }) => ({ kind: name === 'openHomeForWriting' ? 'hold' : 'run' });
     const { id } = await book(rig, 'reprotect');
     await rig.driver.settle();
-    rig.world.powerOnBehindOurBack();
-    rig.look();
-    await rig.driver.settle();
-    rig.world.source.power = 'off';
-    rig.look();
+    await runAtHomeForAMoment(rig);
     rig.fate = () => ({ kind: 'run' });
     await toEnd(rig, id);
     expect(await rig.view()).toMatchObject({

@@ -37,14 +37,15 @@ export function asInHistory(done: readonly DoneTask[]): {
   return { tasks, isExact };
 }
 
-/** Exactly, or as far as Temporal looks. */
-export function isSame(again: readonly Command[], before: readonly Command[], isExact: boolean): boolean {
+/** Compared exactly, or as far as Temporal looks; empty: they are the same. */
+export function differenceOf(
+  again: readonly Command[],
+  before: readonly Command[],
+  isExact: boolean,
+): string {
   const [now, then] = isExact ? [again, before] : [kindsOf(again), kindsOf(before)];
-  return JSON.stringify(now) === JSON.stringify(then);
-}
-
-export function wordsOf(commands: readonly Command[]): string {
-  return JSON.stringify(commands);
+  if (JSON.stringify(now) === JSON.stringify(then)) return '';
+  return `${JSON.stringify(again)}, not ${JSON.stringify(before)}`;
 }
 
 /** What Temporal compares: what was asked for, under which name, and in which order. */

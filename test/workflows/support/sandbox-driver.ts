@@ -5,7 +5,7 @@
  */
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import { ActivityBoard, type ActivityCall, type Stagehand } from './sandbox-activities.ts';
-import { asInHistory, isSame, wordsOf, type DoneTask } from './history.ts';
+import { asInHistory, differenceOf, type DoneTask } from './history.ts';
 import {
   childFailure,
   commandsOf,
@@ -164,10 +164,8 @@ export class SandboxDriver {
       const { tasks, isExact } = asInHistory(instance.done);
       for (const { activation, commands } of tasks) {
         const again = commandsOf(await anew.activate({ ...activation, isReplaying: true }));
-        if (!isSame(again, commands, isExact))
-          throw new Error(
-            `${instance.info.workflowId} replays to ${wordsOf(again)}, not ${wordsOf(commands)}`,
-          );
+        const difference = differenceOf(again, commands, isExact);
+        if (difference !== '') throw new Error(`${instance.info.workflowId} replays to ${difference}`);
         replayed += 1;
       }
       instance.workflow = anew;
